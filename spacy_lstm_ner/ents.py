@@ -1,0 +1,189 @@
+"""Between Docs and tags: gold tags of an Example, constraints that a Doc sets, and
+entities into `Doc.ents`.
+
+White space has no tag. Tokens that are nothing else are left out of the path of tags
+(see `taggable`), so an entity may run across them but can never begin or end there.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, SENT_START
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example, remove_bilu_prefix
+
+from .bio import OUTSIDE, tag_names
+
+# spaCy's values of `Token.ent_iob`
+_INSIDE, _BEGIN = 1, 3
+
+# In the attrs of a span group: its "scores" are confidences of this package.
+_IS_CONFIDENCE = "lstm_ner_confidence"
+
+
+class ScoredSpan(NamedTuple):
+    """An entity that was predicted: tokens `start <= i < end`, its label and the
+    probability of exactly this span with this label."""
+
+    start: int
+    end: int
+    label: str
+    confidence: float
+
+
+def taggable(doc: Doc) -> NDArray[np.intp]:
+    """The tokens that have a tag: all but white space.
+
+    doc (Doc): The document.
+    RETURNS (ndarray): Their indices, ascending.
+    """
+    return np.flatnonzero(doc.to_array([IS_SPACE]) == 0)
+
+
+def gold_tags(eg: Example) -> list[str | None]:
+    """The BIO tags that the predicted Doc of an example should get.
+
+    eg (Example): The example; its two Docs may be tokenized differently.
+    RETURNS (List[Optional[str]]): A tag for each token of `eg.predicted`; None where
+        the annotation is missing or does not align, and for white space.
+    """
+    tags: list[str | None] = []
+    begins = False  # the entity under way began on white space
+    for token, tag in zip(eg.predicted, eg.get_aligned_ner(), strict=True):
+        if tag is None or tag == OUTSIDE:
+            tags.append(None if token.is_space else tag)
+            begins = False
+            continue
+        begins = begins or tag[0] in "BU"
+        if token.is_space:
+            tags.append(None)
+        else:
+            tags.append(f"{'B' if begins else 'I'}-{remove_bilu_prefix(tag)}")
+            begins = False
+    return tags
+
+
+def allowed_tags(
+    doc: Doc, tokens: NDArray[np.intp], labels: Sequence[str], *, overwrite: bool
+) -> NDArray[np.bool_] | None:
+    """The tags that a Doc's existing annotation leaves open.
+
+    Entities that are already there stay as they are, blocked tokens stay outside, and
+    no entity crosses the start of a sentence or grows out of an existing one.
+
+    doc (Doc): The document.
+    tokens (ndarray): Indices of its taggable tokens.  (T,)
+    labels (Sequence[str]): The labels of the model.
+    overwrite (bool): Ignore entities that are already there.
+    RETURNS (Optional[ndarray]): Whether each token may have each tag, (T, N); None if
+        nothing is ruled out.
+    """
+    iob, ent_type, sent_start = doc.to_array([ENT_IOB, ENT_TYPE, SENT_START]).T
+    in_ent = (iob == _INSIDE) | (iob == _BEGIN)
+    cut = sent_start == 1
+    if not in_ent.any() and not cut.any():
+        return None
+    tags = tag_names(labels)
+    number = {tag: i for i, tag in enumerate(tags)}
+    inner = [i for i, tag in enumerate(tags) if tag[0] == "I"]
+    presets = [] if overwrite else doc.ents
+    clamped: dict[int, int] = {i: 0 for i in np.flatnonzero(in_ent & (ent_type == 0))}
+    for ent in presets:
+        inside = tokens[(ent.start <= tokens) & (tokens < ent.end)].tolist()
+        for prefix, i in zip("B" + "I" * len(inside), inside, strict=False):
+            clamped[i] = number.get(f"{prefix}-{ent.label_}", 0)
+        if ent.end < len(doc):
+            cut[ent.end] = True
+    allowed = np.ones((len(tokens), len(tags)), dtype=bool)
+    # A cut on white space counts for the next token that has a tag.
+    rows_of_cuts = np.searchsorted(tokens, np.flatnonzero(cut))
+    rows_of_cuts = rows_of_cuts[rows_of_cuts < len(tokens)]
+    allowed[np.ix_(rows_of_cuts, inner)] = False
+    for row, i in enumerate(tokens.tolist()):
+        if i in clamped:
+            allowed[row] = False
+            allowed[row, clamped[i]] = True
+    return allowed
+
+
+def set_entities(
+    doc: Doc, predicted: Sequence[ScoredSpan], *, overwrite: bool, spans_key: str
+) -> None:
+    """Write predicted entities to `doc.ents`, and with their confidences to
+    `doc.spans[spans_key]`. Each token ends up B, I or O.
+
+    doc (Doc): The document.
+    predicted (Sequence[ScoredSpan]): The entities, by position, without overlap.
+    overwrite (bool): Remove entities that are already there; else they stay as they
+        are, and what overlaps them is left out. Blocked tokens stay in either case.
+    spans_key (str): Name of the span group. Entities of it that stay in `doc.ents`
+        stay in the group too.
+    """
+    iob, ent_type = doc.to_array([ENT_IOB, ENT_TYPE]).T
+    taken = (iob == _INSIDE) | (iob == _BEGIN)
+    kept: list[tuple[Span, float]] = []
+    has_presets = taken.any()
+    if has_presets:
+        if overwrite:
+            _clear(doc, taken & (ent_type != 0))
+            taken &= ent_type == 0
+        else:
+            kept = _still_there(doc, spans_key)
+        predicted = [p for p in predicted if not taken[p.start : p.end].any()]
+    new = [(Span(doc, p.start, p.end, label=p.label), p.confidence) for p in predicted]
+    ents = [ent for ent, _ in new]
+    if has_presets:
+        for p in predicted:
+            taken[p.start : p.end] = True
+        outside = [doc[i : i + 1] for i in np.flatnonzero(~taken).tolist()]
+        doc.set_ents(ents, outside=outside, default="unmodified")
+    else:
+        doc.set_ents(ents, default="outside")
+    scored = sorted(kept + new, key=lambda pair: pair[0].start)
+    doc.spans[spans_key] = SpanGroup(
+        doc,
+        name=spans_key,
+        spans=[ent for ent, _ in scored],
+        attrs={
+            "scores": np.array([score for _, score in scored], dtype="f"),
+            _IS_CONFIDENCE: True,
+        },
+    )
+
+
+def confidence(span: Span) -> float | None:
+    """Probability of exactly this span with this label, given the text.
+
+    span (Span): A span.
+    RETURNS (Optional[float]): None if no `lstm_ner` predicted it.
+    """
+    for group in span.doc.spans.values():
+        if group.attrs.get(_IS_CONFIDENCE):
+            for ent, score in zip(group, group.attrs["scores"], strict=True):
+                if _key(ent) == _key(span):
+                    return float(score)
+    return None
+
+
+def _key(span: Span) -> tuple[int, int, int]:
+    return span.start, span.end, span.label
+
+
+def _still_there(doc: Doc, spans_key: str) -> list[tuple[Span, float]]:
+    """The scored entities of an earlier run that are still in `doc.ents`."""
+    ents = {_key(ent) for ent in doc.ents}
+    group = doc.spans[spans_key] if spans_key in doc.spans else ()
+    return [
+        (ent, score)
+        for ent in group
+        if _key(ent) in ents and (score := confidence(ent)) is not None
+    ]
+
+
+def _clear(doc: Doc, tokens: NDArray[np.bool_]) -> None:
+    """Remove entities with all that hangs on them."""
+    for i in np.flatnonzero(tokens).tolist():
+        doc[i].ent_id = 0
+        doc[i].ent_kb_id = 0

@@ -1,0 +1,142 @@
+"""The catalogue of messages: what was found, where, what was expected, what to do.
+
+L0xx: component, model and layers. L1xx: tags and readers. L2xx: command line.
+"""
+
+from typing import Any
+
+
+class _WithCode(type):
+    """Puts the code of a message in front of it, so that users can search for it."""
+
+    def __getattribute__(cls, name: str) -> Any:
+        value = super().__getattribute__(name)
+        return f"[{name}] {value}" if name[:1] == "L" and name[1:].isdigit() else value
+
+
+class Errors(metaclass=_WithCode):
+    """Messages of exceptions; format them with the named values they ask for."""
+
+    # Component, model and layers
+    L001 = "A recurrent encoder needs at least one layer, not depth = {depth}."
+    L002 = (
+        "An encoder of width = {nO} can't be built: the width is that of the output, "
+        "both directions together, so it is positive, and even if bidirectional."
+    )
+    L003 = (
+        "grad_clip = {grad_clip} would let no gradient pass: use a positive limit, "
+        "or null for none."
+    )
+    L004 = (
+        "dropout = {dropout} is no probability: use 0 <= dropout < 1, or null for the "
+        "rate of the training loop."
+    )
+    L005 = (
+        "The encoder got vectors of width {found}, but was built for width {nI}. If it "
+        "stands on a listener, give the listener the width of the shared tok2vec, and "
+        "initialize the pipeline again after any change of width."
+    )
+    L006 = (
+        "The decoder got vectors of width {found}, but was built for width {nI}: "
+        "initialize the pipeline again after any change of the encoder's width."
+    )
+    L007 = (
+        "The allowed tags of sequence {i} of the batch contradict each other: no BIO "
+        "path keeps to them. Allow O where an entity can't stand."
+    )
+    L010 = (
+        "'{name}' has no labels, so it can't be initialized. Give it examples with "
+        "entities, or add_label(), or labels under [initialize.components.{name}]."
+    )
+    L011 = (
+        "'{name}' is not initialized, so it can't {action}. Train it with `spacy "
+        "train`, or call nlp.initialize(lambda: examples) first; a trained pipeline "
+        "comes from spacy.load()."
+    )
+    L012 = (
+        "Label {label!r} in the gold data of example {i} ('{text}') is unknown to "
+        "'{name}', which has {labels}. Add it with add_label({label!r}), or initialize "
+        "the component from data that has it."
+    )
+    L013 = (
+        "A label is a string that is not empty, but add_label() of '{name}' got "
+        "{label!r}."
+    )
+    L014 = "threshold = {threshold} is no probability: use 0 <= threshold <= 1."
+    L015 = (
+        "The scores of '{name}' are NaN or infinite (spaCy's E940), so training "
+        "stopped. Lower the learning rate, set grad_clip, and check the vectors of tok2vec."
+    )
+    L016 = "spans_key is the name of a span group, so it can't be {spans_key!r}."
+
+    # Tags and readers
+    L100 = "Setting '{name}' is {value!r}: expected one of {choices}."
+    L101 = (
+        "{tag!r} is not a tag: expected 'O' or a prefix (B, I, L or E, U or S), a "
+        "hyphen and a label, as in 'B-PER'."
+    )
+    L102 = (
+        "{tag!r} at token {i} is not a tag of the scheme {scheme}: expected 'O' or "
+        "one of the prefixes {prefixes}, a hyphen and a label, as in 'B-PER'. "
+        "Correct the tag, or name the scheme that the tags are written in."
+    )
+    L103 = (
+        "Tag {tag!r} at token {i} breaks the scheme {scheme}: expected '{expected}'. "
+        'Correct the tag, or set invalid = "repair": the sequence is then read as '
+        "the CoNLL evaluation reads it, and each repaired tag is counted."
+    )
+    L104 = (
+        "Span {span} is not within the {n} tokens: expected 0 <= start < end <= {n} "
+        "(token offsets, end exclusive)."
+    )
+    L105 = (
+        "Spans {first} and {second} overlap: a token has one tag, so expected spans "
+        "without common tokens. Drop one (spacy.util.filter_spans keeps the longest)."
+    )
+    L106 = "Span {span} has no label: expected a text that is not empty."
+    L110 = (
+        "Corpus path is None: expected a file, a folder or a list of them. Set it in "
+        "the config, often as paths.train and paths.dev, or on the command line, as "
+        "in --paths.train corpus/train.conll."
+    )
+    L111 = (
+        "Corpus path '{path}' does not exist (looked for from '{cwd}'): expected a "
+        "file or a folder. Correct the path in the config or on the command line, or "
+        "create the file first."
+    )
+    L112 = (
+        "No corpus file in the folder '{path}': expected files ending in {endings}, "
+        "there or in its subfolders. A file with another ending is read if its path "
+        "is given."
+    )
+    L113 = (
+        "{where}: byte {byte} is not UTF-8. Convert the file to UTF-8, as in: "
+        "iconv -f latin1 -t utf-8 OLD > NEW"
+    )
+    L114 = (
+        "{where}: found {found} column(s) in {text!r}, expected a token in column "
+        "{word_column} and a tag in another one, column {tag_column}. Correct the "
+        "line, or the settings word_column, tag_column and separator; if the line is "
+        "a comment, set comment to what comments begin with."
+    )
+    L115 = (
+        "{where}: found {found} columns between spaces in {text!r}, expected {width} "
+        "as in the lines before. If a token has a space, separate the columns with "
+        "tabs; if the line is a comment, set comment to what comments begin with."
+    )
+    L116 = (
+        "{where}: found {tag!r} in the tag column of {text!r}, expected 'O', a prefix "
+        "(B, I, L or E, U or S) with a hyphen and a label, as in 'B-PER', or '-' for "
+        "no annotation. Correct the line, or the settings tag_column and separator; "
+        "if the line is a comment, set comment to what comments begin with."
+    )
+    L117 = (
+        "{where}: found a carriage return within {text!r}, expected lines that end in "
+        "a line feed, alone or after a carriage return. Convert the file, as in: "
+        "tr '\\r' '\\n' < OLD > NEW"
+    )
+    L118 = "{where}: {reason}"
+    L119 = "Setting '{name}' is empty: expected null or at least one character."
+    L120 = "Setting 'limit' is {limit}: expected 0 (no limit) or a positive number."
+
+    # Command line

@@ -1,0 +1,72 @@
+"""Time-major layout of sequences of uneven length, without padding.
+
+Recurrences (an LSTM, the sums over tag paths) advance all sequences of a batch by
+one step at a time. Sorted by length, longest first, the sequences that are still
+running at step t are a prefix of the batch; laid out step after step they fill an
+array without a gap::
+
+    flat, one sequence after the other     packed, one step after the other
+    a0 a1 a2 | b0 | c0 c1                  a0 c0 b0 | a1 c1 | a2
+
+So there is no arithmetic on padding and nothing to mask.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where each row of a flat array lies in the packed one.
+
+    order: Sequence numbers, longest first (stable).  Shape (B,).
+    rows: For each packed row the flat row.  Shape (T,).
+    reversed_rows: The same with every sequence running backwards.  Shape (T,).
+    previous: For the packed rows of step 1 and later, the packed row of the same
+        sequence one step earlier.  Shape (T - number of non-empty sequences,).
+    starts: The first packed row of each step, and T at the end.
+    """
+
+    order: NDArray[np.intp]
+    rows: NDArray[np.intp]
+    reversed_rows: NDArray[np.intp]
+    previous: NDArray[np.intp]
+    starts: list[int]
+
+    @property
+    def n_first(self) -> int:
+        """Number of rows of the first step: of the sequences that are not empty."""
+        return self.starts[1] if len(self.starts) > 1 else 0
+
+    def steps(self) -> Iterator[tuple[int, int]]:
+        """The packed rows of each step as half-open (start, end), in order."""
+        return zip(self.starts[:-1], self.starts[1:], strict=True)
+
+
+def pack(lengths: NDArray[np.integer]) -> Packing:
+    """Lay out sequences of the given lengths time-major.
+
+    lengths (ndarray): Length of each sequence, 0 allowed.  Shape (B,).
+    RETURNS (Packing): The layout.
+    """
+    lengths = np.asarray(lengths, dtype=np.intp)
+    first_rows = np.cumsum(lengths) - lengths
+    order = np.argsort(-lengths, kind="stable")
+    lengths, first_rows = lengths[order], first_rows[order]
+    n_steps = int(lengths[0]) if len(lengths) else 0
+    # A sequence is alive at step t if it is longer than t.
+    alive = np.searchsorted(-lengths, -np.arange(n_steps), side="left")
+    starts = np.concatenate(([0], np.cumsum(alive))).astype(np.intp)
+    step = np.repeat(np.arange(n_steps), alive)
+    rank = np.arange(len(step)) - starts[step]
+    later = step > 0
+    return Packing(
+        order=order,
+        rows=first_rows[rank] + step,
+        reversed_rows=first_rows[rank] + lengths[rank] - 1 - step,
+        previous=starts[step[later] - 1] + rank[later],
+        starts=starts.tolist(),
+    )

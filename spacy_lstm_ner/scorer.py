@@ -1,0 +1,48 @@
+"""The scorer: spaCy's entity scores and the textbook's token accuracy."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from spacy.scorer import get_ner_prf
+from spacy.tokens import Token
+from spacy.training import Example
+
+from .bio import OUTSIDE
+from .ents import gold_tags
+
+
+def make_scorer() -> Callable[..., dict[str, Any]]:
+    """Make the scorer (`spacy_lstm_ner.scorer.v1`).
+
+    RETURNS (Callable): `score`.
+    """
+    return score
+
+
+def score(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+    """Score entities as spaCy does, and tags token by token.
+
+    examples (Iterable[Example]): Predicted and reference Docs.
+    RETURNS (Dict[str, Any]): `ents_p`, `ents_r`, `ents_f` and `ents_per_type` over
+        exact spans; `ents_tag_acc`, the share of tokens with the right tag among those
+        whose tag is annotated and no white space. None where nothing is annotated.
+    """
+    examples = list(examples)
+    return {
+        **get_ner_prf(examples, **kwargs),
+        "ents_tag_acc": _tag_accuracy(examples),
+    }
+
+
+def _tag_accuracy(examples: Iterable[Example]) -> float | None:
+    right = annotated = 0
+    for eg in examples:
+        for token, gold in zip(eg.predicted, gold_tags(eg), strict=True):
+            if gold is not None:
+                annotated += 1
+                right += gold == _tag(token)
+    return right / annotated if annotated else None
+
+
+def _tag(token: Token) -> str:
+    return f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type_ else OUTSIDE

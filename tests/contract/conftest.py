@@ -1,0 +1,18 @@
+"""A trained pipeline for every module that only reads it."""
+
+import pytest
+from spacy.language import Language
+
+from .helpers import clone, trained
+
+
+@pytest.fixture(scope="session")
+def shared_nlp() -> Language:
+    """A tiny pipeline that knows TRAIN_DATA. Do not change it."""
+    return trained()
+
+
+@pytest.fixture
+def nlp(shared_nlp: Language) -> Language:
+    """A copy of the trained pipeline, to do with as you please."""
+    return clone(shared_nlp)
