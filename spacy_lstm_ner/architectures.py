@@ -4,10 +4,11 @@ from typing import cast
 
 from spacy.tokens import Doc
 from thinc.api import Model, chain
-from thinc.types import Floats2d
 
 from .layers import LSTM
+from .layers.fast_ops import use_fast_products
 from .linear_chain import LinearChain
+from .types import Floats2d
 
 Encoder = Model[list[Floats2d], list[Floats2d]]
 Tok2Vec = Model[list[Doc], list[Floats2d]]
@@ -64,6 +65,7 @@ def build_lstm_tagger(
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", decode)
     model.attrs["resize_output"] = resize_output
+    use_fast_products(model)
     if nO is not None:
         resize_output(model, nO)
     return model

@@ -83,13 +83,16 @@ def allowed_tags(
     iob, ent_type, sent_start = doc.to_array([ENT_IOB, ENT_TYPE, SENT_START]).T
     in_ent = (iob == _INSIDE) | (iob == _BEGIN)
     cut = sent_start == 1
+    cut[:1] = False  # nothing comes before the first token
     if not in_ent.any() and not cut.any():
         return None
     tags = tag_names(labels)
     number = {tag: i for i, tag in enumerate(tags)}
     inner = [i for i, tag in enumerate(tags) if tag[0] == "I"]
     presets = [] if overwrite else doc.ents
-    clamped: dict[int, int] = {i: 0 for i in np.flatnonzero(in_ent & (ent_type == 0))}
+    clamped: dict[int, int] = dict.fromkeys(
+        np.flatnonzero(in_ent & (ent_type == 0)).tolist(), 0
+    )
     for ent in presets:
         inside = tokens[(ent.start <= tokens) & (tokens < ent.end)].tolist()
         for prefix, i in zip("B" + "I" * len(inside), inside, strict=False):
@@ -98,9 +101,8 @@ def allowed_tags(
             cut[ent.end] = True
     allowed = np.ones((len(tokens), len(tags)), dtype=bool)
     # A cut on white space counts for the next token that has a tag.
-    rows_of_cuts = np.searchsorted(tokens, np.flatnonzero(cut))
-    rows_of_cuts = rows_of_cuts[rows_of_cuts < len(tokens)]
-    allowed[np.ix_(rows_of_cuts, inner)] = False
+    for row in np.searchsorted(tokens, np.flatnonzero(cut)).tolist():
+        allowed[row : row + 1, inner] = False
     for row, i in enumerate(tokens.tolist()):
         if i in clamped:
             allowed[row] = False
@@ -174,7 +176,7 @@ def _key(span: Span) -> tuple[int, int, int]:
 def _still_there(doc: Doc, spans_key: str) -> list[tuple[Span, float]]:
     """The scored entities of an earlier run that are still in `doc.ents`."""
     ents = {_key(ent) for ent in doc.ents}
-    group = doc.spans[spans_key] if spans_key in doc.spans else ()
+    group = doc.spans.get(spans_key, ())
     return [
         (ent, score)
         for ent in group

@@ -65,7 +65,8 @@ class Errors(metaclass=_WithCode):
     L014 = "threshold = {threshold} is no probability: use 0 <= threshold <= 1."
     L015 = (
         "The scores of '{name}' are NaN or infinite (spaCy's E940), so training "
-        "stopped. Lower the learning rate, set grad_clip, and check the vectors of tok2vec."
+        "stopped. Lower the learning rate, set the encoder's grad_clip, and check the "
+        "vectors of tok2vec."
     )
     L016 = "spans_key is the name of a span group, so it can't be {spans_key!r}."
 
@@ -95,7 +96,7 @@ class Errors(metaclass=_WithCode):
     )
     L106 = "Span {span} has no label: expected a text that is not empty."
     L110 = (
-        "Corpus path is None: expected a file, a folder or a list of them. Set it in "
+        "Corpus path is None or empty: expected a file, a folder or a list of them. Set it in "
         "the config, often as paths.train and paths.dev, or on the command line, as "
         "in --paths.train corpus/train.conll."
     )
@@ -140,3 +141,8 @@ class Errors(metaclass=_WithCode):
     L120 = "Setting 'limit' is {limit}: expected 0 (no limit) or a positive number."
 
     # Command line
+    L200 = (
+        "Entity {entity!r} of the demo sentence {text!r} does not begin and end where "
+        "a token does: expected names and templates that the English tokenizer cuts "
+        "at the entity's ends. Correct the template or the name."
+    )

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from thinc.api import get_array_module
-from thinc.types import Floats1d, Floats2d, Ints1d, Ints2d
 
 from .errors import Errors
 from .packing import Packing, pack
+from .types import Floats1d, Floats2d, Ints1d, Ints2d
 
 
 @dataclass(frozen=True)
@@ -135,33 +135,37 @@ class PathSums:
             the tag of its first token, the tag of the others.  (S, 4)
         RETURNS (ndarray): In nats.  (S,)
         """
-        xp, chain = self._xp, self.chain
         if not len(spans):
             return np.zeros(0)
         start, end, first_tag, inner_tag = np.asarray(spans, dtype=np.intp).T
-        n_inner = end - start - 1
-        last_tag = np.where(n_inner > 0, inner_tag, first_tag)
-        sequence = np.repeat(np.arange(len(chain.lengths)), chain.lengths)[start]
-        move = xp.asarray(chain.move, dtype="float64")
-        before, after = self._unpack(self._before_TN), self._unpack(self._after_TN)
+        lengths = self.chain.lengths
+        emit, move = (
+            _to_numpy(a).astype("float64") for a in (self.chain.emit, self.chain.move)
+        )
+        before, after = (
+            _to_numpy(self._unpack(a)) for a in (self._before_TN, self._after_TN)
+        )
         # Inside: every token but the first, and the moves to it.
-        span = np.repeat(np.arange(len(spans)), n_inner)
+        n_inner = end - start - 1
+        span = np.repeat(np.arange(len(start)), n_inner)
         offset = np.arange(len(span)) - (np.cumsum(n_inner) - n_inner)[span]
         rows = start[span] + 1 + offset
         from_tag = np.where(offset == 0, first_tag[span], inner_tag[span])
-        inside = move[from_tag, inner_tag[span]] + chain.emit[rows, inner_tag[span]]
-        log_inside = np.bincount(span, _to_numpy(inside), len(spans))
+        inside = move[from_tag, inner_tag[span]] + emit[rows, inner_tag[span]]
+        log_inside = np.bincount(span, inside, len(start))
         # Behind: every continuation but the inner tag, or the end of the sequence.
-        is_last = end == np.cumsum(chain.lengths)[sequence]
+        sequence = np.repeat(np.arange(len(lengths)), lengths)[start]
+        is_last = end == np.cumsum(lengths)[sequence]
         behind = np.where(is_last, start, end)
-        onward = move[last_tag] + chain.emit[behind] + after[behind]
-        onward[np.arange(len(spans)), inner_tag] = -xp.inf
+        last_tag = np.where(n_inner > 0, inner_tag, first_tag)
+        onward = move[last_tag] + emit[behind] + after[behind]
+        onward[np.arange(len(start)), inner_tag] = -np.inf
         with _quiet_log_of_zero():
-            log_onward = _to_numpy(_log_sum(xp, onward))
-        log_behind = np.where(is_last, _to_numpy(chain.end[last_tag]), log_onward)
+            log_onward = _log_sum(np, onward)
+        log_behind = np.where(is_last, _to_numpy(self.chain.end)[last_tag], log_onward)
         log_z = _to_numpy(self.log_z)[sequence]
-        log_before = _to_numpy(before[start, first_tag])
-        return np.asarray(log_before + log_inside + log_behind - log_z)
+        log_probs = before[start, first_tag] + log_inside + log_behind - log_z
+        return np.asarray(log_probs)
 
     def _emit(self, rows: Ints1d) -> Floats2d:
         return self._xp.asarray(self.chain.emit[rows], dtype="float64")
@@ -296,7 +300,8 @@ def _is_best(chain: LinearChain, tags: Ints1d) -> NDArray[np.bool_]:
     allowed[first] &= np.isfinite(start[tag[first]])
     allowed[last] &= np.isfinite(end[tag[last]])
     allowed[1:] &= first[1:] | np.isfinite(move[tag[:-1], tag[1:]])
-    return np.bincount(sequence, ~allowed, n_sequences) == 0
+    n_forbidden = np.bincount(sequence, ~allowed, n_sequences)
+    return np.asarray(n_forbidden == 0)
 
 
 def _is_uniform(scores: NDArray[np.floating]) -> bool:

@@ -276,7 +276,7 @@ class LSTMNer(TrainablePipe):
         chain, backprop = self.model.begin_update([eg.predicted for eg in examples])
         loss, d_chain = self.get_loss(examples, chain)
         backprop(d_chain)
-        if sgd not in (None, False):
+        if sgd:  # the training loop says False for "not now"
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses

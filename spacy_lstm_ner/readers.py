@@ -297,9 +297,9 @@ def find_files(path: str | Path | Sequence[str | Path] | None) -> list[Path]:
     RETURNS (List[Path]): The files, in the order given, those of a folder sorted.
     RAISES ValueError: As `ConllCorpus` does for its `path`.
     """
-    paths = [path] if isinstance(path, str | Path) else path
-    if not paths:
+    if not path:
         raise ValueError(Errors.L110)
+    paths = [path] if isinstance(path, str | Path) else path
     return list(chain.from_iterable(_find_in(Path(path)) for path in paths))
 
 

@@ -1,5 +1,5 @@
 """A small annotated corpus, generated offline from names and sentence templates."""
 
-from .generate import LABELS, PARTS, Sentence, generate, unseen_share, write_corpus
+from .generate import LABELS, SIZES, Sentence, generate, unseen_share, write_corpus
 
-__all__ = ["LABELS", "PARTS", "Sentence", "generate", "unseen_share", "write_corpus"]
+__all__ = ["LABELS", "SIZES", "Sentence", "generate", "unseen_share", "write_corpus"]

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+import numpy as np
 from thinc.api import Model, get_width
 from thinc.initializers import glorot_uniform_init
-from thinc.types import Floats2d
 
 from ..errors import Errors
 from ..linear_chain import LinearChain
+from ..types import Floats1d, Floats2d
 from .bio_moves import bio_moves
 
 
@@ -52,8 +53,9 @@ def forward(
 ) -> tuple[LinearChain, Callable[[LinearChain], list[Floats2d]]]:
     """Y = X W^T + b less its log-sum-exp, for all tokens of the batch at once."""
     ops, xp = model.ops, model.ops.xp
-    W, b = model.get_param("W"), model.get_param("b")
-    lengths = [len(x) for x in X]
+    W: Floats2d = model.get_param("W")
+    b: Floats1d = model.get_param("b")
+    lengths = np.array([len(x) for x in X], dtype="i")
     X_TI = ops.flatten(X)
     if not len(X_TI):
         X_TI = ops.alloc2f(0, W.shape[1])
@@ -65,20 +67,21 @@ def forward(
     Y_TN -= xp.log(xp.exp(Y_TN).sum(axis=1, keepdims=True))
     move, start = (xp.asarray(scores) for scores in bio_moves(len(b)))
     end = xp.zeros_like(b)
-    lengths_B = ops.to_numpy(ops.asarray1i(lengths))
-    chain = LinearChain(Y_TN, lengths_B, move, start, end)
+    chain = LinearChain(Y_TN, lengths, move, start, end)
 
     def backprop(d_chain: LinearChain) -> list[Floats2d]:
         dY_TN = d_chain.emit
         dY_TN = dY_TN - xp.exp(Y_TN) * dY_TN.sum(axis=1, keepdims=True)
         model.inc_grad("W", xp.matmul(dY_TN.T, X_TI))
         model.inc_grad("b", dY_TN.sum(axis=0))
-        return ops.unflatten(xp.matmul(dY_TN, W), lengths_B)
+        return ops.unflatten(xp.matmul(dY_TN, W), lengths)
 
     return chain, backprop
 
 
-def grow(model: Model[list[Floats2d], LinearChain], nO: int) -> Model:
+def grow(
+    model: Model[list[Floats2d], LinearChain], nO: int
+) -> Model[list[Floats2d], LinearChain]:
     """The same decoder with tags appended; what it predicts stays the same.
 
     A new tag starts as a rare kind of O: O's weights, and O's bias less a margin. So
@@ -96,6 +99,7 @@ def grow(model: Model[list[Floats2d], LinearChain], nO: int) -> Model:
         xp = model.ops.xp
         grown.set_param("W", xp.concatenate([W, xp.tile(W[:1], (n_new, 1))]))
         grown.set_param("b", xp.concatenate([b, xp.tile(b[:1] - _MARGIN, n_new)]))
+    grown.ops = model.ops
     return grown
 
 

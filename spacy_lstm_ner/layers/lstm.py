@@ -16,12 +16,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 from thinc.api import Model, chain, get_width, list2ragged, ragged2list
 from thinc.initializers import glorot_uniform_init
-from thinc.types import Floats2d, Floats3d, Ints2d, Ragged
+from thinc.types import Ragged
 
 from ..errors import Errors
 from ..packing import Packing, pack
+from ..types import Floats2d, Floats3d, Ints2d
 from .skip import Skip
 from .variational_dropout import VariationalDropout
 
@@ -99,7 +101,7 @@ def init(
     zero bias, but 1 for the forget gate (Jozefowicz et al. 2015)."""
     if X is not None:
         model.set_dim("nI", get_width(X))
-    ops, xp = model.ops, model.ops.xp
+    ops: Any = model.ops
     nD, nI = model.get_dim("nD"), model.get_dim("nI")
     nH = model.get_dim("nO") // nD
     # Each gate is a matrix of its own: its fans are (I, H), not (I, G).
@@ -109,8 +111,8 @@ def init(
         for gate in range(4):
             Wx[d, gate] = glorot_uniform_init(ops, (nI, nH))
             normal = ops.asarray(ops.xp.random.normal(size=(nH, nH)), dtype="f")
-            Q, R = xp.linalg.qr(normal)
-            Wh[d, gate] = Q * xp.sign(xp.diag(R))
+            Q, R = ops.xp.linalg.qr(normal)
+            Wh[d, gate] = Q * ops.xp.sign(ops.xp.diag(R))
     b = ops.alloc3f(nD, 4, nH)
     b[:, 1] = 1.0
     model.set_param("Wx", Wx.transpose(0, 2, 1, 3).reshape(nD, nI, 4 * nH))
@@ -128,26 +130,29 @@ def forward(
     """
     xp = model.ops.xp
     nO, nD = model.get_dim("nO"), model.get_dim("nD")
-    X_TI = X.dataXd
+    X_TI: Floats2d = X.dataXd
     if not len(X_TI):
         return Ragged(model.ops.alloc2f(0, nO), X.lengths), partial(_no_rows, model)
     if X_TI.shape[1] != model.get_dim("nI"):
-        raise ValueError(Errors.L005.format(found=X_TI.shape[1], nI=model.get_dim("nI")))
+        message = Errors.L005.format(found=X_TI.shape[1], nI=model.get_dim("nI"))
+        raise ValueError(message)
     packing = pack(model.ops.to_numpy(X.lengths))
-    rows_DT = xp.asarray([packing.rows, packing.reversed_rows][:nD])
+    rows_DT = xp.asarray(np.stack([packing.rows, packing.reversed_rows][:nD]))
     X_DTI = X_TI[rows_DT]
     gates_DTG, C_DTH, tanhC_DTH, H_DTH = _run(model, X_DTI, packing)
     Y_TO = _unpack(xp, H_DTH, rows_DT).reshape(-1, nO)
 
     def backprop(dY: Ragged) -> Ragged:
-        dY_TDH = dY.dataXd.reshape(len(X_TI), nD, -1)
+        dY_TO: Floats2d = dY.dataXd
+        Wx_DIG: Floats3d = model.get_param("Wx")
+        dY_TDH = dY_TO.reshape(len(X_TI), nD, -1)
         dH_DTH = xp.stack([dY_TDH[rows_DT[d], d] for d in range(nD)])
         dgates_DTG = _run_back(model, dH_DTH, gates_DTG, C_DTH, tanhC_DTH, packing)
         Hprev_DTH = _previous(xp, H_DTH, packing)
         model.inc_grad("Wx", xp.matmul(X_DTI.transpose(0, 2, 1), dgates_DTG))
         model.inc_grad("Wh", xp.matmul(Hprev_DTH.transpose(0, 2, 1), dgates_DTG))
         model.inc_grad("b", dgates_DTG.sum(axis=1))
-        dX_DTI = xp.matmul(dgates_DTG, model.get_param("Wx").transpose(0, 2, 1))
+        dX_DTI = xp.matmul(dgates_DTG, Wx_DIG.transpose(0, 2, 1))
         return Ragged(_unpack(xp, dX_DTI, rows_DT).sum(axis=1), dY.lengths)
 
     return Ragged(Y_TO, X.lengths), backprop
@@ -217,7 +222,8 @@ def _run_back(
     dgates[:, :, 2] *= candidate
     dgates[:, :, 3] = i * (1 - candidate * candidate)
     dh_dc_DTH = o * (1 - tanhC_DTH * tanhC_DTH)
-    WhT_DGH = model.get_param("Wh").transpose(0, 2, 1)
+    Wh_DHG: Floats3d = model.get_param("Wh")
+    WhT_DGH = Wh_DHG.transpose(0, 2, 1)
     limit = model.attrs["grad_clip"]
     dh_next = dc_next = None  # gradients of h and c that come from the next step
     for start, end in reversed(list(packing.steps())):
@@ -247,7 +253,7 @@ def _previous(xp: Any, values_DTH: Floats3d, packing: Packing) -> Floats3d:
 
 
 def _unpack(xp: Any, packed_DTK: Floats3d, rows_DT: Ints2d) -> Floats3d:
-    """From the packed order, one per direction, to flat rows: (D, T, K) -> (T, D, K)."""
+    """Packed rows, in one order per direction, to flat ones: (D, T, K) -> (T, D, K)."""
     nD, nT, nK = packed_DTK.shape
     flat_TDK = xp.empty((nT, nD, nK), dtype="f")
     for d in range(nD):

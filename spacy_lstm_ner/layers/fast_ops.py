@@ -1,0 +1,22 @@
+"""The fast matrix product for every node of a model on the CPU."""
+
+from typing import Any
+
+from thinc.api import Model, NumpyOps
+
+
+def use_fast_products(model: Model[Any, Any]) -> None:
+    """Let all nodes of a model multiply matrices with NumPy's BLAS.
+
+    Thinc's own CPU product (BLIS) reaches a third to a quarter of the speed of
+    `numpy.matmul`, which is OpenBLAS in the wheels of NumPy. Each node keeps its own
+    ops, so this choice stays with the model, through copies and pickling; it is not
+    saved, but made anew whenever the model is built. Ops of other kinds (GPU, Apple)
+    stay as they are.
+
+    model (Model): The model; changed in place.
+    """
+    ops = NumpyOps(use_blis=False)
+    for node in model.walk():
+        if type(node.ops) is NumpyOps:
+            node.ops = ops
