@@ -96,9 +96,9 @@ class Errors(metaclass=_WithCode):
     )
     L106 = "Span {span} has no label: expected a text that is not empty."
     L110 = (
-        "Corpus path is None or empty: expected a file, a folder or a list of them. Set it in "
-        "the config, often as paths.train and paths.dev, or on the command line, as "
-        "in --paths.train corpus/train.conll."
+        "Corpus path is None or empty: expected a file, a folder or a list of them. "
+        "Set it in the config, often as paths.train and paths.dev, or on the command "
+        "line, as in --paths.train corpus/train.conll."
     )
     L111 = (
         "Corpus path '{path}' does not exist (looked for from '{cwd}'): expected a "

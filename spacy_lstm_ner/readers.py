@@ -252,7 +252,7 @@ class ConllCorpus:
         """The annotated Doc of some sentences."""
         words = [word for sentence in sentences for word in sentence.words]
         offsets = list(accumulate((len(s.words) for s in sentences), initial=0))
-        sent_starts = None
+        sent_starts: list[bool | int | None] | None = None
         if self.docs == "document":
             sent_starts = [False] * len(words)
             for offset in offsets[:-1]:

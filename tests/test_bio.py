@@ -135,7 +135,9 @@ NO_TAGS = ["X-PER", "B", "B-", "", "I-", "-", "o", "b-PER", "O-PER", "PER", "B- 
 @pytest.mark.parametrize("text", NO_TAGS)
 def test_what_is_no_tag_is_an_error_and_never_repaired(text):
     assert not is_tag(text)
-    with pytest.raises(ValueError, match=r"L101.*is not a tag: expected 'O' or a prefix"):
+    with pytest.raises(
+        ValueError, match=r"L101.*is not a tag: expected 'O' or a prefix"
+    ):
         split_tag(text)
     for scheme, invalid in product(SCHEMES, bio.INVALID):
         with pytest.raises(TagError, match=r"L102.*at token 1.*or name the") as info:
@@ -148,7 +150,9 @@ def test_what_is_no_tag_is_an_error_and_never_repaired(text):
 @pytest.mark.parametrize("tag", ["L-X", "U-X", "E-X", "S-X"])
 @pytest.mark.parametrize("scheme", ["IOB1", "IOB2"])
 def test_a_tag_of_another_scheme_is_an_error(tag, scheme):
-    with pytest.raises(TagError, match=f"not a tag of the scheme {scheme}.* B, I, a hy"):
+    with pytest.raises(
+        TagError, match=f"not a tag of the scheme {scheme}.* B, I, a hy"
+    ):
         to_spans([tag], scheme=scheme)
     assert to_spans([tag], scheme="BILUO")[0] == [TokenSpan(0, 1, "X")]
 
@@ -316,7 +320,9 @@ def test_impossible_spans_are_rejected(spans, message):
 
 
 def test_unknown_settings_name_the_known_ones():
-    with pytest.raises(ValueError, match=r"L100.*'scheme' is 'BMES'.*IOB1.*IOB2.*BILUO"):
+    with pytest.raises(
+        ValueError, match=r"L100.*'scheme' is 'BMES'.*IOB1.*IOB2.*BILUO"
+    ):
         to_spans([], scheme="BMES")
     with pytest.raises(ValueError, match=r"L100.*'scheme' is 'IOB'"):
         to_tags([], 0, scheme="IOB")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
-from spacy.util import load_config_from_str, registry
+from spacy.util import load_config_from_str, load_model_from_config, registry
 
 from spacy_lstm_ner.readers import ConllCorpus
 
@@ -68,7 +68,9 @@ def scheme_of(name):
 
 
 def test_every_corpus_file_is_counted(corpora):
-    assert {str(p.relative_to(corpora)) for p in corpora.rglob("*.conll")} == set(COUNTS)
+    assert {str(p.relative_to(corpora)) for p in corpora.rglob("*.conll")} == set(
+        COUNTS
+    )
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -166,7 +168,9 @@ def test_comments_are_skipped_on_demand(read):
     examples = read(content, comment="# ")
     assert words(examples) == [["a", "b"]]
     assert ents(examples[0]) == [(0, 2, "X")]
-    with pytest.raises(ValueError, match=r"L116.*line 1: found 'split=train'.*set commen"):
+    with pytest.raises(
+        ValueError, match=r"L116.*line 1: found 'split=train'.*set commen"
+    ):
         read(content)
 
 
@@ -347,7 +351,9 @@ def test_no_path(path):
 
 def test_a_path_that_does_not_exist(tmp_path):
     path = tmp_path / "nothing.conll"
-    with pytest.raises(ValueError, match=r"L111.*does not exist.*create the file") as info:
+    with pytest.raises(
+        ValueError, match=r"L111.*does not exist.*create the file"
+    ) as info:
         ConllCorpus([tmp_path.parent, path])
     assert str(path) in str(info.value)
 
@@ -411,7 +417,9 @@ def test_unreadable_lines_are_named(read, content, settings, line, parts):
 
 
 def test_bytes_that_are_not_utf8_are_named(read):
-    with pytest.raises(ValueError, match=r"L113.*line 3: byte 0xfc is not UTF-8.*iconv"):
+    with pytest.raises(
+        ValueError, match=r"L113.*line 3: byte 0xfc is not UTF-8.*iconv"
+    ):
         read("a O\n\nMünchen B-LOC\n".encode("latin1"))
     with pytest.raises(ValueError, match="line 1: byte 0xff"):
         read("a O\n".encode("utf-16"))
@@ -475,10 +483,6 @@ comment = "# "
 [training]
 max_steps = 2
 eval_frequency = 1
-
-[training.logger]
-@loggers = "spacy.ConsoleLogger.v1"
-console_output = false
 """
 CONTENT = "Anna\tU-PER\n \tO\nlives\tO\nin\tO\nMiami\tU-LOC\n\nYes\tO\n\nNo\tO\n"
 
@@ -511,7 +515,7 @@ def test_a_config_without_a_path_says_what_to_do(config):
 
 
 def test_spacys_ner_trains_from_the_config(config):
-    nlp = init_nlp(config)
+    nlp = init_nlp(load_model_from_config(config, auto_fill=True).config)
     _, path = train(nlp)
     assert path is None
     assert nlp.get_pipe("ner").labels == ("LOC", "PER")

@@ -1,6 +1,7 @@
 """Dense -> log-softmax: each token's tag by itself, under the BIO rules."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from thinc.api import Model, get_width
@@ -52,7 +53,8 @@ def forward(
     model: Model[list[Floats2d], LinearChain], X: list[Floats2d], is_train: bool
 ) -> tuple[LinearChain, Callable[[LinearChain], list[Floats2d]]]:
     """Y = X W^T + b less its log-sum-exp, for all tokens of the batch at once."""
-    ops, xp = model.ops, model.ops.xp
+    ops: Any = model.ops
+    xp = ops.xp
     W: Floats2d = model.get_param("W")
     b: Floats1d = model.get_param("b")
     lengths = np.array([len(x) for x in X], dtype="i")

@@ -14,8 +14,7 @@ from thinc.api import Config
 
 from .helpers import (
     FACTORY,
-    assert_knows,
-    initialized,
+    WIDTH,
     make_nlp,
     run_python,
     tiny_model,
@@ -50,21 +49,13 @@ def test_every_name_of_the_default_config_is_found_without_an_nlp(tmp_path: Path
     model = nlp.get_pipe_config(FACTORY)["model"]
     path = tmp_path / "model.json"
     path.write_text(json.dumps(model), encoding="utf8")
-    names = [
-        (keys[-1][1:], value)
-        for keys, value in util.walk_dict(model)
-        if keys[-1].startswith("@")
-    ]
     script = (
-        "import json\n"
-        "from spacy.util import registry\n"
-        f"for kind, name in {names!r}:\n"
-        "    getattr(registry, kind).get(name)\n"
-        f"model = json.load(open({str(path)!r}))\n"
-        "print(type(registry.resolve({'model': model})['model']).__name__)\n"
+        "import json, spacy\n"
+        f"model = json.load(open({str(path)!r}, encoding='utf8'))\n"
+        "print(type(spacy.registry.resolve({'model': model})['model']).__name__)\n"
     )
-    assert len(names) >= 2
-    assert run_python("-W", "ignore::ResourceWarning", "-c", script).strip() == "Model"
+    assert any(keys[-1].startswith("@") for keys, _ in util.walk_dict(model))
+    assert run_python("-c", script).strip() == "Model"
 
 
 def test_importing_the_factory_stays_light():
@@ -164,7 +155,7 @@ def test_default_config_survives_the_round_trip_through_text():
     nlp = spacy.blank("en")
     nlp.add_pipe(FACTORY)
     text = nlp.config.to_str()
-    again = util.load_model_from_config(Config().from_str(text))
+    again = util.load_model_from_config(Config().from_str(text, interpolate=False))
     assert again.config.to_str() == text
     assert json.loads(json.dumps(nlp.get_pipe_config(FACTORY)))
 
@@ -181,7 +172,6 @@ def test_two_instances_are_told_apart_by_name():
 
 
 def test_model_block_can_be_given_by_the_user():
-    nlp = initialized()
+    nlp = make_nlp()
     assert nlp.get_pipe_config(FACTORY)["model"] == tiny_model()
-    with pytest.raises(AssertionError):
-        assert_knows(nlp, [("Rome", {"Rome": "NOT_A_LABEL"})])
+    assert nlp.get_pipe(FACTORY).model.get_ref("tok2vec").get_dim("nO") == WIDTH

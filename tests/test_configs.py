@@ -1,0 +1,98 @@
+"""Each shipped config is complete, builds, trains two steps, saves and loads."""
+
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from spacy.util import load_config
+from thinc.api import Config
+
+from spacy_lstm_ner.pipeline import DEFAULT_MODEL
+
+CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.cfg"))
+SENTENCES = [
+    (["Sharon", "flew", "to", "Miami", "."], [(0, 1, "per"), (3, 4, "geo")]),
+    (["She", "left", "last", "Friday", "."], [(2, 4, "tim")]),
+]
+
+
+def write_corpus(folder: Path, suffix: str) -> Path:
+    """The sentences with entities and part-of-speech tags, in either format."""
+    path = folder / f"corpus{suffix}"
+    if suffix == ".conll":
+        lines = []
+        for words, ents in SENTENCES:
+            tags = ["O"] * len(words)
+            for start, end, label in ents:
+                tags[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]
+            lines += [f"{word}\t{tag}" for word, tag in zip(words, tags, strict=True)]
+            lines.append("")
+        path.write_text("\n".join(lines), encoding="utf8")
+        return path
+    docs = []
+    vocab = spacy.blank("en").vocab
+    for words, ents in SENTENCES:
+        doc = Doc(vocab, words=words, tags=[word[-1].upper() for word in words])
+        doc.set_ents([Span(doc, *ent) for ent in ents])
+        docs.append(doc)
+    DocBin(attrs=["TAG", "ENT_IOB", "ENT_TYPE"], docs=docs).to_disk(path)
+    return path
+
+
+def load_for(path: Path, folder: Path) -> Config:
+    """A config with the corpus in the format that it reads."""
+    readers = load_config(path)["corpora"]["train"]["@readers"]
+    corpus = write_corpus(folder, ".conll" if "Conll" in readers else ".spacy")
+    overrides = {"paths.train": str(corpus), "paths.dev": str(corpus)}
+    return load_config(path, overrides={**overrides, "training.max_steps": 2})
+
+
+def test_there_are_configs():
+    assert {path.stem for path in CONFIGS} >= {"default", "textbook", "listener"}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_config_trains_saves_and_loads(path: Path, tmp_path: Path):
+    nlp = init_nlp(load_for(path, tmp_path))
+    before = nlp.get_pipe("lstm_ner").model.to_bytes()
+    train(nlp, tmp_path)
+    loaded = spacy.load(tmp_path / "model-last")
+    assert loaded.get_pipe("lstm_ner").labels == ("geo", "per", "tim")
+    assert loaded.get_pipe("lstm_ner").model.to_bytes() != before
+    assert loaded.meta["performance"]["lstm_ner_loss"] > 0
+    texts = [" ".join(words) for words, _ in SENTENCES]
+    for doc in loaded.pipe(texts):
+        assert len(doc.spans["lstm_ner"]) == len(doc.ents)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_config_is_complete(path: Path, tmp_path: Path):
+    config = load_for(path, tmp_path)
+    filled = spacy.util.load_model_from_config(config, auto_fill=True).config
+    assert filled["components"] == config["components"]
+    for section in ("nlp", "training", "initialize"):
+        assert set(filled[section]) == set(config[section]), section
+
+
+def test_default_config_is_that_of_add_pipe():
+    path = next(path for path in CONFIGS if path.stem == "default")
+    component = dict(load_config(path)["components"]["lstm_ner"])
+    assert component.pop("factory") == "lstm_ner"
+    defaults = Language.get_factory_meta("lstm_ner").default_config
+    model = component.pop("model")
+    assert component == {key: defaults[key] for key in component}
+    assert set(defaults) == {*component, "model"}
+    assert {key: model[key] for key in ("tok2vec", "encode")} == {
+        key: DEFAULT_MODEL[key] for key in ("tok2vec", "encode")
+    }
+    assert model["decode"]["@layers"] == DEFAULT_MODEL["decode"]["@layers"]
+
+
+def test_comments_stand_on_lines_of_their_own():
+    for path in CONFIGS:
+        for line in path.read_text(encoding="utf8").splitlines():
+            assert "#" not in line or line.startswith("#"), (path.name, line)

@@ -1,0 +1,221 @@
+"""Between Docs and tags."""
+
+import numpy as np
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
+
+from spacy_lstm_ner.bio import tag_names
+from spacy_lstm_ner.ents import (
+    ScoredSpan,
+    allowed_tags,
+    gold_tags,
+    set_entities,
+    taggable,
+)
+
+LABELS = ["geo", "per"]
+TAGS = tag_names(LABELS)
+O, B_GEO, I_GEO, B_PER, I_PER = range(5)
+
+
+@pytest.fixture(scope="module")
+def vocab():
+    return spacy.blank("en").vocab
+
+
+def make_doc(vocab, words: str, ents=(), **kwargs) -> Doc:
+    """A Doc of blank-separated words, "_" being a white-space token."""
+    doc = Doc(vocab, words=["\n" if w == "_" else w for w in words.split()], **kwargs)
+    if ents:
+        doc.set_ents([Span(doc, *ent) for ent in ents], default="missing")
+    return doc
+
+
+def example(vocab, words: str, ents, missing=()) -> Example:
+    reference = make_doc(vocab, words)
+    reference.set_ents(
+        [Span(reference, *ent) for ent in ents],
+        missing=[reference[i : i + 1] for i in missing],
+        default="outside",
+    )
+    return Example(make_doc(vocab, words), reference)
+
+
+@pytest.mark.parametrize(
+    ("words", "ents", "missing", "expected"),
+    [
+        ("a b c", [(0, 1, "per"), (1, 3, "per")], [], ["B-per", "B-per", "I-per"]),
+        ("a b c d", [(0, 3, "geo")], [], ["B-geo", "I-geo", "I-geo", "O"]),
+        ("a b c", [(2, 3, "per")], [0], [None, "O", "B-per"]),
+        # White space has no tag; an entity that begins on it begins behind it.
+        ("_ a b", [(0, 3, "per")], [], [None, "B-per", "I-per"]),
+        ("a _ b", [(0, 3, "per")], [], ["B-per", None, "I-per"]),
+        ("a _ b", [(0, 2, "per")], [], ["B-per", None, "O"]),
+        ("a _ b", [(1, 2, "per")], [], ["O", None, "O"]),
+        ("_ _ a b", [(0, 1, "geo"), (1, 3, "per")], [], [None, None, "B-per", "O"]),
+        ("a b", [(0, 1, "JOB-NAME")], [], ["B-JOB-NAME", "O"]),
+    ],
+)
+def test_gold_tags(vocab, words, ents, missing, expected):
+    assert gold_tags(example(vocab, words, ents, missing)) == expected
+
+
+def test_gold_tags_of_other_tokens(vocab):
+    eg = Example(
+        Doc(
+            vocab,
+            words=["New", "YorkCity", "h", "all"],
+            spaces=[True, True, False, False],
+        ),
+        Doc(
+            vocab,
+            words=["New", "York", "City", "hall"],
+            spaces=[True, False, True, False],
+            ents=["B-geo", "I-geo", "I-geo", "O"],
+        ),
+    )
+    assert gold_tags(eg) == ["B-geo", "I-geo", "O", "O"]
+    half = Example(
+        Doc(vocab, words=["NewYork", "City"], spaces=[True, False]),
+        Doc(
+            vocab,
+            words=["New", "York", "City"],
+            spaces=[False, True, False],
+            ents=["O", "B-geo", "I-geo"],
+        ),
+    )
+    assert gold_tags(half) == [None, None], "what does not align is unknown"
+
+
+def test_gold_tags_without_annotation(vocab):
+    eg = Example(make_doc(vocab, "a b"), make_doc(vocab, "a b"))
+    assert gold_tags(eg) == [None, None]
+
+
+def test_taggable_leaves_white_space_out(vocab):
+    assert taggable(make_doc(vocab, "_ a _ _ b")).tolist() == [1, 4]
+    assert taggable(Doc(vocab)).tolist() == []
+
+
+def allowed(doc: Doc, overwrite: bool = False) -> list[set[str]] | None:
+    """The names of the tags that each taggable token may have."""
+    mask = allowed_tags(doc, taggable(doc), LABELS, overwrite=overwrite)
+    if mask is None:
+        return None
+    return [{TAGS[i] for i in np.flatnonzero(row)} for row in mask]
+
+
+ANY = set(TAGS)
+NOT_INSIDE = {"O", "B-geo", "B-per"}
+
+
+def test_a_plain_doc_rules_nothing_out(vocab):
+    assert allowed(make_doc(vocab, "a b c")) is None
+    assert allowed(make_doc(vocab, "a b", sent_starts=[True, False])) is None
+
+
+def test_preset_entities_are_clamped_and_closed(vocab):
+    doc = make_doc(vocab, "a b c d", [(1, 3, "per")])
+    assert allowed(doc) == [ANY, {"B-per"}, {"I-per"}, NOT_INSIDE]
+    assert allowed(doc, overwrite=True) == [ANY] * 4
+
+
+def test_preset_entity_with_unknown_label_is_outside(vocab):
+    doc = make_doc(vocab, "a b c", [(0, 2, "art")])
+    assert allowed(doc) == [{"O"}, {"O"}, NOT_INSIDE]
+
+
+def test_preset_entities_and_white_space(vocab):
+    doc = make_doc(vocab, "a _ b _ c", [(0, 2, "per"), (3, 4, "geo")])
+    assert allowed(doc) == [{"B-per"}, NOT_INSIDE, NOT_INSIDE]
+    begins_on_space = make_doc(vocab, "_ a b", [(0, 2, "per")])
+    assert allowed(begins_on_space) == [{"B-per"}, NOT_INSIDE]
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_blocked_tokens_stay_outside(vocab, overwrite):
+    doc = make_doc(vocab, "a b c")
+    doc.set_ents([], blocked=[doc[1:2]], default="missing")
+    assert allowed(doc, overwrite) == [ANY, {"O"}, ANY]
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_sentence_starts_are_not_crossed(vocab, overwrite):
+    doc = make_doc(vocab, "a b _ c", sent_starts=[True, True, True, False])
+    assert allowed(doc, overwrite) == [ANY, NOT_INSIDE, NOT_INSIDE]
+    doc = make_doc(vocab, "a b _", sent_starts=[True, False, True])
+    assert allowed(doc, overwrite) == [ANY, ANY]
+
+
+def test_a_preset_entity_across_a_sentence_start_stays(vocab):
+    doc = make_doc(vocab, "a b", [(0, 2, "per")], sent_starts=[True, True])
+    assert allowed(doc) == [{"B-per"}, {"I-per"}]
+
+
+def ents_of(doc: Doc) -> list[tuple[int, int, str]]:
+    return [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+
+
+def test_set_entities_annotates_every_token(vocab):
+    doc = make_doc(vocab, "a b c d")
+    spans = [ScoredSpan(0, 1, "per", 0.75), ScoredSpan(1, 3, "per", 0.5)]
+    set_entities(doc, spans, overwrite=False, spans_key="k")
+    assert [token.ent_iob_ for token in doc] == ["B", "B", "I", "O"]
+    assert doc.spans["k"].attrs["scores"].tolist() == [0.75, 0.5]
+    assert [ent._.confidence for ent in doc.ents] == [0.75, 0.5]
+    assert doc[0:2]._.confidence is None
+    assert Span(doc, 0, 1, "geo")._.confidence is None
+
+
+def test_set_entities_keeps_what_is_there(vocab):
+    doc = make_doc(vocab, "a b c d")
+    doc.set_ents(
+        [Span(doc, 1, 2, "geo", kb_id="Q1", span_id="id1")],
+        blocked=[doc[2:3]],
+        default="missing",
+    )
+    spans = [ScoredSpan(i, i + 1, "per", 0.9) for i in range(4)]
+    set_entities(doc, spans, overwrite=False, spans_key="k")
+    assert ents_of(doc) == [(0, 1, "per"), (1, 2, "geo"), (3, 4, "per")]
+    assert (doc.ents[1].kb_id_, doc.ents[1].id_) == ("Q1", "id1")
+    assert [ent._.confidence is None for ent in doc.ents] == [False, True, False]
+    assert (doc[2].ent_iob_, doc[2].ent_type_) == ("B", "")
+
+
+def test_set_entities_overwrites_all_but_blocked_tokens(vocab):
+    doc = make_doc(vocab, "a b c d")
+    doc.set_ents(
+        [Span(doc, 0, 2, "geo", kb_id="Q1", span_id="id1")],
+        blocked=[doc[2:3]],
+        default="missing",
+    )
+    spans = [ScoredSpan(1, 2, "per", 0.9), ScoredSpan(2, 3, "per", 0.9)]
+    set_entities(doc, spans, overwrite=True, spans_key="k")
+    assert ents_of(doc) == [(1, 2, "per")]
+    assert (doc.ents[0].kb_id_, doc.ents[0].id_) == ("", "")
+    assert [token.ent_iob_ for token in doc] == ["O", "B", "B", "O"]
+
+
+def test_confidence_survives_a_second_run_and_storage(vocab):
+    doc = make_doc(vocab, "a b c d")
+    set_entities(doc, [ScoredSpan(0, 1, "per", 0.75)], overwrite=False, spans_key="k")
+    set_entities(doc, [ScoredSpan(2, 4, "geo", 0.25)], overwrite=False, spans_key="k")
+    copies = [
+        doc,
+        Doc(vocab).from_bytes(doc.to_bytes()),
+        *DocBin(docs=[doc], store_user_data=True).get_docs(vocab),
+    ]
+    for each in copies:
+        assert ents_of(each) == [(0, 1, "per"), (2, 4, "geo")]
+        assert [ent._.confidence for ent in each.ents] == [0.75, 0.25]
+        assert [span.label_ for span in each.spans["k"]] == ["per", "geo"]
+
+
+def test_scores_of_other_components_are_no_confidence(vocab):
+    doc = make_doc(vocab, "a b")
+    span = Span(doc, 0, 1, "per")
+    doc.spans["sc"] = [span]
+    doc.spans["sc"].attrs["scores"] = np.array([0.5])
+    assert span._.confidence is None
