@@ -17,7 +17,6 @@ from spacy_lstm_ner.ents import (
 
 LABELS = ["geo", "per"]
 TAGS = tag_names(LABELS)
-O, B_GEO, I_GEO, B_PER, I_PER = range(5)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from spacy.language import Language
 from ..bio import TokenSpan, to_tags
 from ..errors import Errors
 from .names import NAMES
-from .templates import PHRASES, SENTENCES
+from .templates import CLAUSES, PHRASES
 
 __all__ = [
     "LABELS",
@@ -136,31 +136,32 @@ class _Grammar:
 
     def __init__(self, part: str, rng: random.Random) -> None:
         names = {symbol: share_of(part, names) for symbol, names in NAMES.items()}
-        self._rules = {**PHRASES, **names}
-        self._groups = [share_of(part, group) for group in SENTENCES.values()]
+        clauses = {f"clause.{group}": share_of(part, CLAUSES[group]) for group in CLAUSES}
+        any_clause = tuple(f"{{{symbol}}}" for symbol in clauses)
+        self._rules = {**PHRASES, **names, **clauses, "clause": any_clause}
         self._rng = rng
 
     def sentence(self) -> tuple[str, list[_CharSpan]]:
         """Draw a sentence: its text, tokens apart by blanks, and its entities."""
-        template = self._rng.choice(self._rng.choice(self._groups))
+        text, entities = self._expand("sentence", 0)
+        return text[0].upper() + text[1:], entities
+
+    def _expand(self, symbol: str, offset: int) -> tuple[str, list[_CharSpan]]:
+        """Draw a text for a symbol, to stand `offset` characters into the sentence."""
+        alternatives = symbol.split("|") if "|" in symbol else self._rules[symbol]
         text = ""
         entities: list[_CharSpan] = []
-        for i, piece in enumerate(_SLOT.split(template)):
-            is_slot = i % 2 == 1
-            start = len(text)
-            text += self._fill(piece) if is_slot else piece
-            label = piece.partition(".")[0]
-            if is_slot and label in LABELS:
-                entities.append(_CharSpan(start, len(text), label))
-        if template.startswith("{"):
-            text = text[0].upper() + text[1:]
+        for i, piece in enumerate(_SLOT.split(self._rng.choice(alternatives))):
+            if i % 2 == 0:  # the text between two slots
+                text += piece
+            else:
+                filler, inner = self._expand(piece, offset + len(text))
+                text += filler
+                entities += inner
+        label = symbol.partition(".")[0]
+        if label in LABELS:
+            entities = [_CharSpan(offset, offset + len(text), label)]
         return text, entities
-
-    def _fill(self, symbol: str) -> str:
-        """Replace a symbol by one of its alternatives, whose slots are filled too."""
-        alternatives = symbol.split("|") if "|" in symbol else self._rules[symbol]
-        alternative = self._rng.choice(alternatives)
-        return _SLOT.sub(lambda slot: self._fill(slot[1]), alternative)
 
 
 def _tokenize(nlp: Language, text: str, entities: Iterable[_CharSpan]) -> Sentence:

@@ -148,7 +148,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         Liberian, Mongolian, Icelandic, Senegalese, Tamil, Flemish, Bahraini, Eritrean,
         South African, North Korean, South Korean, Sri Lankan, Costa Rican"""
     ),
-    "people": _names(
+    "people_name": _names(
         """Iraqis, Americans, Israelis, Palestinians, Russians, Iranians, Germans,
         Afghans, Indians, Pakistanis, Kurds, Italians, Syrians, Mexicans, Cubans,
         Egyptians, Ukrainians, Canadians, Somalis, Australians, Danes, Shiites, Poles,
@@ -158,7 +158,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         Tibetans, Romanians, Croats, Bulgarians, Albanians, Armenians, Peruvians, Finns,
         Ugandans"""
     ),
-    "company": _names(
+    "company_name": _names(
         """Microsoft, Toyota, Google, Siemens, Boeing, Sony, Nokia, Exxon, Samsung,
         Volkswagen, Intel, Honda, Airbus, Pfizer, Chrysler, Nestle, Gazprom, IBM, Apple,
         Citigroup, Yahoo, Novartis, Verizon, Renault, Chevron, Nike, Halliburton, BMW,
@@ -188,7 +188,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         European Central Bank, Washington Post, Liberal Party, Agence France-Presse,
         Farm Bureau, National Guard, Coast Guard, Muslim Brotherhood, Central Bank"""
     ),
-    "work": _names(
+    "work_name": _names(
         """Mona Lisa, Hamlet, The Godfather, Bohemian Rhapsody, War and Peace, Titanic,
         Guernica, Moby Dick, Star Wars, Don Quixote, Casablanca, Ulysses, Thriller,
         The Lord of the Rings, Abbey Road, Macbeth, Imagine, Avatar, The Great Gatsby,
@@ -217,14 +217,14 @@ NAMES: dict[str, tuple[str, ...]] = {
         Sakharov Prize, Victoria Cross, Templeton Prize, Legion of Honor, Turing Award,
         Silver Bear, Pritzker Prize, Wolf Prize, Bronze Star"""
     ),
-    "vehicle": _names(
+    "vehicle_name": _names(
         """Boeing 747, Airbus A380, Discovery, Toyota Prius, Apollo 11, Voyager 1, Soyuz,
         Black Hawk, Challenger, Boeing 737, Titanic, Mir, Endeavour, F-16, Columbia,
         Queen Mary, Airbus A320, Atlantis, Apache, Concorde, Cessna 172, Hubble, Antonov
         An-24, Sputnik, Mars Odyssey, Galileo, Boeing 777, Cassini, Bismarck, Spirit,
         Tupolev Tu-154, Opportunity, Ford Mustang, Pathfinder, Predator"""
     ),
-    "event": _names(
+    "event_name": _names(
         """World War II, Olympics, World Cup, Cold War, Super Bowl, Gulf War, Holocaust,
         Winter Olympics, World Series, Vietnam War, Asian Games, French Revolution,
         Tour de France, Great Depression, Champions League, Korean War, Wimbledon,
@@ -242,7 +242,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         Yorktown, Gallipoli, Thermopylae, Okinawa, Bunker Hill, Leyte Gulf, Lepanto,
         Fallujah, Leipzig, Antietam, Borodino, Dien Bien Phu"""
     ),
-    "storm": _names(
+    "storm_name": _names(
         """Katrina, Rita, Wilma, Dean, Ivan, Nargis, Gustav, Andrew, Dennis, Stan, Felix,
         Emily, Ike, Haiyan, Mitch, Sandy, Isabel, Frances, Damrey, Charley, Jeanne, Sidr,
         Alpha, Ernesto, Bopha, Irma, Maria, Hugo, Noel, Ketsana, Harvey, Camille, Ophelia,
