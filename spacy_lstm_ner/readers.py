@@ -106,8 +106,8 @@ class ConllCorpus:
         in spaCy's own readers.
     augmenter (Optional[Callable[[Language, Example], Iterator[Example]]]): Yields the
         variants of an example to train on, such as `spacy.lower_case.v1`.
-    RAISES ValueError: If `path` is None or empty (L110), does not exist (L111) or has
-        no files (L112), or if another setting has no meaning (L100, L119, L120).
+    RAISES ValueError: If `path` is None or empty (L110), or if another setting has no
+        meaning (L100, L119, L120).
     """
 
     def __init__(
@@ -132,7 +132,9 @@ class ConllCorpus:
                 raise ValueError(Errors.L119.format(name=name))
         if limit < 0:
             raise ValueError(Errors.L120.format(limit=limit))
-        self.files = find_files(path)
+        if not path:
+            raise ValueError(Errors.L110)
+        self.path = path
         self.word_column = word_column
         self.tag_column = tag_column
         self.separator = separator
@@ -149,12 +151,13 @@ class ConllCorpus:
 
         nlp (Language): The pipeline, whose vocabulary the Docs get.
         YIELDS (Example): Examples in the order of the files.
-        RAISES ValueError: At what cannot be read: bytes that are not UTF-8 (L113), a
-            line without the columns expected (L114, L115) or without a tag (L116),
-            line ends of another kind (L117), or a tag that the scheme does not have
-            or, if `invalid` is "error", forbids there (L118).
+        RAISES ValueError: If the path does not exist (L111) or has no files (L112), and
+            at what cannot be read: bytes that are not UTF-8 (L113), a line without the
+            columns expected (L114, L115) or without a tag (L116), line ends of another
+            kind (L117), or a tag that the scheme does not have or, if `invalid` is
+            "error", forbids there (L118).
         """
-        texts = chain.from_iterable(map(self._read_file, self.files))
+        texts = chain.from_iterable(map(self._read_file, find_files(self.path)))
         for sentences in islice(texts, self.limit or None):
             reference = self._make_reference(nlp.vocab, sentences)
             predicted = Doc(nlp.vocab, words=[token.text for token in reference])
@@ -289,16 +292,14 @@ class ConllCorpus:
             )
 
 
-def find_files(path: str | Path | Sequence[str | Path] | None) -> list[Path]:
+def find_files(path: str | Path | Sequence[str | Path]) -> list[Path]:
     """Find the files of a corpus.
 
     path (Union[str, Path, List[Union[str, Path]]]): A file, a folder, or a list of
         these.
     RETURNS (List[Path]): The files, in the order given, those of a folder sorted.
-    RAISES ValueError: As `ConllCorpus` does for its `path`.
+    RAISES ValueError: If a path does not exist (L111) or has no files (L112).
     """
-    if not path:
-        raise ValueError(Errors.L110)
     paths = [path] if isinstance(path, str | Path) else path
     return list(chain.from_iterable(_find_in(Path(path)) for path in paths))
 

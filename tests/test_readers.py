@@ -354,14 +354,14 @@ def test_a_path_that_does_not_exist(tmp_path):
     with pytest.raises(
         ValueError, match=r"L111.*does not exist.*create the file"
     ) as info:
-        ConllCorpus([tmp_path.parent, path])
+        list(ConllCorpus([path])(nlp))
     assert str(path) in str(info.value)
 
 
 def test_a_folder_without_files(tmp_path):
     (tmp_path / "train.spacy").touch()
     with pytest.raises(ValueError, match=r"L112.*\.conll, \.iob, \.tsv, \.txt") as info:
-        ConllCorpus(tmp_path)
+        list(ConllCorpus(tmp_path)(nlp))
     assert str(tmp_path) in str(info.value)
 
 

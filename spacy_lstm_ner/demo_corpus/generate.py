@@ -144,7 +144,8 @@ class _Grammar:
     def sentence(self) -> tuple[str, list[_CharSpan]]:
         """Draw a sentence: its text, tokens apart by blanks, and its entities."""
         text, entities = self._expand("sentence", 0)
-        return text[0].upper() + text[1:], entities
+        start = text.startswith('" ') * 2
+        return text[:start] + text[start].upper() + text[start + 1 :], entities
 
     def _expand(self, symbol: str, offset: int) -> tuple[str, list[_CharSpan]]:
         """Draw a text for a symbol, to stand `offset` characters into the sentence."""

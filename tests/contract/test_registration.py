@@ -14,10 +14,10 @@ from thinc.api import Config
 
 from .helpers import (
     FACTORY,
+    TINY_TOK2VEC,
     WIDTH,
     make_nlp,
     run_python,
-    tiny_model,
     train_examples,
 )
 
@@ -173,5 +173,5 @@ def test_two_instances_are_told_apart_by_name():
 
 def test_model_block_can_be_given_by_the_user():
     nlp = make_nlp()
-    assert nlp.get_pipe_config(FACTORY)["model"] == tiny_model()
+    assert nlp.get_pipe_config(FACTORY)["model"]["tok2vec"] == TINY_TOK2VEC
     assert nlp.get_pipe(FACTORY).model.get_ref("tok2vec").get_dim("nO") == WIDTH

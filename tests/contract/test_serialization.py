@@ -1,0 +1,272 @@
+"""Serialization: what is saved, what comes back and what is refused."""
+
+import copy
+import json
+import pickle
+
+import pytest
+import spacy
+import srsly
+from spacy import util
+from spacy.vocab import Vocab
+from thinc.api import Adam, Config
+
+from .helpers import (
+    FACTORY,
+    LABELS,
+    TINY_TOK2VEC,
+    TRAIN_DATA,
+    add_tiny,
+    assert_knows,
+    clone,
+    initialized,
+    make_example,
+    make_nlp,
+    parameters,
+    run_python,
+    same_arrays,
+    scores_of,
+    spans_of,
+    tiny_model,
+    train,
+    train_examples,
+)
+
+TEXTS = [*(text for text, _ in TRAIN_DATA), "Bob told Ada Lovelace\n about New York"]
+
+
+def results(nlp):
+    """The entities and their confidences in TEXTS, to the last bit."""
+    return [(spans_of(doc), scores_of(doc)) for doc in nlp.pipe(TEXTS)]
+
+
+def test_files_on_disk_are_model_and_cfg(shared_nlp, tmp_path):
+    shared_nlp.to_disk(tmp_path)
+    assert {path.name for path in (tmp_path / FACTORY).iterdir()} == {"model", "cfg"}
+    assert isinstance(srsly.read_json(tmp_path / FACTORY / "cfg"), dict)
+
+
+def test_disk_gives_the_same_ents_and_scores(shared_nlp, tmp_path):
+    shared_nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert loaded.get_pipe(FACTORY).labels == LABELS
+    assert results(loaded) == results(shared_nlp)
+    assert any(spans for spans, _ in results(loaded))
+
+
+def test_component_alone_goes_to_disk_and_back(shared_nlp, tmp_path):
+    shared_nlp.get_pipe(FACTORY).to_disk(tmp_path / "pipe")
+    nlp = make_nlp()
+    assert nlp.get_pipe(FACTORY).from_disk(tmp_path / "pipe") is nlp.get_pipe(FACTORY)
+    assert results(nlp) == results(shared_nlp)
+
+
+def test_bytes_give_the_same_ents_and_scores(shared_nlp):
+    assert results(clone(shared_nlp)) == results(shared_nlp)
+
+
+def test_component_bytes_give_the_same_ents_and_scores(shared_nlp):
+    nlp = make_nlp()
+    pipe = nlp.get_pipe(FACTORY)
+    assert pipe.from_bytes(shared_nlp.get_pipe(FACTORY).to_bytes()) is pipe
+    assert results(nlp) == results(shared_nlp)
+
+
+@pytest.mark.parametrize("way", ["bytes", "disk"])
+def test_labels_come_back_into_a_vocab_without_strings(shared_nlp, tmp_path, way):
+    nlp = spacy.blank("en", vocab=Vocab())
+    pipe, source = add_tiny(nlp), shared_nlp.get_pipe(FACTORY)
+    assert not any(label in nlp.vocab.strings for label in LABELS)
+    if way == "bytes":
+        pipe.from_bytes(source.to_bytes(exclude=["vocab"]), exclude=["vocab"])
+    else:
+        source.to_disk(tmp_path / "pipe", exclude=["vocab"])
+        pipe.from_disk(tmp_path / "pipe", exclude=["vocab"])
+    assert pipe.labels == LABELS
+    assert all(label in nlp.vocab.strings for label in LABELS)
+    assert_knows(nlp, TRAIN_DATA)
+
+
+def test_labels_are_strings_in_cfg(shared_nlp):
+    cfg = shared_nlp.get_pipe(FACTORY).cfg
+    assert json.loads(json.dumps(cfg)) == cfg
+    assert list(cfg["labels"]) == list(LABELS)
+
+
+@pytest.mark.parametrize("excluded", ["vocab", "model", "cfg"])
+def test_exclude_is_honoured_when_saving(shared_nlp, tmp_path, excluded):
+    pipe = shared_nlp.get_pipe(FACTORY)
+    left = {"vocab", "model", "cfg"} - {excluded}
+    assert left == set(srsly.msgpack_loads(pipe.to_bytes(exclude=[excluded]))) - {"moves"}
+    pipe.to_disk(tmp_path / "pipe", exclude=[excluded])
+    files = {path.name for path in (tmp_path / "pipe").iterdir()}
+    assert left == files - {"moves"}
+
+
+def test_exclude_is_honoured_when_loading(shared_nlp):
+    data = shared_nlp.get_pipe(FACTORY).to_bytes()
+    nlp = initialized(make_nlp(), None)
+    before = parameters(nlp.get_pipe(FACTORY))
+    nlp.get_pipe(FACTORY).from_bytes(data, exclude=["model"])
+    assert same_arrays(parameters(nlp.get_pipe(FACTORY)), before)
+    nlp.get_pipe(FACTORY).from_bytes(data)
+    assert not same_arrays(parameters(nlp.get_pipe(FACTORY)), before)
+
+
+def test_exclude_in_the_pipeline(shared_nlp, tmp_path):
+    shared_nlp.to_disk(tmp_path / "without", exclude=[FACTORY])
+    assert not (tmp_path / "without" / FACTORY).exists()
+    shared_nlp.to_disk(tmp_path / "with")
+    loaded = spacy.load(tmp_path / "with", exclude=[FACTORY])
+    assert FACTORY not in loaded.component_names
+    assert not loaded(TEXTS[0]).ents
+
+
+def test_disable_in_the_pipeline(shared_nlp, tmp_path):
+    shared_nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path, disable=[FACTORY])
+    assert loaded.disabled == [FACTORY]
+    assert not loaded(TEXTS[0]).ents
+    loaded.enable_pipe(FACTORY)
+    assert_knows(loaded, TRAIN_DATA)
+
+
+@pytest.mark.parametrize("way", ["bytes", "disk"])
+def test_save_before_initialize(tmp_path, way):
+    nlp = make_nlp()
+    nlp.get_pipe(FACTORY).add_label("BYHAND")
+    if way == "bytes":
+        loaded = clone(nlp)
+    else:
+        nlp.to_disk(tmp_path)
+        loaded = spacy.load(tmp_path)
+    assert tuple(loaded.get_pipe(FACTORY).labels) == ("BYHAND",)
+    train(initialized(loaded), train_examples(loaded))
+    assert_knows(loaded, TRAIN_DATA)
+
+
+def test_label_order_after_growth_is_stable(nlp):
+    pipe = nlp.get_pipe(FACTORY)
+    for label in ("ZOO", "ART"):
+        pipe.add_label(label)
+    loaded = clone(nlp)
+    assert loaded.get_pipe(FACTORY).labels == pipe.labels
+    assert loaded.get_pipe(FACTORY).label_data == pipe.label_data
+    assert results(loaded) == results(nlp)
+    loaded.get_pipe(FACTORY).add_label("MID")
+    assert clone(loaded).get_pipe(FACTORY).labels == (*pipe.labels, "MID")
+
+
+def test_loading_over_a_model_with_other_labels(shared_nlp):
+    nlp = make_nlp()
+    initialized(nlp, [make_example(nlp, "Ada", {"Ada": "ONE"})])
+    nlp.from_bytes(shared_nlp.to_bytes())
+    assert nlp.get_pipe(FACTORY).labels == LABELS
+    assert_knows(nlp, TRAIN_DATA)
+
+
+def test_training_goes_on_after_loading(shared_nlp, tmp_path):
+    shared_nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    new = ("Eve phoned Lima", {"Eve": "PER", "Lima": "GPE"})
+    sgd = loaded.resume_training()
+    examples = [*train_examples(loaded), make_example(loaded, *new)]
+    before = parameters(loaded.get_pipe(FACTORY))
+    loaded.update(examples, sgd=sgd)
+    assert not same_arrays(parameters(loaded.get_pipe(FACTORY)), before)
+    train(loaded, examples, sgd=Adam(0.01))
+    assert_knows(loaded, [*TRAIN_DATA, new])
+
+
+def test_weights_of_another_shape_are_refused(shared_nlp):
+    nlp = spacy.blank("en")
+    pipe = add_tiny(nlp, model=tiny_model({**TINY_TOK2VEC, "width": 48}))
+    with pytest.raises(ValueError, match="."):
+        pipe.from_bytes(shared_nlp.get_pipe(FACTORY).to_bytes())
+
+
+def test_weights_of_another_architecture_are_refused(shared_nlp):
+    nlp = spacy.blank("en")
+    pipe = add_tiny(nlp, model=tiny_model({**TINY_TOK2VEC, "depth": 2}))
+    with pytest.raises(ValueError, match="."):
+        pipe.from_bytes(shared_nlp.get_pipe(FACTORY).to_bytes())
+
+
+@pytest.mark.parametrize("what", ["nlp", "component", "model"])
+def test_pickle(shared_nlp, what):
+    nlp = clone(shared_nlp)
+    pipe = nlp.get_pipe(FACTORY)
+    if what == "nlp":
+        nlp = pickle.loads(pickle.dumps(nlp))
+    elif what == "component":
+        again = pickle.loads(pickle.dumps(pipe))
+        assert again.labels == LABELS
+        assert same_arrays(parameters(again), parameters(pipe))
+        return
+    else:
+        pipe.model = pickle.loads(pickle.dumps(pipe.model))
+    assert results(nlp) == results(shared_nlp)
+
+
+def test_deepcopy(nlp, shared_nlp):
+    pipe = nlp.get_pipe(FACTORY)
+    again = copy.deepcopy(pipe)
+    assert again.labels == LABELS
+    assert again.model is not pipe.model
+    assert same_arrays(parameters(again), parameters(pipe))
+    assert results(copy.deepcopy(nlp)) == results(shared_nlp)
+
+
+@pytest.mark.parametrize("grown", [False, True])
+def test_model_copy_is_independent(nlp, grown):
+    pipe = nlp.get_pipe(FACTORY)
+    if grown:
+        pipe.add_label("ORG")
+    before = parameters(pipe)
+    other = make_nlp().get_pipe(FACTORY)
+    other.model = pipe.model.copy()
+    assert same_arrays(parameters(other), before)
+    for node in other.model.walk():
+        for name in node.param_names:
+            node.set_param(name, node.get_param(name) + 1)
+    assert same_arrays(parameters(pipe), before)
+
+
+def test_loads_in_a_fresh_process_without_import(shared_nlp, tmp_path):
+    shared_nlp.to_disk(tmp_path)
+    script = (
+        "import json, spacy\n"
+        f"nlp = spacy.load({str(tmp_path)!r})\n"
+        f"docs = nlp.pipe(json.loads({json.dumps(TEXTS)!r}))\n"
+        "print(json.dumps([[(e.start, e.end, e.label_) for e in doc.ents]\n"
+        "                  for doc in docs]))\n"
+    )
+    found = json.loads(run_python("-c", script))
+    expected = [[list(span) for span in spans] for spans, _ in results(shared_nlp)]
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("threshold", 1.0), ("spans_key", "elsewhere"), ("overwrite", True)],
+)
+def test_settings_can_be_changed_at_load_time(shared_nlp, tmp_path, setting, value):
+    """What stands in `cfg` would win over the config given to `spacy.load`."""
+    shared_nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path, config={f"components.{FACTORY}.{setting}": value})
+    doc = loaded.make_doc("Rome")
+    doc.ents = [(doc.vocab.strings.add("PRESET"), 0, 1)]
+    loaded.get_pipe(FACTORY)(doc)
+    preset_won = spans_of(doc) == [(0, 1, "PRESET")]
+    predicted = spans_of(loaded("Rome")) == [(0, 1, "GPE")]
+    assert preset_won == (setting != "overwrite")
+    assert predicted == (setting != "threshold")
+    assert ("elsewhere" in loaded("Rome").spans) == (setting == "spans_key")
+
+
+def test_config_of_a_saved_pipeline_builds_the_same_again(shared_nlp, tmp_path):
+    shared_nlp.to_disk(tmp_path)
+    config = Config().from_disk(tmp_path / "config.cfg")
+    nlp = util.load_model_from_config(config)
+    assert nlp.pipe_names == [FACTORY]
+    assert nlp.config.to_str() == shared_nlp.config.to_str()
