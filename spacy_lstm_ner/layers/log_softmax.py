@@ -76,7 +76,8 @@ def forward(
         dY_TN = dY_TN - xp.exp(Y_TN) * dY_TN.sum(axis=1, keepdims=True)
         model.inc_grad("W", xp.matmul(dY_TN.T, X_TI))
         model.inc_grad("b", dY_TN.sum(axis=0))
-        return ops.unflatten(xp.matmul(dY_TN, W), lengths)
+        dX: list[Floats2d] = ops.unflatten(xp.matmul(dY_TN, W), lengths)
+        return dX
 
     return chain, backprop
 

@@ -30,6 +30,7 @@ from .helpers import (
     tiny_model,
     train,
     train_examples,
+    trained,
 )
 
 TEXTS = [*(text for text, _ in TRAIN_DATA), "Bob told Ada Lovelace\n about New York"]
@@ -73,18 +74,22 @@ def test_component_bytes_give_the_same_ents_and_scores(shared_nlp):
 
 
 @pytest.mark.parametrize("way", ["bytes", "disk"])
-def test_labels_come_back_into_a_vocab_without_strings(shared_nlp, tmp_path, way):
+def test_labels_come_back_into_a_vocab_without_strings(tmp_path, way):
+    data = [("Ada met Bob", {"Ada": "FORENAME", "Bob": "SURNAME"})]
+    source_nlp = make_nlp()
+    trained(source_nlp, [make_example(source_nlp, *data[0])])
+    source = source_nlp.get_pipe(FACTORY)
     nlp = spacy.blank("en", vocab=Vocab())
-    pipe, source = add_tiny(nlp), shared_nlp.get_pipe(FACTORY)
-    assert not any(label in nlp.vocab.strings for label in LABELS)
+    pipe = add_tiny(nlp)
+    assert not any(label in nlp.vocab.strings for label in source.labels)
     if way == "bytes":
         pipe.from_bytes(source.to_bytes(exclude=["vocab"]), exclude=["vocab"])
     else:
         source.to_disk(tmp_path / "pipe", exclude=["vocab"])
         pipe.from_disk(tmp_path / "pipe", exclude=["vocab"])
-    assert pipe.labels == LABELS
-    assert all(label in nlp.vocab.strings for label in LABELS)
-    assert_knows(nlp, TRAIN_DATA)
+    assert pipe.labels == ("FORENAME", "SURNAME")
+    assert all(label in nlp.vocab.strings for label in pipe.labels)
+    assert_knows(nlp, data)
 
 
 def test_labels_are_strings_in_cfg(shared_nlp):
@@ -266,7 +271,7 @@ def test_settings_can_be_changed_at_load_time(shared_nlp, tmp_path, setting, val
 
 def test_config_of_a_saved_pipeline_builds_the_same_again(shared_nlp, tmp_path):
     shared_nlp.to_disk(tmp_path)
-    config = Config().from_disk(tmp_path / "config.cfg")
+    config = Config().from_disk(tmp_path / "config.cfg", interpolate=False)
     nlp = util.load_model_from_config(config)
     assert nlp.pipe_names == [FACTORY]
     assert nlp.config.to_str() == shared_nlp.config.to_str()
