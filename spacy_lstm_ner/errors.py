@@ -146,3 +146,15 @@ class Errors(metaclass=_WithCode):
         "a token does: expected names and templates that the English tokenizer cuts "
         "at the entity's ends. Correct the template or the name."
     )
+    L201 = (
+        "Output '{output}' does not end in '{suffix}': expected the file to write as "
+        "the last argument. Add it, or its ending."
+    )
+    L202 = (
+        "Data file '{path}' does not exist: expected a file in spaCy's binary format, "
+        "such as 'python -m spacy_lstm_ner convert' or 'spacy convert' writes."
+    )
+    L203 = (
+        "'{path}' is not in spaCy's binary format: expected a file such as "
+        "'python -m spacy_lstm_ner convert' or 'spacy convert' writes."
+    )

@@ -165,12 +165,9 @@ def test_loss_is_added_to_the_given_dict(fresh):
     assert losses == {FACTORY: pytest.approx(10.0 + own, rel=1e-4), "other": 3.0}
 
 
-def test_loss_key_follows_a_new_name():
-    nlp = make_nlp()
-    source = initialized()
-    nlp.remove_pipe(FACTORY)
-    nlp.add_pipe(FACTORY, source=source, name="renamed")
-    assert set(nlp.update(train_examples(nlp), losses={})) == {"renamed"}
+def test_loss_key_follows_a_new_name(fresh):
+    fresh.rename_pipe(FACTORY, "renamed")
+    assert set(fresh.update(train_examples(fresh), losses={})) == {"renamed"}
 
 
 # Steps

@@ -152,7 +152,15 @@ def test_two_processes_give_the_same(shared_nlp, texts, tmp_path, method):
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "\n\n \t", "👩‍👩‍👧 met 😀", "Ada\x00Bob \x00", "x" * 5000, "Ada \n  Bob  "],
+    [
+        "",
+        " ",
+        "\n\n \t",
+        "👩‍👩‍👧 met 😀",
+        "Ada\x00Bob \x00",
+        "x" * 5000,
+        "Ada \n  Bob  ",
+    ],
     ids=["empty", "blank", "blanks", "emoji", "NUL", "5000 characters", "spaced"],
 )
 def test_odd_text_gets_sound_ents(shared_nlp, text):
@@ -186,7 +194,9 @@ def test_any_scores_give_legal_annotation(nlp, seed):
 
 
 def test_eager_model_puts_no_entity_on_white_space(eager_nlp):
-    doc = eager_nlp.get_pipe(FACTORY)(make_doc(eager_nlp, [" ", "Ada", "\n", "Bob", " "]))
+    doc = eager_nlp.get_pipe(FACTORY)(
+        make_doc(eager_nlp, [" ", "Ada", "\n", "Bob", " "])
+    )
     assert_sound(doc)
     assert len(doc.ents) >= 1
 
@@ -463,7 +473,20 @@ def test_confidences_stand_in_a_span_group(shared_nlp):
     assert all(0.5 < score <= 1.0 for score in scores_of(doc))
 
 
-def test_default_config_predicts_after_loading_nothing_else():
+def test_threshold_is_read_from_cfg_at_run_time(nlp):
+    """`spacy find-threshold` sets it there, in a new dict."""
+    pipe = nlp.get_pipe(FACTORY)
+    scores = scores_of(nlp(ADA))
+    middle = sorted(scores)[1]
+    for threshold in (0.0, middle, 1.0):
+        pipe.cfg = {**pipe.cfg, "threshold": threshold}
+        expected = [score for score in scores if score >= threshold]
+        assert scores_of(nlp(ADA)) == pytest.approx(expected)
+        assert len(nlp(ADA).ents) == len(expected)
+    assert len(set(scores)) == 3
+
+
+def test_default_config_predicts_what_it_learned():
     nlp = spacy.blank("en")
     nlp.add_pipe(FACTORY)
     initialized(nlp, [make_example(nlp, ADA, ADA_ENTS)])

@@ -16,6 +16,7 @@ from .helpers import (
     FACTORY,
     TINY_TOK2VEC,
     WIDTH,
+    initialized,
     make_nlp,
     run_python,
     train_examples,
@@ -114,6 +115,15 @@ def test_model_has_a_tok2vec_reference():
     pipe = make_nlp().get_pipe(FACTORY)
     assert pipe.model.has_ref("tok2vec")
     assert pipe.model.get_ref("tok2vec") in list(pipe.model.walk())
+
+
+def test_model_has_an_output_layer_reference():
+    nlp = initialized()
+    output_layer = nlp.get_pipe(FACTORY).model.get_ref("output_layer")
+    assert output_layer in list(nlp.get_pipe(FACTORY).model.walk())
+    before = output_layer.get_dim("nO")
+    nlp.get_pipe(FACTORY).add_label("ONE_MORE")
+    assert nlp.get_pipe(FACTORY).model.get_ref("output_layer").get_dim("nO") > before
 
 
 @pytest.mark.parametrize(

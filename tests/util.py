@@ -1,0 +1,208 @@
+"""Oracles: the same answers as the package's, found another way.
+
+Numeric gradients by central differences, every tag path by enumeration, and PyTorch's
+LSTM. Each of them stands here once.
+"""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from thinc.api import Model, fix_random_seed
+
+from spacy_lstm_ner.linear_chain import LinearChain
+
+# Gates: ours are o, f, i, c~; PyTorch's are i, f, g (our c~), o.
+_TO_TORCH_GATES = [2, 1, 3, 0]
+
+
+def relative_error(found: Any, expected: Any) -> float:
+    """Largest absolute difference, as a part of the largest absolute value expected.
+    Infinite if only zeros are expected: comparing zeros shows nothing."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    assert found.shape == expected.shape
+    largest = np.abs(expected).max()
+    return float(np.abs(found - expected).max() / largest) if largest else np.inf
+
+
+def numeric_gradient(loss: Callable[[], float], array: Any, eps: float) -> Any:
+    """Gradient of a loss by central differences in each finite element of an array
+    that the loss reads; 0 for the elements that are infinite."""
+    gradient = np.zeros(array.shape)
+    for i in zip(*np.nonzero(np.isfinite(array)), strict=True):
+        value = array[i]
+        array[i] = value + eps
+        above = loss()
+        array[i] = value - eps
+        below = loss()
+        array[i] = value
+        gradient[i] = (above - below) / (2 * eps)
+    return gradient
+
+
+def gradient_errors(
+    model: Model[Any, Any],
+    X: list[Any],
+    loss: Callable[[Any], tuple[float, Any]],
+    eps: float = 1e-2,
+) -> dict[str, float]:
+    """Relative error of the gradient of each parameter, and of the input, against
+    central differences. Random choices (dropout) are the same in all runs.
+
+    model (Model): The model; its gradients are overwritten.
+    X (List[Floats2d]): The input, float32.
+    loss (Callable): From the output to a number and its gradient.
+    """
+
+    def run() -> tuple[Any, Callable[[Any], Any]]:
+        fix_random_seed(0)
+        return model(X, is_train=True)
+
+    def value() -> float:
+        return loss(run()[0])[0]
+
+    Y, backprop = run()
+    zero_gradients(model)
+    dX = backprop(loss(Y)[1])
+    numeric_dX = np.concatenate([numeric_gradient(value, x, eps) for x in X])
+    errors = {"X": relative_error(np.concatenate(dX), numeric_dX)}
+    for name, node, key in parameters(model):
+        # Read before the loss runs again; the array is the model's own.
+        found = node.get_grad(key).copy()
+        numeric = numeric_gradient(value, node.get_param(key), eps)
+        errors[name] = relative_error(found, numeric)
+    return errors
+
+
+def parameters(model: Model[Any, Any]) -> list[tuple[str, Model[Any, Any], str]]:
+    """Name, node and key of each parameter below a model."""
+    return [
+        (f"{i}.{node.name}.{key}", node, key)
+        for i, node in enumerate(model.walk())
+        for key in node.param_names
+        if node.has_param(key)
+    ]
+
+
+def zero_gradients(model: Model[Any, Any]) -> None:
+    """Forget the gradients of all parameters."""
+    for _, node, key in parameters(model):
+        node.set_grad(key, np.zeros_like(node.get_param(key)))
+
+
+def random_sum(seed: int = 0) -> Callable[[list[Any]], tuple[float, list[Any]]]:
+    """A loss: the output's elements summed with random weights."""
+
+    def loss(Y: list[Any]) -> tuple[float, list[Any]]:
+        rng = np.random.default_rng(seed)
+        R = [rng.standard_normal(y.shape).astype("f") for y in Y]
+        total = sum((y * r).sum(dtype="d") for y, r in zip(Y, R, strict=True))
+        return float(total), R
+
+    return loss
+
+
+def random_vectors(lengths: list[int], width: int, seed: int = 0) -> list[Any]:
+    """A sequence of normal random vectors for each length."""
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal((n, width)).astype("f") for n in lengths]
+
+
+class AllPaths:
+    """Every tag path of one sequence; sums over paths are sums over a list.
+
+    paths (ndarray): The tags of each path.  (P, T)
+    scores (ndarray): Their scores, float64.  (P,)
+    probs (ndarray): Their probabilities.  (P,)
+    log_z (float): Log of the summed exponentials of the scores.
+    """
+
+    def __init__(self, emit: Any, move: Any, start: Any, end: Any):
+        n_tokens, n_tags = emit.shape
+        self.n_tags = n_tags
+        paths = list(product(range(n_tags), repeat=n_tokens))
+        self.paths = np.array(paths, dtype=int).reshape(len(paths), n_tokens)
+        self.scores = np.array([path_score(p, emit, move, start, end) for p in paths])
+        self.log_z = float(np.logaddexp.reduce(self.scores))
+        self.probs = np.exp(self.scores - self.log_z)
+
+    def prob(self, holds: Callable[[list[int]], bool]) -> float:
+        """Probability of the paths for which something holds."""
+        return sum(
+            p for path, p in zip(self.paths.tolist(), self.probs, strict=True)
+            if holds(path)
+        )  # fmt: skip
+
+    def log_z_within(self, allowed: Any) -> float:
+        """Log of the sum over the paths that keep to allowed tags.  (T, N)"""
+        columns = np.arange(self.paths.shape[1])
+        keeps = allowed[columns, self.paths].all(axis=1)
+        return float(np.logaddexp.reduce(self.scores[keeps], initial=-np.inf))
+
+    def marginals(self) -> Any:
+        """Probability of each tag at each token.  (T, N)"""
+        marginals = np.zeros((self.paths.shape[1], self.n_tags))
+        for path, prob in zip(self.paths, self.probs, strict=True):
+            marginals[np.arange(len(path)), path] += prob
+        return marginals
+
+    def expected_moves(self) -> Any:
+        """Expected number of moves from tag [row] to tag [column].  (N, N)"""
+        moves = np.zeros((self.n_tags, self.n_tags))
+        for path, prob in zip(self.paths, self.probs, strict=True):
+            for a, b in zip(path[:-1], path[1:], strict=True):
+                moves[a, b] += prob
+        return moves
+
+
+def path_score(path: Any, emit: Any, move: Any, start: Any, end: Any) -> float:
+    """Score of one tag path; 0 for an empty one."""
+    if not len(path):
+        return 0.0
+    score = float(start[path[0]]) + float(end[path[-1]])
+    score += sum(float(emit[i, tag]) for i, tag in enumerate(path))
+    return score + sum(
+        float(move[a, b]) for a, b in zip(path[:-1], path[1:], strict=True)
+    )
+
+
+def split(array: Any, lengths: Any) -> list[Any]:
+    """The rows of each sequence."""
+    return np.split(array, np.cumsum(lengths)[:-1]) if len(lengths) else []
+
+
+def all_paths(chain: LinearChain) -> list[AllPaths]:
+    """Every path of each sequence of a chain."""
+    return [
+        AllPaths(emit, chain.move, chain.start, chain.end)
+        for emit in split(chain.emit, chain.lengths)
+    ]
+
+
+def torch_lstm(layers: list[Model[Any, Any]]) -> Any:
+    """PyTorch's LSTM with the weights of a stack of our layers; both of its biases
+    add up to ours."""
+    torch = pytest.importorskip("torch", reason="needs the extra `torch`")
+    nI, nO, nD = (layers[0].get_dim(name) for name in ("nI", "nO", "nD"))
+    lstm = torch.nn.LSTM(nI, nO // nD, len(layers), bidirectional=nD == 2)
+    with torch.no_grad():
+        for i, layer in enumerate(layers):
+            for key, array in torch_arrays(layer.get_param, i).items():
+                getattr(lstm, key).copy_(torch.from_numpy(array))
+                if key.startswith("bias_ih"):
+                    getattr(lstm, key.replace("ih", "hh")).zero_()
+    return lstm
+
+
+def torch_arrays(get: Callable[[str], Any], depth: int) -> dict[str, Any]:
+    """A layer's parameters, or their gradients, in PyTorch's names and order."""
+    named = {"weight_ih": get("Wx"), "weight_hh": get("Wh"), "bias_ih": get("b")}
+    arrays = {}
+    for name, array in named.items():
+        for d, suffix in zip(range(len(array)), ("", "_reverse"), strict=False):
+            gates = array[d].reshape(*array[d].shape[:-1], 4, -1)
+            gates = gates[..., _TO_TORCH_GATES, :].reshape(array[d].shape)
+            arrays[f"{name}_l{depth}{suffix}"] = np.ascontiguousarray(gates.T)
+    return arrays
