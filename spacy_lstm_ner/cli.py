@@ -12,7 +12,8 @@ from itertools import islice
 from pathlib import Path
 
 import spacy
-from spacy.tokens import Doc, DocBin
+import srsly
+from spacy.tokens import DocBin
 from spacy.training import Corpus
 
 from .bio import INVALID, SCHEMES
@@ -52,7 +53,9 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     demo.set_defaults(command=_demo_corpus)
     demo.add_argument("folder", type=Path, metavar="OUTDIR", help="where to write")
-    demo.add_argument("--seed", type=int, default=0, help="another seed, other sentences")
+    demo.add_argument(
+        "--seed", type=int, default=0, help="another seed, other sentences"
+    )
 
     convert = commands.add_parser(
         "convert", help="convert CoNLL files to spaCy's binary format"
@@ -83,7 +86,10 @@ def _make_parser() -> argparse.ArgumentParser:
         help="what to do with an invalid sequence of tags; default: repair",
     )
     convert.add_argument(
-        "--docs", choices=DOCS, default="sentence", help="one Doc per ...; default: sentence"
+        "--docs",
+        choices=DOCS,
+        default="sentence",
+        help="one Doc per ...; default: sentence",
     )
     convert.add_argument(
         "--comment", metavar="TEXT", help="what lines to skip begin with"
@@ -100,8 +106,18 @@ def _make_parser() -> argparse.ArgumentParser:
     visualize.add_argument("data", type=Path, metavar="DATA.spacy")
     visualize.add_argument("output", type=Path, metavar="OUTPUT.html")
     visualize.add_argument(
-        "--limit", type=int, default=200, metavar="N", help="number of Docs; default: 200"
+        "--limit",
+        type=int,
+        default=200,
+        metavar="N",
+        help="number of Docs; default: 200",
     )
+
+    scores = commands.add_parser(
+        "scores", help="print what 'spacy evaluate --output' has written"
+    )
+    scores.set_defaults(command=_scores)
+    scores.add_argument("metrics", type=Path, metavar="METRICS.json")
     return parser
 
 
@@ -131,13 +147,30 @@ def _visualize(model: str, data: Path, output: Path, limit: int) -> None:
     _check_data(data)
     nlp = spacy.load(model)
     examples = list(islice(Corpus(data)(nlp), limit or None))
-    for eg, doc in zip(examples, nlp.pipe(eg.predicted for eg in examples), strict=True):
+    for eg, doc in zip(
+        examples, nlp.pipe(eg.predicted for eg in examples), strict=True
+    ):
         eg.predicted = doc
     output.parent.mkdir(parents=True, exist_ok=True)
     title = f"{model} on {data}: {len(examples)} texts"
-    page = render_page(examples, title=title, lang=nlp.lang)
+    page = render_page(examples, title=title, lang=nlp.meta["lang"])
     output.write_text(page, encoding="utf8")
     print(f"{output}: {len(examples)} texts")
+
+
+def _scores(metrics: Path) -> None:
+    scores = srsly.read_json(metrics)
+    if not isinstance(scores, dict) or "ents_per_type" not in scores:
+        raise ValueError(Errors.L204.format(path=metrics))
+    rows = [
+        *sorted((scores["ents_per_type"] or {}).items()),
+        ("all", {key: scores[f"ents_{key}"] for key in "prf"}),
+    ]
+    print(f"{metrics}, in percent")
+    print(f"{'entities':<12}{'precision':>10}{'recall':>10}{'F1':>10}")
+    for label, row in rows:
+        cells = "".join(f"{100 * (row[key] or 0):>10.1f}" for key in "prf")
+        print(f"{label:<12}{cells}")
 
 
 def _print_counts(

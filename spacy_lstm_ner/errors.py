@@ -158,3 +158,7 @@ class Errors(metaclass=_WithCode):
         "'{path}' is not in spaCy's binary format: expected a file such as "
         "'python -m spacy_lstm_ner convert' or 'spacy convert' writes."
     )
+    L204 = (
+        "'{path}' has no scores of entities: expected a file that 'spacy evaluate' has "
+        "written with --output."
+    )

@@ -1,4 +1,4 @@
-"""An HTML page that shows predicted entities beside the gold ones, drawn by displaCy."""
+"""An HTML page of predicted entities beside the gold ones, drawn by displaCy."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
@@ -80,16 +80,16 @@ def render_page(examples: Iterable[Example], *, title: str, lang: str = "en") ->
 
     examples (Iterable[Example]): Predicted and gold Docs, of the same texts.
     title (str): The heading of the page.
-    lang (str): The language of the texts, as in `nlp.lang`.
+    lang (str): The language of the texts, "en" for instance.
     RETURNS (str): The page, to be written as UTF-8. Texts and labels are escaped.
     """
-    pairs = [(eg.text, _entities(eg.reference), _entities(eg.predicted)) for eg in examples]
+    pairs = [
+        (eg.text, _entities(eg.reference), _entities(eg.predicted)) for eg in examples
+    ]
     labels = sorted({ent[2] for _, *sides in pairs for side in sides for ent in side})
     options = {
         "template": _ENTITY,
-        "colors": {
-            label: _COLORS[i % len(_COLORS)] for i, label in enumerate(labels)
-        },
+        "colors": {label: _COLORS[i % len(_COLORS)] for i, label in enumerate(labels)},
     }
     rows = "\n".join(
         '<tr class="{}"><td dir="auto">{}</td><td dir="auto">{}</td></tr>'.format(

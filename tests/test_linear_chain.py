@@ -385,9 +385,7 @@ def test_extreme_log_z():
 
 def test_extreme_best_path():
     chain = extreme_chain()
-    score = path_score(
-        best_path(chain), chain.emit, chain.move, chain.start, chain.end
-    )
+    score = path_score(best_path(chain), chain.emit, chain.move, chain.start, chain.end)
     assert score == float(reduce_forward(chain, np.maximum))  # integers are exact
 
 

@@ -5,7 +5,7 @@ LSTM. Each of them stands here once.
 """
 
 from collections.abc import Callable
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -152,7 +152,7 @@ class AllPaths:
         """Expected number of moves from tag [row] to tag [column].  (N, N)"""
         moves = np.zeros((self.n_tags, self.n_tags))
         for path, prob in zip(self.paths, self.probs, strict=True):
-            for a, b in zip(path[:-1], path[1:], strict=True):
+            for a, b in pairwise(path):
                 moves[a, b] += prob
         return moves
 
@@ -163,9 +163,7 @@ def path_score(path: Any, emit: Any, move: Any, start: Any, end: Any) -> float:
         return 0.0
     score = float(start[path[0]]) + float(end[path[-1]])
     score += sum(float(emit[i, tag]) for i, tag in enumerate(path))
-    return score + sum(
-        float(move[a, b]) for a, b in zip(path[:-1], path[1:], strict=True)
-    )
+    return score + sum(float(move[a, b]) for a, b in pairwise(path))
 
 
 def split(array: Any, lengths: Any) -> list[Any]:

@@ -7,9 +7,9 @@ what it has learned about contexts and forms, not by heart.
 
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import spacy
 from spacy.language import Language
@@ -24,7 +24,7 @@ __all__ = [
     "SIZES",
     "Sentence",
     "generate",
-    "share_of",
+    "part_of",
     "unseen_share",
     "write_corpus",
 ]
@@ -34,12 +34,22 @@ LABELS = ("per", "geo", "gpe", "org", "tim", "art", "eve", "nat")
 # Sentences in each part.
 SIZES = {"train": 6000, "dev": 500, "test": 500}
 
-# The part that owns an alternative of an open class, by its position in the list.
-_OWNERS = ("train", "train", "train", "train", "train", "dev", "test")
+# Which parts own the names and templates of a list: the first seven training, the next
+# one dev, the next one test, and again.
+_SHARES = ("train",) * 7 + ("dev", "test")
 
 _SLOT = re.compile(r"\{([^{}]+)\}")
 
-_T = TypeVar("_T")
+
+def _split() -> dict[str, str]:
+    parts: dict[str, str] = {}
+    for texts in (*NAMES.values(), *CLAUSES.values()):
+        for i, text in enumerate(texts):
+            parts.setdefault(text, _SHARES[i % len(_SHARES)])
+    return parts
+
+
+_PARTS = _split()
 
 
 class Sentence(NamedTuple):
@@ -58,20 +68,16 @@ class Sentence(NamedTuple):
         return [" ".join(self.words[span.start : span.end]) for span in self.spans]
 
 
-def share_of(part: str, alternatives: Sequence[_T]) -> tuple[_T, ...]:
-    """The alternatives of an open class that one part of the corpus may use.
+def part_of(text: str) -> str:
+    """The only part of the corpus in which a name or a clause template occurs.
 
-    part (str): "train", "dev" or "test".
-    alternatives (Sequence): Names or sentence templates, in the order of their list.
-    RETURNS (Tuple): Those at this part's positions. The shares are disjoint and
-        complete: each alternative belongs to exactly one part.
+    Its position in its list decides, in the first one if it has several: a name has the
+    same part in all its roles.
+
+    text (str): The name or the template.
+    RETURNS (str): "train", "dev" or "test".
     """
-    owner_of = dict(enumerate(_OWNERS))
-    return tuple(
-        alternative
-        for i, alternative in enumerate(alternatives)
-        if owner_of[i % len(_OWNERS)] == part
-    )
+    return _PARTS[text]
 
 
 def generate(part: str, n_sentences: int, *, seed: int = 0) -> Iterator[Sentence]:
@@ -135,10 +141,13 @@ class _Grammar:
     """The grammar of one part: fills the slots of its templates with its names."""
 
     def __init__(self, part: str, rng: random.Random) -> None:
-        names = {symbol: share_of(part, names) for symbol, names in NAMES.items()}
-        clauses = {f"clause.{group}": share_of(part, CLAUSES[group]) for group in CLAUSES}
+        clauses = {f"clause.{group}": CLAUSES[group] for group in CLAUSES}
+        split = {
+            symbol: tuple(text for text in texts if part_of(text) == part)
+            for symbol, texts in {**NAMES, **clauses}.items()
+        }
         any_clause = tuple(f"{{{symbol}}}" for symbol in clauses)
-        self._rules = {**PHRASES, **names, **clauses, "clause": any_clause}
+        self._rules = {**PHRASES, **split, "clause": any_clause}
         self._rng = rng
 
     def sentence(self) -> tuple[str, list[_CharSpan]]:
@@ -179,4 +188,6 @@ def _tokenize(nlp: Language, text: str, entities: Iterable[_CharSpan]) -> Senten
 
 def _to_conll(sentence: Sentence) -> str:
     tags = to_tags(sentence.spans, len(sentence.words))
-    return "".join(f"{word}\t{tag}\n" for word, tag in zip(sentence.words, tags, strict=True))
+    return "".join(
+        f"{word}\t{tag}\n" for word, tag in zip(sentence.words, tags, strict=True)
+    )

@@ -1,0 +1,44 @@
+# make demo   train, evaluate, show and package a pipeline on the demo corpus
+# make test   check style and types, run the tests with coverage
+# Both create the environment .venv first. Needs: Python 3.10 to 3.13, make.
+
+PYTHON ?= python3
+VENV ?= .venv
+# What the reference tests need; set it empty to skip them.
+TORCH ?= torch==2.13.0
+# Settings of the workflow, as in: make demo CORPUS=wnut17
+CORPUS ?= demo
+CONFIG ?= default
+
+BIN := $(VENV)/bin
+RUN := $(CORPUS)-$(CONFIG)
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/installed
+	$(BIN)/python -m spacy project run all . --vars.corpus $(CORPUS) --vars.config $(CONFIG)
+	@$(BIN)/python -m spacy_lstm_ner scores metrics/$(RUN)-test.json
+	@echo "The pipeline, for spacy.load:  training/$(RUN)/model-best"
+	@echo "Predicted and gold entities:   visualizations/$(RUN).html"
+
+test: $(VENV)/installed-for-tests lint
+	$(BIN)/python -m pytest --cov --cov-fail-under=95
+
+lint: $(VENV)/installed-for-tests
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+clean:
+	rm -rf $(VENV) corpus training metrics visualizations packages project.lock
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --editable .
+	touch $@
+
+$(VENV)/installed-for-tests: pyproject.toml $(VENV)/installed
+	$(BIN)/python -m pip install --editable ".[test,lint]" $(TORCH)
+	touch $@

@@ -1,0 +1,220 @@
+"""Registered architectures: the encoder in other pipelines, other encoders in ours."""
+
+import numpy as np
+import pytest
+import spacy
+from spacy.training import Example
+from spacy.util import registry
+from thinc.api import Adam, Config, Model, fix_random_seed
+from util import parameters
+
+from spacy_lstm_ner.architectures import build_lstm_tagger, resize_output
+from spacy_lstm_ner.decode import decode_best_path
+from spacy_lstm_ner.linear_chain import negative_log_likelihood
+
+WIDTH = 16
+EMBED = f"""
+[embed]
+@architectures = "spacy.MultiHashEmbed.v2"
+width = {WIDTH}
+attrs = ["NORM", "SHAPE"]
+rows = [100, 50]
+include_static_vectors = false
+"""
+LSTM_ENCODER = f"""
+[encode]
+@architectures = "spacy_lstm_ner.LSTMEncoder.v1"
+width = {WIDTH}
+depth = 2
+skip = true
+dropout = 0.3
+"""
+WINDOW_ENCODER = f"""
+[encode]
+@architectures = "spacy.MaxoutWindowEncoder.v2"
+width = {WIDTH}
+window_size = 1
+maxout_pieces = 2
+depth = 1
+"""
+TORCH_ENCODER = f"""
+[encode]
+@architectures = "spacy.TorchBiLSTMEncoder.v1"
+width = {WIDTH}
+depth = 1
+dropout = 0.0
+"""
+ENCODERS = {"lstm": LSTM_ENCODER, "window": WINDOW_ENCODER, "torch": TORCH_ENCODER}
+
+
+def resolve(text):
+    return registry.resolve(Config().from_str(text))
+
+
+def make_tagger(encode="lstm", nO=5):
+    if encode == "torch":
+        pytest.importorskip("torch", reason="needs the extra `torch`")
+    fix_random_seed(0)
+    embed = resolve(EMBED)["embed"]
+    decode = registry.get("layers", "spacy_lstm_ner.LogSoftmax.v1")()
+    return build_lstm_tagger(embed, resolve(ENCODERS[encode])["encode"], decode, nO)
+
+
+@pytest.fixture
+def docs():
+    nlp = spacy.blank("en")
+    texts = ["Ada Lovelace met Babbage in London", "", "Yes", "She wrote to him"]
+    return [nlp.make_doc(text) for text in texts]
+
+
+def losses(model, docs, n_updates=12):
+    """Losses of updates towards fixed tags."""
+    optimizer, found = Adam(0.02), []
+    n_tokens = sum(len(doc) for doc in docs)
+    allowed = np.zeros((n_tokens, model.get_dim("nO")), dtype=bool)
+    allowed[np.arange(n_tokens), np.arange(n_tokens) % 2] = True  # O B-0 O B-0 ...
+    for _ in range(n_updates):
+        chain, backprop = model.begin_update(docs)
+        loss, d_chain = negative_log_likelihood(chain, allowed)
+        backprop(d_chain)
+        model.finish_update(optimizer)
+        found.append(loss)
+    return found
+
+
+def test_encoder_is_registered_with_its_defaults():
+    encode = resolve(f"""
+    [encode]
+    @architectures = "spacy_lstm_ner.LSTMEncoder.v1"
+    width = {WIDTH}
+    """)["encode"]
+    assert encode.get_dim("nO") == WIDTH
+    (layer,) = [node for node in encode.walk() if node.name == "lstm_layer"]
+    assert layer.get_dim("nD") == 2
+    assert layer.attrs["grad_clip"] is None
+    assert {n.attrs["rate"] for n in encode.walk() if "rate" in n.attrs} == {None}
+
+
+def test_encoder_passes_its_settings_on():
+    encode = resolve(
+        LSTM_ENCODER.replace("0.3", "0.25") + "bidirectional = false\ngrad_clip = 5.0"
+    )["encode"]
+    nodes = list(encode.walk())
+    layers = [node for node in nodes if node.name == "lstm_layer"]
+    assert [layer.get_dim("nD") for layer in layers] == [1, 1]
+    assert [layer.attrs["grad_clip"] for layer in layers] == [5.0, 5.0]
+    assert sum(node.name == "skip(lstm_layer)" for node in nodes) == 2
+    assert {node.attrs["rate"] for node in nodes if "rate" in node.attrs} == {0.25}
+
+
+def test_bad_setting_in_a_config():
+    with pytest.raises(ValueError, match=r"\[L001\].*depth = 0"):
+        resolve(LSTM_ENCODER.replace("depth = 2", "depth = 0"))
+
+
+def test_encoder_in_spacys_tagger():
+    tok2vec = f"""
+    [model]
+    @architectures = "spacy.Tagger.v2"
+    [model.tok2vec]
+    @architectures = "spacy.Tok2Vec.v2"
+    {EMBED.replace("[embed]", "[model.tok2vec.embed]")}
+    {LSTM_ENCODER.replace("[encode]", "[model.tok2vec.encode]")}
+    """
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tagger", config=Config().from_str(tok2vec))
+    examples = [
+        Example.from_dict(nlp.make_doc("She reads books"), {"tags": ["P", "V", "N"]}),
+        Example.from_dict(nlp.make_doc("Books"), {"tags": ["N"]}),
+        Example.from_dict(nlp.make_doc(""), {"tags": []}),
+    ]
+    optimizer = nlp.initialize(lambda: examples)
+    encoder = [n for n in nlp.get_pipe("tagger").model.walk() if n.name == "lstm_layer"]
+    before = [layer.get_param("Wh").copy() for layer in encoder]
+    for _ in range(2):
+        found = {}
+        nlp.update(examples, sgd=optimizer, drop=0.2, losses=found)
+        assert np.isfinite(found["tagger"])
+    for layer, Wh in zip(encoder, before, strict=True):
+        assert not np.array_equal(layer.get_param("Wh"), Wh)
+    reads = nlp("She reads books")
+    assert {token.tag_ for token in reads} <= {"P", "V", "N"}
+    assert len(nlp("")) == 0
+
+
+@pytest.mark.parametrize("encode", ENCODERS)
+def test_any_encoder_learns_in_our_tagger(encode, docs):
+    model = make_tagger(encode)
+    model.initialize(X=docs)
+    found = losses(model, docs)
+    assert np.isfinite(found).all()
+    assert found[-1] < found[0] / 2
+
+
+@pytest.mark.parametrize("encode", ENCODERS)
+def test_empty_docs(encode, docs):
+    model = make_tagger(encode)
+    model.initialize(X=docs)
+    chain = model.predict(docs)
+    assert chain.lengths.tolist() == [6, 0, 1, 4]
+    assert chain.emit.shape == (11, 5)
+    without_empty = model.predict([doc for doc in docs if len(doc)])
+    np.testing.assert_allclose(chain.emit, without_empty.emit, rtol=1e-4, atol=1e-5)
+
+
+def test_only_empty_docs(docs):
+    model = make_tagger()
+    model.initialize(X=docs)
+    chain, backprop = model.begin_update([docs[1], docs[1]])
+    assert chain.emit.shape == (0, 5)
+    assert len(decode_best_path(chain).start) == 0
+    backprop(negative_log_likelihood(chain, np.ones((0, 5), dtype=bool))[1])
+
+
+def test_refs_and_fast_products():
+    model = make_tagger()
+    tok2vec, encode, decode = model.layers
+    assert model.get_ref("tok2vec") is tok2vec
+    assert model.get_ref("output_layer") is decode
+    assert encode.get_dim("nO") == WIDTH
+    assert not any(getattr(node.ops, "use_blis", False) for node in model.walk())
+
+
+@pytest.mark.parametrize("nO", [None, 5])
+def test_number_of_tags_before_the_weights(nO, docs):
+    model = make_tagger(nO=nO)
+    assert model.has_dim("nO") is (True if nO else None)
+    resize_output(model, 7)
+    model.initialize(X=docs)
+    assert model.get_dim("nO") == model.get_ref("output_layer").get_dim("nO") == 7
+    assert model.predict(docs).emit.shape == (11, 7)
+
+
+def test_resize_output(docs):
+    model = make_tagger()
+    model.initialize(X=docs)
+    losses(model, docs)
+    before = decode_best_path(model.predict(docs))
+    assert len(before.start)
+    model.attrs["resize_output"](model, 9)
+    assert model.get_dim("nO") == 9
+    assert model.layers[-1] is model.get_ref("output_layer")
+    after = decode_best_path(model.predict(docs))
+    for name in ("sequence", "start", "end", "label"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+    found = losses(model, docs)
+    assert np.isfinite(found).all()
+    decoder: Model = model.get_ref("output_layer")
+    resize_output(model, 9)
+    assert model.get_ref("output_layer") is decoder
+
+
+def test_save_and_load(docs):
+    model, other = make_tagger(), make_tagger()
+    for each in (model, other):
+        each.initialize(X=docs)
+    losses(model, docs)
+    other.from_bytes(model.to_bytes())
+    np.testing.assert_array_equal(other.predict(docs).emit, model.predict(docs).emit)
+    assert len(parameters(other)) == len(parameters(model))

@@ -1,0 +1,160 @@
+"""The project workflow: that its parts fit together, and that it runs."""
+
+import hashlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import srsly
+from weasel.cli.run import project_run
+from weasel.util import load_project_config
+
+import spacy_lstm_ner.cli
+from spacy_lstm_ner.demo_corpus import write_corpus
+
+ROOT = Path(__file__).resolve().parents[1]
+CORPORA = ["demo", "wnut17"]
+
+# Of spaCy's own command line, what the workflow uses.
+SPACY_COMMANDS = ["debug", "evaluate", "package", "project", "train"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The project without what running it leaves behind."""
+    shutil.copy(ROOT / "project.yml", tmp_path)
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    return tmp_path
+
+
+def _load(project: Path, **overrides: Any) -> dict[str, Any]:
+    vars_ = {f"vars.{name}": value for name, value in overrides.items()}
+    return load_project_config(project, overrides=vars_)
+
+
+def _commands(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {command["name"]: command for command in config["commands"]}
+
+
+def _scripts(config: dict[str, Any]) -> Iterator[list[str]]:
+    for command in config["commands"]:
+        yield from map(shlex.split, command["script"])
+
+
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_workflow_makes_what_its_steps_need(project: Path, corpus: str):
+    config = _load(project, corpus=corpus)
+    commands = _commands(config)
+    made: set[str] = set()
+    for step in config["workflows"]["all"]:
+        for path in commands[step].get("deps", []):
+            assert path in made or (ROOT / path).exists(), (step, path)
+        assert commands[step]["outputs"], f"{step} would run every time"
+        made.update(commands[step]["outputs"])
+
+
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_command_of_the_corpus_makes_its_assets(project: Path, corpus: str):
+    config = _load(project, corpus=corpus)
+    commands = _commands(config)
+    assert commands[corpus]["outputs"] == commands["corpus"]["outputs"]
+    assert commands["corpus"]["script"] == [f"python -m spacy project run {corpus} ."]
+
+
+def test_outputs_of_corpora_and_configs_stay_apart(project: Path):
+    def outputs(**overrides: str) -> set[str]:
+        commands = _commands(_load(project, **overrides))
+        steps = ("train", "evaluate", "visualize")
+        return {path for step in steps for path in commands[step]["outputs"]}
+
+    assert not outputs() & outputs(corpus="wnut17")
+    assert not outputs() & outputs(config="textbook")
+
+
+def test_scripts_call_commands_that_exist(project: Path):
+    for script in _scripts(_load(project)):
+        python, flag, module, command, *_ = script
+        assert (python, flag) == ("python", "-m")
+        assert not re.search(r"[|&;<>$`]", " ".join(script)), "no logic in shell lines"
+        if module == "spacy":
+            assert command in SPACY_COMMANDS
+        else:
+            assert module == "spacy_lstm_ner"
+            spacy_lstm_ner.cli._make_parser().parse_args(script[3:])
+
+
+def test_directories_are_made_and_ignored_by_git(project: Path):
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf8").split()
+    for directory in _load(project)["directories"]:
+        assert (project / directory).is_dir()
+        assert f"/{directory}/" in ignored
+
+
+def test_assets_have_checksums_of_the_real_files(project: Path, corpora: Path):
+    for asset in _load(project)["assets"]:
+        data = (corpora / Path(asset["dest"]).relative_to("assets")).read_bytes()
+        assert hashlib.md5(data).hexdigest() == asset["checksum"]
+
+
+def test_version_is_that_of_the_package(project: Path):
+    assert _load(project)["vars"]["version"] == spacy_lstm_ner.__version__
+
+
+def test_workflow_runs_and_skips_what_is_done(
+    project: Path, capfd: pytest.CaptureFixture[str]
+):
+    sizes = {"train": 30, "dev": 5, "test": 5}
+    write_corpus(project / "assets" / "demo", sizes=sizes)
+    config = srsly.read_yaml(project / "project.yml")
+    for command in config["commands"]:
+        if command["name"] == "demo":
+            command["script"] = []
+        if command["name"] == "train":
+            command["script"] = [f"{command['script'][0]} --training.max_steps 2"]
+            command["script"][0] += " --training.eval_frequency 1"
+    srsly.write_yaml(project / "project.yml", config)
+    _run(project)
+    out = capfd.readouterr().out
+    assert "Skipping" not in out
+    made = ("metrics/demo-default-test.json", "visualizations/demo-default.html")
+    assert all((project / path).is_file() for path in made)
+    assert (project / "packages" / "en_lstm_ner_demo-0.1.0" / "setup.py").is_file()
+    _run(project)
+    out = capfd.readouterr().out
+    assert out.count("Skipping") == len(config["workflows"]["all"])
+
+
+def _run(project: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "spacy", "project", "run", "all", "."],
+        cwd=project,
+        check=True,
+    )
+
+
+def test_assets_that_are_there_are_not_downloaded(
+    project: Path, corpora: Path, capfd: pytest.CaptureFixture[str]
+):
+    shutil.copytree(corpora / "wnut17", project / "assets" / "wnut17")
+    overrides = {"vars.corpus": "wnut17"}
+    project_run(project, "corpus", overrides=overrides)
+    project_run(project, "convert", overrides=overrides)
+    out = capfd.readouterr().out
+    assert out.count("Skipping download with matching checksum") == 3
+    assert "3394 sentences or documents, 62730 tokens" in out
+
+
+def test_make_runs_what_exists():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf8")
+    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf8")
+    assert "project run all ." in makefile
+    extras = re.findall(r'"\.\[(.*?)\]"', makefile)
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf8")
+    for extra in extras[0].split(","):
+        assert re.search(rf"^{extra} = \[", pyproject, re.M)
