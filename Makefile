@@ -10,6 +10,11 @@ TORCH ?= torch==2.13.0
 CORPUS ?= demo
 CONFIG ?= default
 
+# The matrices of one step are small: with several threads, waiting costs more than the
+# threads gain.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
 BIN := $(VENV)/bin
 RUN := $(CORPUS)-$(CONFIG)
 

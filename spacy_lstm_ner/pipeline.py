@@ -45,10 +45,10 @@ include_static_vectors = false
 [model.encode]
 @architectures = "spacy_lstm_ner.LSTMEncoder.v1"
 width = 192
-depth = 1
+depth = 2
 bidirectional = true
 dropout = null
-skip = false
+skip = true
 grad_clip = null
 
 [model.decode]

@@ -30,9 +30,8 @@ def chain_of(*paths, n_labels=2, margin=9.0):
     """A chain whose best path is given, by a wide margin."""
     chain = bio_chain([len(path) for path in paths], n_labels, scale=0.0)
     rows = np.arange(len(chain.emit))
-    chain.emit[
-        rows, np.array(functools.reduce(operator.iadd, paths, []), dtype=int)
-    ] = margin
+    tags = [tag for path in paths for tag in path]
+    chain.emit[rows, np.array(tags, dtype=int)] = margin
     return chain
 
 
@@ -61,11 +60,9 @@ def test_spans_and_confidence_against_all_paths(lengths, n_labels, seed):
     expected, confidence = [], []
     for b, sequence in enumerate(all_paths(chain)):
         best = sequence.paths[sequence.scores.argmax()].tolist()
-        legal = [
-            (p.tolist(), q)
-            for p, q in zip(sequence.paths, sequence.probs, strict=False)
-            if q
-        ]
+        is_legal = sequence.probs > 0
+        probs = sequence.probs[is_legal]
+        found = [set(spans_of(path)) for path in sequence.paths[is_legal].tolist()]
         for span in spans_of(best):
             expected.append((b, *span))
             has_span = [span in spans for spans in found]

@@ -12,6 +12,7 @@ Letters of array axes: B sequences, T tokens of the whole batch, D directions, I
 width, H width of one direction, G = 4H the gates in the order o, f, i, c~.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -138,8 +139,11 @@ def forward(
         raise ValueError(message)
     packing = pack(model.ops.to_numpy(X.lengths))
     rows_DT = xp.asarray(np.stack([packing.rows, packing.reversed_rows][:nD]))
+    if not is_train:
+        Y_TO = _run(model, X_TI, rows_DT, packing).reshape(-1, nO)
+        return Ragged(Y_TO, X.lengths), partial(_no_training, model)
     X_DTI = X_TI[rows_DT]
-    gates_DTG, C_DTH, tanhC_DTH, H_DTH = _run(model, X_DTI, packing)
+    gates_DTG, C_DTH, tanhC_DTH, H_DTH = _run_and_keep(model, X_DTI, packing)
     Y_TO = _unpack(xp, H_DTH, rows_DT).reshape(-1, nO)
 
     def backprop(dY: Ragged) -> Ragged:
@@ -159,42 +163,107 @@ def forward(
 
 
 def _run(
-    model: Model[Ragged, Ragged], X_DTI: Floats3d, packing: Packing
-) -> tuple[Floats3d, Floats3d, Floats3d, Floats3d]:
-    """The recurrence: activated gates, cells, tanh of the cells and outputs of all
-    steps, in the packed order.
+    model: Model[Ragged, Ragged], X_TI: Floats2d, rows_DT: Ints2d, packing: Packing
+) -> Floats3d:
+    """The recurrence for prediction, which keeps nothing: flat outputs, (T, D, H).
 
-    One tanh serves all four gates, as sigmoid(x) = (1 + tanh(x / 2)) / 2: the halves
-    are folded into a copy of the weights.
+    The inputs of the gates are computed for blocks of steps, into buffers that are used
+    again: fresh memory for the whole batch costs more than the arithmetic on it.
     """
     xp = model.ops.xp
-    nH = model.get_dim("nO") // model.get_dim("nD")
-    half_G = xp.ones(4 * nH, dtype="f")
-    half_G[: 3 * nH] = 0.5
-    Wh_DHG = model.get_param("Wh") * half_G
-    gates = xp.matmul(X_DTI, model.get_param("Wx") * half_G)
-    gates += (model.get_param("b") * half_G)[:, None]
-    nD, nT = gates.shape[:2]
-    C, tanhC, H = (xp.empty((nD, nT, nH), dtype="f") for _ in range(3))
-    last = slice(0, 0)
+    Wx_DIG, Wh_DHG, b_DG = _half_scaled_weights(model)
+    nD, nH = Wh_DHG.shape[:2]
+    Y_TDH = xp.empty((len(X_TI), nD, nH), dtype="f")
+    n_block = max(_BLOCK, packing.n_first)
+    gates = xp.empty((nD, n_block, 4 * nH), dtype="f")
+    h, c, tanhc = (xp.empty((nD, packing.n_first, nH), dtype="f") for _ in range(3))
+    block_end = 0
     for start, end in packing.steps():
-        now = slice(start, end)
-        g, c, tanhc = gates[:, now], C[:, now], tanhC[:, now]
-        if start:
-            previous = slice(last.start, last.start + end - start)
-            g += xp.matmul(H[:, previous], Wh_DHG)
-        xp.tanh(g, out=g)
-        sigmoids = g[:, :, : 3 * nH]
-        sigmoids *= 0.5
-        sigmoids += 0.5
-        o, f, i, candidate = (g[:, :, k * nH : (k + 1) * nH] for k in range(4))
-        xp.multiply(i, candidate, out=c)
-        if start:
-            c += f * C[:, previous]
-        xp.tanh(c, out=tanhc)
-        xp.multiply(o, tanhc, out=H[:, now])
-        last = now
+        if end > block_end:
+            block_start = start
+            i = bisect_right(packing.starts, start + n_block) - 1
+            block_end = packing.starts[i]
+            block = gates[:, : block_end - block_start]
+            xp.matmul(X_TI[rows_DT[:, block_start:block_end]], Wx_DIG, out=block)
+            block += b_DG[:, None]
+        now = slice(0, end - start)
+        g = block[:, start - block_start : end - block_start]
+        previous = (h[:, now], c[:, now]) if start else None
+        _step(xp, g, previous, Wh_DHG, c[:, now], tanhc[:, now], h[:, now])
+        for d in range(nD):
+            Y_TDH[rows_DT[d, start:end], d] = h[d, now]
+    return Y_TDH
+
+
+# Rows of a block of steps: its buffers stay in the cache.
+_BLOCK = 1024
+
+
+def _run_and_keep(
+    model: Model[Ragged, Ragged], X_DTI: Floats3d, packing: Packing
+) -> tuple[Floats3d, Floats3d, Floats3d, Floats3d]:
+    """The recurrence for training: activated gates, cells, tanh of the cells and
+    outputs of all steps, in the packed order."""
+    xp = model.ops.xp
+    Wx_DIG, Wh_DHG, b_DG = _half_scaled_weights(model)
+    gates = xp.matmul(X_DTI, Wx_DIG)
+    gates += b_DG[:, None]
+    nD, nT = gates.shape[:2]
+    C, tanhC, H = (xp.empty((nD, nT, Wh_DHG.shape[1]), dtype="f") for _ in range(3))
+    last = 0
+    for start, end in packing.steps():
+        now, before = slice(start, end), slice(last, last + end - start)
+        previous = (H[:, before], C[:, before]) if start else None
+        _step(xp, gates[:, now], previous, Wh_DHG, C[:, now], tanhC[:, now], H[:, now])
+        last = start
     return gates, C, tanhC, H
+
+
+def _half_scaled_weights(
+    model: Model[Ragged, Ragged],
+) -> tuple[Floats3d, Floats3d, Floats2d]:
+    """Wx, Wh and b with the inputs of the three gates halved, for `_step`."""
+    Wx: Floats3d
+    Wh: Floats3d
+    b: Floats2d
+    Wx, Wh, b = (model.get_param(name) for name in ("Wx", "Wh", "b"))
+    half_G = model.ops.xp.ones(b.shape[1], dtype="f")
+    half_G[: len(half_G) * 3 // 4] = 0.5
+    return Wx * half_G, Wh * half_G, b * half_G
+
+
+def _step(
+    xp: Any,
+    gates: Floats3d,
+    previous: tuple[Floats3d, Floats3d] | None,
+    Wh_DHG: Floats3d,
+    c: Floats3d,
+    tanhc: Floats3d,
+    h: Floats3d,
+) -> None:
+    """One step of time, all sequences and directions at once.
+
+    gates: The inputs of the gates without the recurrent part, half-scaled; overwritten
+        by the activated gates. One tanh serves all four, as sigmoid(x) is
+        (1 + tanh(x / 2)) / 2.
+    previous: h and c of the step before; None at the first one.
+    c, tanhc, h: Receive the cell, its tanh and the output; may be the previous ones.
+    """
+    nH = h.shape[2]
+    if previous is not None:
+        gates += xp.matmul(previous[0], Wh_DHG)
+    xp.tanh(gates, out=gates)
+    sigmoids = gates[:, :, : 3 * nH]
+    sigmoids *= 0.5
+    sigmoids += 0.5
+    o, f, i, candidate = (gates[:, :, k * nH : (k + 1) * nH] for k in range(4))
+    if previous is None:
+        xp.multiply(i, candidate, out=c)
+    else:
+        xp.multiply(f, previous[1], out=c)
+        c += i * candidate
+    xp.tanh(c, out=tanhc)
+    xp.multiply(o, tanhc, out=h)
 
 
 def _run_back(
@@ -264,3 +333,8 @@ def _unpack(xp: Any, packed_DTK: Floats3d, rows_DT: Ints2d) -> Floats3d:
 def _no_rows(model: Model[Ragged, Ragged], dY: Ragged) -> Ragged:
     """Backpropagation through a batch without tokens: nothing to learn from it."""
     return Ragged(model.ops.alloc2f(0, model.get_dim("nI")), dY.lengths)
+
+
+def _no_training(model: Model[Ragged, Ragged], dY: Ragged) -> Ragged:
+    """Stands for the backward pass of a forward pass that kept nothing for it."""
+    raise ValueError(Errors.L008.format(name=model.name))

@@ -22,7 +22,7 @@ def forward(
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     """Y = F(X) + X, or F(X)."""
     Y, backprop_layer = model.layers[0](X, is_train)
-    if X.data.shape[1] != Y.data.shape[1]:
+    if X.dataXd.shape[1] != Y.dataXd.shape[1]:
         return Y, backprop_layer
 
     def backprop(dY: Ragged) -> Ragged:

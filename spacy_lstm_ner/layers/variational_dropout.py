@@ -32,7 +32,7 @@ def forward(
         rate = model.attrs["rate"]
     if not rate:
         return X, _identity
-    shape = (len(X.lengths), X.data.shape[1])
+    shape = (len(X.lengths), X.dataXd.shape[1])
     mask_BI = model.ops.get_dropout_mask(shape, rate)
     mask_TI = model.ops.xp.repeat(mask_BI, model.ops.to_numpy(X.lengths), axis=0)
 
