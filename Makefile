@@ -9,6 +9,7 @@ TORCH ?= torch==2.13.0
 # Settings of the workflow, as in: make demo CORPUS=wnut17
 CORPUS ?= demo
 CONFIG ?= default
+STEPS ?= 4000
 
 # The matrices of one step are small: with several threads, waiting costs more than the
 # threads gain.
@@ -21,7 +22,9 @@ RUN := $(CORPUS)-$(CONFIG)
 .PHONY: demo test lint clean
 
 demo: $(VENV)/installed
-	$(BIN)/python -m spacy project run all . --vars.corpus $(CORPUS) --vars.config $(CONFIG)
+	$(BIN)/python -m spacy project run all . \
+		--vars.corpus $(CORPUS) --vars.config $(CONFIG) \
+		--vars.max_steps $(STEPS)
 	@$(BIN)/python -m spacy_lstm_ner scores metrics/$(RUN)-test.json
 	@echo "The pipeline, for spacy.load:  training/$(RUN)/model-best"
 	@echo "Predicted and gold entities:   visualizations/$(RUN).html"

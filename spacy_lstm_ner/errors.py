@@ -45,8 +45,8 @@ class Errors(metaclass=_WithCode):
         "path keeps to them. Allow O where an entity can't stand."
     )
     L008 = (
-        "The layer '{name}' can't learn from a forward pass for prediction, which keeps "
-        "nothing: use model.begin_update(X), or model(X, is_train=True)."
+        "The layer '{name}' can't learn from a forward pass for prediction, which "
+        "keeps nothing: use model.begin_update(X), or model(X, is_train=True)."
     )
     L010 = (
         "'{name}' has no labels, so it can't be initialized. Give it examples with "

@@ -83,7 +83,8 @@ class PathSums:
 
     chain (LinearChain): The scores.
     log_z (ndarray): Log of the sum over all paths of each sequence, in nats; 0 for an
-        empty sequence, -inf where no path is allowed.  (B,)
+        empty sequence, -inf where no path is allowed: there, nothing else is defined.
+        (B,)
     """
 
     def __init__(self, chain: LinearChain):

@@ -18,7 +18,8 @@ _COLORS = (
 
 # displaCy fills in {text}, {bg}, the label, escaped, and the mark: right or wrong.
 _ENTITY = (
-    '<mark class="{mark}" style="background: {bg}">{text}&nbsp;<b>{shown_label}</b></mark>'
+    '<mark class="{mark}" style="background: {bg}">'
+    "{text}&nbsp;<b>{shown_label}</b></mark>"
 )
 
 _STYLE = """

@@ -10,9 +10,9 @@ def use_fast_products(model: Model[Any, Any]) -> None:
 
     Thinc's own CPU product (BLIS) reaches a third to a quarter of the speed of
     `numpy.matmul`, which is OpenBLAS in the wheels of NumPy. Each node keeps its own
-    ops, so this choice stays with the model, through copies and pickling; it is not
-    saved, but made anew whenever the model is built. Ops of other kinds (GPU, Apple)
-    stay as they are.
+    ops, so this choice stays with the model, through pickling too; it is not saved, but
+    made anew whenever the model is built. `Model.copy` goes back to Thinc's ops, which
+    are slower but right. Ops of other kinds (GPU, Apple) stay as they are.
 
     model (Model): The model; changed in place.
     """

@@ -486,3 +486,23 @@ def test_gradient_check_passes_torchs_lstm():
     X = random_vectors([4, 4], 3)
     model = with_padded(PyTorchLSTM(4, 3, bi=True)).initialize(X)
     assert gradient_errors(model, X, random_sum())["X"] < NUMERIC
+
+
+# Prediction, which keeps nothing
+
+
+@both_depths
+@both_directions
+@pytest.mark.parametrize("lengths", [UNEVEN, [1], [700, 1, 699], [40] * 60])
+def test_prediction_is_the_forward_pass_of_training(depth, bi, lengths):
+    model = make_lstm(8, 3, depth=depth, bi=bi)
+    X = random_vectors(lengths, 3)
+    trained, _ = model(X, is_train=True)
+    for y, expected in zip(model.predict(X), trained, strict=True):
+        np.testing.assert_allclose(y, expected, **SAME)
+
+
+def test_prediction_has_no_backward_pass():
+    Y, backprop = make_lstm()(random_vectors(UNEVEN, 3), is_train=False)
+    with pytest.raises(ValueError, match=r"L008.*lstm_layer.*begin_update"):
+        backprop(Y)
