@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from thinc.api import Model
+from thinc.api import Model, get_width
 from thinc.types import Ragged
 
 
@@ -22,7 +22,7 @@ def forward(
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     """Y = F(X) + X, or F(X)."""
     Y, backprop_layer = model.layers[0](X, is_train)
-    if X.dataXd.shape[1] != Y.dataXd.shape[1]:
+    if get_width(X.dataXd) != get_width(Y.dataXd):
         return Y, backprop_layer
 
     def backprop(dY: Ragged) -> Ragged:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from thinc.api import Model
+from thinc.api import Model, get_width
 from thinc.types import Ragged
 
 
@@ -32,7 +32,7 @@ def forward(
         rate = model.attrs["rate"]
     if not rate:
         return X, _identity
-    shape = (len(X.lengths), X.dataXd.shape[1])
+    shape = (len(X.lengths), get_width(X.dataXd))
     mask_BI = model.ops.get_dropout_mask(shape, rate)
     mask_TI = model.ops.xp.repeat(mask_BI, model.ops.to_numpy(X.lengths), axis=0)
 
