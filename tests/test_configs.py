@@ -20,19 +20,8 @@ SENTENCES = [
 ]
 
 
-def write_corpus(folder: Path, suffix: str) -> Path:
-    """The sentences with entities and part-of-speech tags, in either format."""
-    path = folder / f"corpus{suffix}"
-    if suffix == ".conll":
-        lines = []
-        for words, ents in SENTENCES:
-            tags = ["O"] * len(words)
-            for start, end, label in ents:
-                tags[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]
-            lines += [f"{word}\t{tag}" for word, tag in zip(words, tags, strict=True)]
-            lines.append("")
-        path.write_text("\n".join(lines), encoding="utf8")
-        return path
+def write_corpus(path: Path) -> None:
+    """Write the sentences with entities and part-of-speech tags."""
     docs = []
     vocab = spacy.blank("en").vocab
     for words, ents in SENTENCES:
@@ -40,13 +29,12 @@ def write_corpus(folder: Path, suffix: str) -> Path:
         doc.set_ents([Span(doc, *ent) for ent in ents])
         docs.append(doc)
     DocBin(attrs=["TAG", "ENT_IOB", "ENT_TYPE"], docs=docs).to_disk(path)
-    return path
 
 
 def load_for(path: Path, folder: Path) -> Config:
-    """A config with the corpus in the format that it reads."""
-    readers = load_config(path)["corpora"]["train"]["@readers"]
-    corpus = write_corpus(folder, ".conll" if "Conll" in readers else ".spacy")
+    """A config, set to train two steps on the sentences."""
+    corpus = folder / "corpus.spacy"
+    write_corpus(corpus)
     overrides = {"paths.train": str(corpus), "paths.dev": str(corpus)}
     return load_config(path, overrides={**overrides, "training.max_steps": 2})
 
