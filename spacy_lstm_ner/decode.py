@@ -77,4 +77,4 @@ def _confidence(
     spans = np.stack(
         [new_row[starts], new_row[ends - 1] + 1, first_tags, first_tags + 1], axis=1
     )
-    return np.exp(np.minimum(sums.log_prob_of_spans(spans), 0.0))
+    return np.asarray(np.exp(np.minimum(sums.log_prob_of_spans(spans), 0.0)))
