@@ -34,7 +34,8 @@ def forward(
         return X, _identity
     shape = (len(X.lengths), get_width(X.dataXd))
     mask_BI = model.ops.get_dropout_mask(shape, rate)
-    mask_TI = model.ops.xp.repeat(mask_BI, model.ops.to_numpy(X.lengths), axis=0)
+    lengths = model.ops.to_numpy(X.lengths).tolist()
+    mask_TI = model.ops.xp.repeat(mask_BI, lengths, axis=0)
 
     def backprop(dY: Ragged) -> Ragged:
         return Ragged(dY.dataXd * mask_TI, dY.lengths)
