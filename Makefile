@@ -11,8 +11,8 @@ CORPUS ?= demo
 CONFIG ?= default
 STEPS ?= 4000
 
-# The matrices of one step are small: with several threads, waiting costs more than the
-# threads gain.
+# The matrices of one step are small: a second thread gains little, and waiting for it on
+# a busy machine costs a lot.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
