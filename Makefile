@@ -9,7 +9,6 @@ TORCH ?= torch==2.13.0
 # Settings of the workflow, as in: make demo CORPUS=wnut17
 CORPUS ?= demo
 CONFIG ?= default
-STEPS ?= 4000
 
 # The matrices of one step are small: a second thread gains little, and waiting for it on
 # a busy machine costs a lot.
@@ -23,8 +22,7 @@ RUN := $(CORPUS)-$(CONFIG)
 
 demo: $(VENV)/installed
 	$(BIN)/python -m spacy project run all . \
-		--vars.corpus $(CORPUS) --vars.config $(CONFIG) \
-		--vars.max_steps $(STEPS)
+		--vars.corpus $(CORPUS) --vars.config $(CONFIG)
 	@$(BIN)/python -m spacy_lstm_ner scores metrics/$(RUN)-test.json
 	@echo "The pipeline, for spacy.load:  training/$(RUN)/model-best"
 	@echo "Predicted and gold entities:   visualizations/$(RUN).html"

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import spacy
 import srsly
@@ -132,9 +133,9 @@ def _demo_corpus(folder: Path, seed: int) -> None:
         print(f"{share:.0%} of the entities of {part} are no entities of train")
 
 
-def _convert(inputs: list[str], output: Path, **settings: str | int | None) -> None:
+def _convert(inputs: list[str], output: Path, **settings: Any) -> None:
     _check_suffix(output, ".spacy")
-    corpus = ConllCorpus(list(inputs), **settings)  # type: ignore[arg-type]
+    corpus = ConllCorpus(list(inputs), **settings)
     docs = [eg.reference for eg in corpus(spacy.blank("xx"))]
     output.parent.mkdir(parents=True, exist_ok=True)
     DocBin(docs=docs).to_disk(output)
