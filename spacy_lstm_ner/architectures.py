@@ -6,13 +6,13 @@ from spacy.tokens import Doc
 from thinc.api import Model, chain
 
 from .layers import LSTM
+from .layers.emissions import Decoder
 from .layers.fast_ops import use_fast_products
 from .linear_chain import LinearChain
 from .types import Floats2d
 
 Encoder = Model[list[Floats2d], list[Floats2d]]
 Tok2Vec = Model[list[Doc], list[Floats2d]]
-Decoder = Model[list[Floats2d], LinearChain]
 Tagger = Model[list[Doc], LinearChain]
 
 

@@ -9,6 +9,7 @@ from spacy.training import Example
 from thinc.api import SGD, fix_random_seed
 
 from spacy_lstm_ner.linear_chain import PathSums
+from spacy_lstm_ner.pipeline import DEFAULT_MODEL
 
 DATA = [
     ("Sharon flew to Miami last Friday.", "B-per O O B-geo B-tim I-tim O"),
@@ -264,6 +265,21 @@ def test_listener_of_another_width():
     nlp.initialize(lambda: make_examples(nlp))
     with pytest.raises(ValueError, match=r"L005.*width 96.*width 48.*listener"):
         nlp.update(make_examples(nlp), sgd=nlp.create_optimizer())
+
+
+def test_learns_with_a_crf(tmp_path):
+    model = {**DEFAULT_MODEL, "decode": {"@layers": "spacy_lstm_ner.CRF.v1"}}
+    nlp = make_nlp(model=model)
+    sgd = nlp.create_optimizer()
+    for _ in range(30):
+        nlp.update(make_examples(nlp), sgd=sgd)
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    loaded.get_pipe("lstm_ner").add_label("art")
+    for each in (nlp, loaded):
+        doc = each(TEXT)
+        assert ents_of(doc) == EXPECTED
+        assert all(0.5 < ent._.confidence <= 1 for ent in doc.ents)
 
 
 def test_initialize_without_tokens():
