@@ -233,16 +233,57 @@ def negative_log_likelihood(
         raise ValueError(Errors.L007.format(i=impossible[0]))
     loss = float((free.log_z - agreeing.log_z).sum())
     d_tags = free.marginals() - agreeing.marginals()
-    ends = np.cumsum(chain.lengths)[chain.lengths > 0]
-    starts = ends - chain.lengths[chain.lengths > 0]
-    gradient = LinearChain(
+    d_moves = free.expected_moves() - agreeing.expected_moves()
+    return loss, _gradient(chain, d_tags, d_moves)
+
+
+def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, LinearChain]:
+    """How far the paths are from those of another distribution: its expectation of the
+    negative log-likelihood. Minimal, and its entropy, where both are the same.
+
+    chain (LinearChain): The scores.
+    target (PathSums): The distribution to come close to, over the same sequences. It
+        may have fewer tags: the others have no probability in it.
+    RETURNS (Tuple[float, LinearChain]): The loss, summed over sequences, in nats, and
+        its gradient.
+    """
+    free = PathSums(chain)
+    d_tags, d_moves = free.marginals(), free.expected_moves()
+    tags, moves = target.marginals(), target.expected_moves()
+    n_tags = len(moves)
+    firsts, lasts = _first_and_last_rows(chain.lengths)
+    scores = (
+        (tags, chain.emit[:, :n_tags]),
+        (moves, chain.move[:n_tags, :n_tags]),
+        (tags[firsts].sum(axis=0), chain.start[:n_tags]),
+        (tags[lasts].sum(axis=0), chain.end[:n_tags]),
+    )
+    loss = float(free.log_z.sum())
+    for expected, score in scores:
+        loss -= float((expected[expected > 0] * score[expected > 0]).sum())
+    d_tags[:, :n_tags] -= tags
+    d_moves[:n_tags, :n_tags] -= moves
+    return loss, _gradient(chain, d_tags, d_moves)
+
+
+def _gradient(chain: LinearChain, d_tags: Floats2d, d_moves: Floats2d) -> LinearChain:
+    """The gradient of a chain from those of its tags and moves."""
+    firsts, lasts = _first_and_last_rows(chain.lengths)
+    return LinearChain(
         emit=d_tags.astype(chain.emit.dtype),
         lengths=chain.lengths,
-        move=(free.expected_moves() - agreeing.expected_moves()).astype("f"),
-        start=d_tags[starts].sum(axis=0).astype("f"),
-        end=d_tags[ends - 1].sum(axis=0).astype("f"),
+        move=d_moves.astype("f"),
+        start=d_tags[firsts].sum(axis=0).astype("f"),
+        end=d_tags[lasts].sum(axis=0).astype("f"),
     )
-    return loss, gradient
+
+
+def _first_and_last_rows(
+    lengths: NDArray[np.integer],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows of the first and of the last token of each sequence that has any."""
+    ends = np.cumsum(lengths)[lengths > 0]
+    return ends - lengths[lengths > 0], ends - 1
 
 
 class _LogProduct:

@@ -28,7 +28,12 @@ from .ents import (
     taggable,
 )
 from .errors import Errors
-from .linear_chain import LinearChain, negative_log_likelihood
+from .linear_chain import (
+    LinearChain,
+    PathSums,
+    cross_entropy,
+    negative_log_likelihood,
+)
 
 DEFAULT_CONFIG = """
 [model]
@@ -136,6 +141,7 @@ class LSTMNer(TrainablePipe):
             "spans_key": spans_key,
             "threshold": threshold,
         }
+        self._rehearsal_model: Tagger | None = None  # set by nlp.resume_training()
 
     def _setting(self, name: str) -> Any:
         """A setting of the factory. The config keeps it, not `cfg`, so that it can be
@@ -277,6 +283,43 @@ class LSTMNer(TrainablePipe):
         loss, d_chain = self.get_loss(examples, chain)
         backprop(d_chain)
         if sgd:  # the training loop says False for "not now"
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Keep what was known when training was resumed: move the probabilities of the
+        tag paths towards those of the model of that time, so that learning something
+        new does not make it forget.
+
+        examples (Iterable[Example]): The batch; its annotation does not matter.
+        drop (float): Rate of dropout.
+        sgd (Optional[Optimizer]): Changes the weights; without it gradients add up.
+        losses (Optional[Dict[str, float]]): The loss is added under the component's
+            name: cross-entropy of the paths with those of the old model, in nats.
+        RETURNS (Dict[str, float]): The losses. Nothing happens without
+            `nlp.resume_training()`.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "LSTMNer.rehearse")
+        docs = [eg.predicted for eg in examples]
+        if self._rehearsal_model is None or not any(len(doc) for doc in docs):
+            return losses
+        set_dropout_rate(self.model, drop)
+        chain, backprop = self.model.begin_update(docs)
+        target = PathSums(self._rehearsal_model.predict(docs))
+        loss, d_chain = cross_entropy(chain, target)
+        backprop(d_chain)
+        if sgd:
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses

@@ -15,6 +15,7 @@ from spacy_lstm_ner.linear_chain import (
     LinearChain,
     PathSums,
     best_path,
+    cross_entropy,
     negative_log_likelihood,
 )
 
@@ -455,3 +456,51 @@ def test_many_tags():
     # Without the shortcut: the end prefers the last label so much that both take it.
     chain = replace(chain, end=np.arange(401, dtype="f") * 100)
     assert {best_path(chain)[29], best_path(chain)[36]} == {400}
+
+
+# Cross-entropy
+
+
+def few_tags(chain, n_tags):
+    """The chain over its first tags only."""
+    return LinearChain(
+        chain.emit[:, :n_tags],
+        chain.lengths,
+        chain.move[:n_tags, :n_tags],
+        chain.start[:n_tags],
+        chain.end[:n_tags],
+    )
+
+
+@pytest.mark.parametrize("n_old", [3, 2])
+def test_cross_entropy_against_all_paths(n_old):
+    lengths = [4, 1, 0, 3]
+    chain, target = random_chain(lengths, 3), random_chain(lengths, 3, seed=1)
+    target = few_tags(target, n_old)
+    expected = 0.0
+    for new, old in zip(all_paths(chain), all_paths(target), strict=True):
+        log_probs = {
+            tuple(p): s - new.log_z for p, s in zip(new.paths, new.scores, strict=True)
+        }
+        for path, prob in zip(old.paths, old.probs, strict=True):
+            expected -= prob * log_probs[tuple(path)]
+    loss, gradient = cross_entropy(chain, PathSums(target))
+    assert loss == pytest.approx(expected, rel=1e-9)
+    for name in GRADIENTS:
+        numeric = numeric_gradient(
+            lambda: cross_entropy(chain, PathSums(target))[0],
+            getattr(chain, name),
+            eps=1e-4,
+        )
+        assert relative_error(getattr(gradient, name), numeric) < 1e-6, name
+
+
+def test_cross_entropy_is_minimal_at_the_target():
+    chain = bio_chain([5, 2], 5)
+    loss, gradient = cross_entropy(chain, PathSums(chain))
+    entropy = 0.0
+    for paths in all_paths(chain):
+        probs = paths.probs[paths.probs > 0]
+        entropy -= (probs * np.log(probs)).sum()
+    assert loss == pytest.approx(entropy, rel=1e-6)
+    assert all(not getattr(gradient, name).any() for name in GRADIENTS)

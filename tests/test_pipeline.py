@@ -189,12 +189,37 @@ def test_loss_is_the_negative_log_likelihood(load):
     assert loss == pytest.approx(expected, abs=1e-6)
 
 
-def test_rehearse_does_nothing_yet(load):
+def test_rehearsal_keeps_what_was_known(load):
+    new = [("Does Ada Smith play guitar?", "O ? ? O B-art O")]
+    confidences = []
+    for is_rehearsed in (True, False):
+        nlp = load()
+        nlp.get_pipe("lstm_ner").add_label("art")
+        sgd = nlp.resume_training()
+        for _ in range(40):
+            nlp.update(make_examples(nlp, new), sgd=sgd)
+            if is_rehearsed:
+                losses = nlp.rehearse(make_examples(nlp), sgd=sgd)
+                assert losses["lstm_ner"] > 0
+        assert ("guitar", "art") in ents_of(nlp(new[0][0]))
+        known = {ent.text: ent._.confidence for ent in nlp(TEXT).ents}
+        confidences.append(known.get("last Friday", 0))
+        if is_rehearsed:
+            assert ents_of(nlp(TEXT)) == EXPECTED
+    assert confidences[0] > confidences[1]
+
+
+def test_nothing_to_rehearse(load):
     nlp = load()
+    pipe = nlp.get_pipe("lstm_ner")
+    before = pipe.model.to_bytes()
+    sgd = nlp.create_optimizer()
+    assert pipe.rehearse(make_examples(nlp), sgd=sgd) == {"lstm_ner": 0.0}
     sgd = nlp.resume_training()
-    before = nlp.get_pipe("lstm_ner").model.to_bytes()
-    nlp.rehearse(make_examples(nlp), sgd=sgd)
-    assert nlp.get_pipe("lstm_ner").model.to_bytes() == before
+    empty = [Example(Doc(nlp.vocab), Doc(nlp.vocab))]
+    assert pipe.rehearse(empty, sgd=sgd, losses={"x": 1}) == {"x": 1, "lstm_ner": 0}
+    pipe.rehearse(make_examples(nlp))
+    assert pipe.model.to_bytes() == before
 
 
 def test_settings_of_the_config_win_on_loading(load, tmp_path):
