@@ -162,11 +162,17 @@ def confidence(span: Span) -> float | None:
     RETURNS (Optional[float]): None if no `lstm_ner` predicted it.
     """
     for group in span.doc.spans.values():
-        if group.attrs.get(_IS_CONFIDENCE):
-            for ent, score in zip(group, group.attrs["scores"], strict=True):
-                if _key(ent) == _key(span):
-                    return float(score)
+        for ent, score in _scored(group):
+            if _key(ent) == _key(span):
+                return score
     return None
+
+
+def _scored(group: SpanGroup) -> list[tuple[Span, float]]:
+    """The spans of a group with their confidences, if it is one of this package."""
+    if not group.attrs.get(_IS_CONFIDENCE):
+        return []
+    return list(zip(group, map(float, group.attrs["scores"]), strict=True))
 
 
 def _key(span: Span) -> tuple[int, int, int]:
@@ -175,13 +181,10 @@ def _key(span: Span) -> tuple[int, int, int]:
 
 def _still_there(doc: Doc, spans_key: str) -> list[tuple[Span, float]]:
     """The scored entities of an earlier run that are still in `doc.ents`."""
+    if spans_key not in doc.spans:
+        return []
     ents = {_key(ent) for ent in doc.ents}
-    group = doc.spans.get(spans_key, ())
-    return [
-        (ent, score)
-        for ent in group
-        if _key(ent) in ents and (score := confidence(ent)) is not None
-    ]
+    return [pair for pair in _scored(doc.spans[spans_key]) if _key(pair[0]) in ents]
 
 
 def _clear(doc: Doc, tokens: NDArray[np.bool_]) -> None:

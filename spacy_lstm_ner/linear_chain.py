@@ -100,7 +100,7 @@ class PathSums:
             through = _log_sum(xp, self._before_TN + self._after_TN)
         self.log_z: Floats1d = xp.zeros(len(chain.lengths), dtype="float64")
         first = self._packing.n_first
-        self.log_z[xp.asarray(self._packing.order[:first])] = through[:first]
+        self.log_z[xp.asarray(self._packing.sequences[:first])] = through[:first]
 
     def marginals(self) -> Floats2d:
         """Probability of each tag at each token.  (T, N)"""
@@ -201,12 +201,7 @@ class PathSums:
 
     def _log_z_of_rows(self) -> Floats1d:
         """Log Z of each packed row's sequence."""
-        order = self._packing.order
-        rank = np.concatenate(
-            [np.arange(end - start) for start, end in self._packing.steps()]
-            or [np.zeros(0, dtype=np.intp)]
-        )
-        return self.log_z[self._xp.asarray(order[rank])]
+        return self.log_z[self._xp.asarray(self._packing.sequences)]
 
     def _unpack(self, packed_TN: Floats2d) -> Floats2d:
         flat = self._xp.empty_like(packed_TN)

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 class Packing:
     """Where each row of a flat array lies in the packed one.
 
-    order: Sequence numbers, longest first (stable).  Shape (B,).
+    sequences: For each packed row the number of its sequence; of the same step, those
+        of longer sequences come first.  Shape (T,).
     rows: For each packed row the flat row.  Shape (T,).
     reversed_rows: The same with every sequence running backwards.  Shape (T,).
     previous: For the packed rows of step 1 and later, the packed row of the same
@@ -30,7 +31,7 @@ class Packing:
     starts: The first packed row of each step, and T at the end.
     """
 
-    order: NDArray[np.intp]
+    sequences: NDArray[np.intp]
     rows: NDArray[np.intp]
     reversed_rows: NDArray[np.intp]
     previous: NDArray[np.intp]
@@ -64,7 +65,7 @@ def pack(lengths: NDArray[np.integer]) -> Packing:
     rank = np.arange(len(step)) - starts[step]
     later = step > 0
     return Packing(
-        order=order,
+        sequences=order[rank],
         rows=first_rows[rank] + step,
         reversed_rows=first_rows[rank] + lengths[rank] - 1 - step,
         previous=starts[step[later] - 1] + rank[later],

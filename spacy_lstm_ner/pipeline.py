@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -278,13 +279,9 @@ class LSTMNer(TrainablePipe):
         if not any(len(eg.predicted) for eg in examples):
             return losses
         self._require_initialized("learn")
-        set_dropout_rate(self.model, drop)
-        chain, backprop = self.model.begin_update([eg.predicted for eg in examples])
-        loss, d_chain = self.get_loss(examples, chain)
-        backprop(d_chain)
-        if sgd:  # the training loop says False for "not now"
-            self.finish_update(sgd)
-        losses[self.name] += loss
+        docs = [eg.predicted for eg in examples]
+        get_loss = partial(self.get_loss, examples)
+        losses[self.name] += self._learn(docs, get_loss, drop, sgd)
         return losses
 
     def rehearse(
@@ -306,6 +303,7 @@ class LSTMNer(TrainablePipe):
             name: cross-entropy of the paths with those of the old model, in nats.
         RETURNS (Dict[str, float]): The losses. Nothing happens without
             `nlp.resume_training()`.
+        RAISES ValueError (L015): If scores are not finite.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -314,15 +312,28 @@ class LSTMNer(TrainablePipe):
         docs = [eg.predicted for eg in examples]
         if self._rehearsal_model is None or not any(len(doc) for doc in docs):
             return losses
+        target = PathSums(self._rehearsal_model.predict(docs))
+        get_loss = partial(cross_entropy, target=target)
+        losses[self.name] += self._learn(docs, get_loss, drop, sgd)
+        return losses
+
+    def _learn(
+        self,
+        docs: list[Doc],
+        get_loss: Callable[[LinearChain], tuple[float, LinearChain]],
+        drop: float,
+        sgd: Optimizer | None,
+    ) -> float:
+        """Forward, loss, backward, and a step of the optimizer if there is one."""
         set_dropout_rate(self.model, drop)
         chain, backprop = self.model.begin_update(docs)
-        target = PathSums(self._rehearsal_model.predict(docs))
-        loss, d_chain = cross_entropy(chain, target)
+        if not self.model.ops.xp.isfinite(chain.emit).all():
+            raise ValueError(Errors.L015.format(name=self.name))
+        loss, d_chain = get_loss(chain)
         backprop(d_chain)
-        if sgd:
+        if sgd:  # the training loop says False for "not now"
             self.finish_update(sgd)
-        losses[self.name] += loss
-        return losses
+        return loss
 
     def get_loss(
         self, examples: Iterable[Example], scores: LinearChain
@@ -334,11 +345,10 @@ class LSTMNer(TrainablePipe):
         RETURNS (Tuple[float, LinearChain]): Negative log-likelihood of the annotated
             tags, summed over examples, in nats. Tokens without annotation may have any
             tag; examples without any have neither loss nor gradient.
-        RAISES ValueError: L012, L015, as of `update`.
+        RAISES ValueError (L012): If gold data has a label that the component does not
+            know.
         """
         xp = self.model.ops.xp
-        if not xp.isfinite(scores.emit).all():
-            raise ValueError(Errors.L015.format(name=self.name))
         number: dict[str | None, int]
         number = {tag: i for i, tag in enumerate(tag_names(self.labels))}
         every_tag = np.ones(len(number), dtype=bool)
