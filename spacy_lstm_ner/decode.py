@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from thinc.api import get_array_module
 
-from .linear_chain import LinearChain, PathSums, best_path
+from .linear_chain import LinearChain, PathSums
+from .viterbi import best_path
 
 
 class DecodedSpans(NamedTuple):

@@ -41,8 +41,10 @@ class Errors(metaclass=_WithCode):
         "initialize the pipeline again after any change of the encoder's width."
     )
     L007 = (
-        "The allowed tags of sequence {i} of the batch contradict each other: no BIO "
-        "path keeps to them. Allow O where an entity can't stand."
+        "What is known about the tags of sequence {i} of the batch contradicts itself: "
+        "no path gets past token {token}, which may have tags {allowed}, while those "
+        "before it lead there from {arriving}. Allow tag 0 (O) where an entity can't "
+        "stand."
     )
     L008 = (
         "The layer '{name}' can't learn from a forward pass for prediction, which "
@@ -72,7 +74,30 @@ class Errors(metaclass=_WithCode):
         "stopped. Lower the learning rate, set the encoder's grad_clip, and check the "
         "vectors of tok2vec."
     )
+    L018 = (
+        "Span {span} can't be excluded: expected rows start <= i < end of one sequence, "
+        "within the {n} of the batch."
+    )
     L016 = "spans_key is the name of a span group, so it can't be {spans_key!r}."
+    L020 = (
+        "Confidences of shape {confidences} and marks of right and wrong of shape "
+        "{correct} don't go together: expected two arrays of one dimension and of the "
+        "same length, with a mark for each confidence."
+    )
+    L021 = (
+        "Confidence {confidence} of span {i} is no probability: expected 0 <= "
+        "confidence <= 1. Leave out spans that have none (None), such as entities of "
+        "another component."
+    )
+    L022 = "Spans can't be divided into n_bins = {n_bins} bins: use at least one."
+    L023 = (
+        "beta = {beta} can't weigh recall against precision: use a positive number, 1 "
+        "for equal weight, 0.5 to prefer precision or 2 to prefer recall."
+    )
+    L024 = (
+        "n_gold = {n_gold}, but {n_right} spans are right: expected the number of all "
+        "gold spans. Count the gold spans and the right ones in the same texts."
+    )
 
     # Tags and readers
     L100 = "Setting '{name}' is {value!r}: expected one of {choices}."
@@ -165,4 +190,8 @@ class Errors(metaclass=_WithCode):
     L204 = (
         "'{path}' has no scores of entities: expected a file that 'spacy evaluate' has "
         "written with --output."
+    )
+    L205 = (
+        "matplotlib, which draws the picture, is not installed. Install it with: "
+        'pip install "spacy-lstm-ner[plots]"'
     )

@@ -1,22 +1,23 @@
-"""Distributions over tag paths: best path, sums over paths, probability of a span.
+"""Distributions over tag paths: what every sum over paths tells.
 
 A linear chain gives every path of tags through a sequence a score, the sum of one
 score per token and one per move from tag to tag; its probability is the exponential
 of the score over the sum of all (Lafferty et al. 2001). What is known or forbidden is
 a score of -inf, so one set of sums answers every question: training on partly known
-tags, constraints from entities that are already there, confidence.
+tags, constraints from entities that are already there, confidence, uncertainty.
 
 Pure array functions, batched over sequences of uneven length and linear in tokens
 (forward and backward recursions: Rabiner 1989). All sums run in float64 log space:
 scores of +-1e4 over 10,000 tokens stay exact to 1e-7.
 
 Letters of array axes: T tokens of the whole batch, B sequences, N tags (of moves: row
-= from, column = to), S spans.
+= from, column = to), S spans, K kinds of spans.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from thinc.api import get_array_module
 
 from .errors import Errors
 from .packing import Packing, pack
-from .types import Floats1d, Floats2d, Ints1d, Ints2d
+from .types import Floats1d, Floats2d, Floats3d, Ints1d, Ints2d
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,15 @@ class LinearChain:
         """
         return replace(self, emit=self.emit[rows], lengths=lengths)
 
+    def take_sequences(self, chosen: NDArray[np.bool_]) -> "LinearChain":
+        """The chain over some of the sequences only.
+
+        chosen (ndarray): Whether to keep each sequence.  (B,)
+        """
+        xp = get_array_module(self.emit)
+        rows = np.flatnonzero(np.repeat(chosen, self.lengths))
+        return self.take(xp.asarray(rows), self.lengths[chosen])
+
     def restrict(self, allowed: NDArray[np.bool_]) -> "LinearChain":
         """The chain over the paths that keep to allowed tags.
 
@@ -60,21 +70,91 @@ class LinearChain:
         xp = get_array_module(self.emit)
         return replace(self, emit=xp.where(xp.asarray(allowed), self.emit, -xp.inf))
 
+    def cool(self, temperature: float) -> "LinearChain":
+        """The chain with all scores divided by a temperature: above 1, probabilities
+        move towards each other, below 1 apart; the order of paths stays (Guo et al.
+        2017).
 
-def best_path(chain: LinearChain) -> NDArray[np.intp]:
-    """The path of the highest score of each sequence (Viterbi 1967).
+        temperature (float): Positive.
+        """
+        if temperature == 1.0:
+            return self
+        scores = (self.move, self.start, self.end)
+        move, start, end = (array / temperature for array in scores)
+        return replace(
+            self, emit=self.emit / temperature, move=move, start=start, end=end
+        )
 
-    chain (LinearChain): The scores.
-    RETURNS (ndarray): Tag of each token, one sequence after the other, on the CPU; the
-        lower tag where paths tie.  (T,)
+    def find_non_finite(self) -> tuple[int, int] | None:
+        """Where the first score lies that is NaN or infinite, if any.
+
+        RETURNS (Optional[Tuple[int, int]]): Number of the sequence, and token in it.
+            Moves that are NaN or +inf count as the first token's.
+        """
+        xp = get_array_module(self.emit)
+        moves = (self.move, self.start, self.end)
+        if any(bool((xp.isnan(a) | xp.isposinf(a)).any()) for a in moves):
+            return 0, 0
+        if bool(xp.isfinite(self.emit).all()):
+            return None
+        bad = to_numpy(~xp.isfinite(self.emit).all(axis=1))
+        row = int(bad.argmax())
+        ends = np.cumsum(self.lengths)
+        i = int(np.searchsorted(ends, row, side="right"))
+        return i, row - int(ends[i] - self.lengths[i])
+
+    def require_paths(self, has_path: NDArray[np.bool_]) -> None:
+        """Tell where paths end if a sequence has none.
+
+        has_path (ndarray): Whether each sequence has an allowed path.  (B,)
+        RAISES NoPathError: If one has not.
+        """
+        if not has_path.all():
+            i = int(has_path.argmin())
+            raise NoPathError(i, *self._dead_end(i))
+
+    def _dead_end(self, i: int) -> tuple[int, list[int], list[int]]:
+        """Of a sequence without an allowed path: the token that none gets past, the
+        tags it may have, and those that paths arrive with."""
+        first = int(self.lengths[:i].sum())
+        emit, move, start, end = (
+            np.isfinite(to_numpy(a))
+            for a in (self.emit, self.move, self.start, self.end)
+        )
+        length = int(self.lengths[i])
+        before = reached = start & emit[first]
+        token = 0
+        while reached.any() and token + 1 < length:
+            token += 1
+            before = reached
+            reached = move[before].any(axis=0) & emit[first + token]
+        if reached.any():  # the last token, but none of its tags may end a path
+            before, reached = reached, reached & end
+        arriving = np.flatnonzero(before) if token else np.zeros(0, dtype=int)
+        return token, np.flatnonzero(emit[first + token]).tolist(), arriving.tolist()
+
+
+class NoPathError(ValueError):
+    """What is known about a sequence's tags contradicts itself.
+
+    sequence (int): Its number in the batch.
+    token (int): The token that no allowed path gets past.
+    allowed (List[int]): The tags that the token may have.
+    arriving (List[int]): The tags with which allowed paths come to it.
     """
-    xp = get_array_module(chain.emit)
-    tags = chain.emit.argmax(axis=1)
-    rest = ~_is_best(chain, tags)
-    if rest.any():
-        rows = xp.asarray(np.repeat(rest, chain.lengths))
-        tags[rows] = _viterbi(chain.take(rows, chain.lengths[rest]))
-    return _to_numpy(tags)
+
+    def __init__(
+        self, sequence: int, token: int, allowed: list[int], arriving: list[int]
+    ) -> None:
+        super().__init__(
+            Errors.L007.format(
+                i=sequence, token=token, allowed=allowed, arriving=arriving or "a start"
+            )
+        )
+        self.sequence = sequence
+        self.token = token
+        self.allowed = allowed
+        self.arriving = arriving
 
 
 class PathSums:
@@ -97,35 +177,105 @@ class PathSums:
         with _quiet_log_of_zero():
             self._before_TN = self._forward()
             self._after_TN = self._backward()
-            through = _log_sum(xp, self._before_TN + self._after_TN)
+            through = log_sum(xp, self._before_TN + self._after_TN)
         self.log_z: Floats1d = xp.zeros(len(chain.lengths), dtype="float64")
         first = self._packing.n_first
         self.log_z[xp.asarray(self._packing.sequences[:first])] = through[:first]
 
+    def has_path(self) -> NDArray[np.bool_]:
+        """Whether each sequence has an allowed path.  (B,)"""
+        return ~np.isneginf(to_numpy(self.log_z))
+
     def marginals(self) -> Floats2d:
         """Probability of each tag at each token.  (T, N)"""
-        log_probs = self._before_TN + self._after_TN - self._log_z_of_rows()[:, None]
-        return self._unpack(self._xp.exp(log_probs))
+        return self._unpack(self._xp.exp(self._log_tags()))
 
     def expected_moves(self) -> Floats2d:
         """Expected number of moves from tag [row] to tag [column], of all sequences
         together.  (N, N)"""
-        xp = self._xp
-        first = self._packing.n_first
-        rows = self._rows[first:]
-        log_from = self._before_TN[xp.asarray(self._packing.previous)]
-        log_to = (self._emit(rows) + self._after_TN[first:]) - self._log_z_of_rows()[
-            first:, None
-        ]
-        move = xp.asarray(self.chain.move, dtype="float64")
-        expected = xp.zeros_like(move)
-        # Moves are summed in blocks, so that memory stays bounded.
-        block = max(1, 2**20 // move.size)
-        for i in range(0, len(rows), block):
-            part = slice(i, i + block)
-            log_probs = log_from[part, :, None] + move + log_to[part, None]
-            expected += xp.exp(log_probs).sum(axis=0)
+        expected = self._xp.zeros(self.chain.move.shape, dtype="float64")
+        for _, log_pairs in self._log_pairs():
+            expected += self._xp.exp(log_pairs).sum(axis=0)
         return expected
+
+    def entropy(self) -> NDArray[np.float64]:
+        """Entropy of the distribution over the paths of each sequence, in nats: that
+        of the last tag, and of each tag given the next one (Hernando et al. 2005).
+        (B,)"""
+        xp = self._xp
+        log_tags = self._log_tags()
+        # Each token's own share, and for all but the first, that of the one before.
+        of_rows = xp.zeros(len(log_tags), dtype="float64")
+        is_last = np.ones(len(log_tags), dtype=bool)
+        is_last[self._packing.previous] = False
+        last = xp.asarray(np.flatnonzero(is_last))
+        of_rows[last] = _expected_surprise(xp, log_tags[last], log_tags[last])
+        for rows, log_pairs in self._log_pairs():
+            log_given = log_pairs - _finite(xp, log_tags[rows])[:, None]
+            of_rows[rows] += _expected_surprise(xp, log_pairs, log_given)
+        sequences, n_sequences = self._packing.sequences, len(self.chain.lengths)
+        total = np.bincount(sequences, to_numpy(of_rows), n_sequences)
+        return np.maximum(total, 0.0)  # rounding may leave it just below
+
+    def covariance(self, values: Floats2d) -> tuple[Floats1d, Floats2d, Floats2d]:
+        """Expectation of a sum of values along the path, one for each token's tag, and
+        its derivatives: its covariances with the tags and the moves of the path (an
+        expectation semiring: Li & Eisner 2009).
+
+        values (Floats2d): What each tag counts at each token.  (T, N)
+        RETURNS (Tuple[Floats1d, Floats2d, Floats2d]): The expected sum of each sequence
+            (B,), and the derivatives of their total by the scores of tags (T, N) and of
+            moves (N, N).
+        """
+        xp, packing = self._xp, self._packing
+        values = xp.asarray(values, dtype="float64")[self._rows]
+        log_tags = self._log_tags()
+        # Expected sum up to a token, and after it, given its tag.
+        before, after = values.copy(), xp.zeros_like(values)
+        later_steps = [slice(*step) for step in packing.steps()][1:]
+        for rows in later_steps:
+            log_pairs, previous = self._log_pairs_of(rows), self._previous(rows)
+            given = xp.exp(log_pairs - _finite(xp, log_tags[rows])[:, None])
+            before[rows] += (given * before[previous, :, None]).sum(axis=1)
+        for rows in reversed(later_steps):
+            log_pairs, previous = self._log_pairs_of(rows), self._previous(rows)
+            given = xp.exp(log_pairs - _finite(xp, log_tags[previous])[:, :, None])
+            onward = values[rows] + after[rows]
+            after[previous] = (given * onward[:, None]).sum(axis=2)
+        tags = xp.exp(log_tags)
+        first = packing.n_first
+        expected = xp.zeros_like(self.log_z)
+        expected[xp.asarray(packing.sequences[:first])] = (
+            tags[:first] * (before + after)[:first]
+        ).sum(axis=1)
+        mean = expected[xp.asarray(packing.sequences)][:, None]
+        d_tags = tags * (before + after - mean)
+        d_moves = xp.zeros(self.chain.move.shape, dtype="float64")
+        # From the token before: the sum up to it; from this one: its value and the rest.
+        behind = (values + after - mean)[:, None]
+        for rows, log_pairs in self._log_pairs():
+            previous = self._previous(rows)
+            sums = before[previous][:, :, None] + behind[rows]
+            d_moves += (xp.exp(log_pairs) * sums).sum(axis=0)
+        return expected, self._unpack(d_tags), d_moves
+
+    def log_prob_of_paths(self, tags: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Log probability of one path of each sequence.
+
+        tags (ndarray): Tag of each token, one sequence after the other.  (T,)
+        RETURNS (ndarray): In nats.  (B,)
+        """
+        emit, move, start, end = self._flat_scores
+        lengths = self.chain.lengths
+        sequence = np.repeat(np.arange(len(lengths)), lengths)
+        score = emit[np.arange(len(tags)), tags]
+        firsts, lasts = first_and_last_rows(lengths)
+        score[firsts] += start[tags[firsts]]
+        score[lasts] += end[tags[lasts]]
+        later = np.delete(np.arange(len(tags)), firsts)
+        score[later] += move[tags[later - 1], tags[later]]
+        total = np.bincount(sequence, score, len(lengths))
+        return np.asarray(total - to_numpy(self.log_z))
 
     def log_prob_of_spans(self, spans: Ints2d) -> NDArray[np.float64]:
         """Log probability that the path has exactly these spans: the first tag at the
@@ -140,12 +290,8 @@ class PathSums:
             return np.zeros(0)
         start, end, first_tag, inner_tag = np.asarray(spans, dtype=np.intp).T
         lengths = self.chain.lengths
-        emit, move = (
-            _to_numpy(a).astype("float64") for a in (self.chain.emit, self.chain.move)
-        )
-        before, after = (
-            _to_numpy(self._unpack(a)) for a in (self._before_TN, self._after_TN)
-        )
+        emit, move, _, end_score = self._flat_scores
+        before, after = self._flat_sums
         # Inside: every token but the first, and the moves to it.
         n_inner = end - start - 1
         span = np.repeat(np.arange(len(start)), n_inner)
@@ -162,11 +308,99 @@ class PathSums:
         onward = move[last_tag] + emit[behind] + after[behind]
         onward[np.arange(len(start)), inner_tag] = -np.inf
         with _quiet_log_of_zero():
-            log_onward = _log_sum(np, onward)
-        log_behind = np.where(is_last, _to_numpy(self.chain.end)[last_tag], log_onward)
-        log_z = _to_numpy(self.log_z)[sequence]
+            log_onward = log_sum(np, onward)
+        log_behind = np.where(is_last, end_score[last_tag], log_onward)
+        log_z = to_numpy(self.log_z)[sequence]
         log_probs = before[start, first_tag] + log_inside + log_behind - log_z
         return np.asarray(log_probs)
+
+    def probable_spans(
+        self, kinds: Ints2d, at_least: NDArray[np.floating]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """All spans whose probability reaches a minimum; they may overlap. There are at
+        most T K / minimum.
+
+        kinds (Ints2d): Of each kind of span the tag of its first token and the tag of
+            the others.  (K, 2)
+        at_least (ndarray): Smallest probability of each kind, above 0.  (K,)
+        RETURNS (Tuple[ndarray, ndarray]): The spans as `log_prob_of_spans` takes them
+            (S, 4), by first row, kind and length, and their log probabilities (S,).
+        """
+        emit, move, _, _ = self._flat_scores
+        before, after = self._flat_sums
+        lengths = self.chain.lengths
+        log_z = np.repeat(to_numpy(self.log_z), lengths)
+        ends = np.repeat(np.cumsum(lengths), lengths)
+        first_tags, inner_tags = np.asarray(kinds, dtype=np.intp).T
+        log_least = np.log(at_least)
+        # A span is at most as probable as that it reaches to its last token: extend
+        # all by one token until none of them does.
+        log_prefix = before[:, first_tags] - log_z[:, None]
+        rows, kind = np.nonzero(log_prefix + after[:, first_tags] >= log_least)
+        starts, log_prefix, last_tags = rows, log_prefix[rows, kind], first_tags[kind]
+        found = [np.zeros((0, 3), dtype=np.intp)]
+        while len(rows):
+            found.append(np.stack([starts, kind, rows + 1], axis=1))
+            inner = inner_tags[kind]
+            onward = np.minimum(rows + 1, ends[rows] - 1)
+            log_prefix = log_prefix + move[last_tags, inner] + emit[onward, inner]
+            reaches = (onward > rows) & (
+                log_prefix + after[onward, inner] >= log_least[kind]
+            )
+            starts, kind, rows = starts[reaches], kind[reaches], onward[reaches]
+            log_prefix, last_tags = log_prefix[reaches], inner[reaches]
+        start, kind, end = np.concatenate(found).T
+        order = np.lexsort((end, kind, start))
+        start, kind, end = start[order], kind[order], end[order]
+        spans = np.stack([start, end, first_tags[kind], inner_tags[kind]], axis=1)
+        log_probs = self.log_prob_of_spans(spans)
+        probable = log_probs >= log_least[kind]
+        return spans[probable], log_probs[probable]
+
+    @cached_property
+    def _flat_scores(self) -> "_Scores":
+        """The chain's scores, float64 on the CPU."""
+        chain = self.chain
+        return _Scores(
+            *(
+                to_numpy(a).astype("float64")
+                for a in (chain.emit, chain.move, chain.start, chain.end)
+            )
+        )
+
+    @cached_property
+    def _flat_sums(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Log sums before and after each token, in the order of `emit`, on the CPU."""
+        before, after = self._unpack(self._before_TN), self._unpack(self._after_TN)
+        return to_numpy(before), to_numpy(after)
+
+    def _log_tags(self) -> Floats2d:
+        """Log probability of each tag at each packed row."""
+        log_z = self.log_z[self._xp.asarray(self._packing.sequences)]
+        return self._before_TN + self._after_TN - log_z[:, None]
+
+    def _log_pairs(self) -> Iterator[tuple[slice, Floats3d]]:
+        """Log probability of each tag at the row before with each tag at the row, for
+        all packed rows that have one before, in blocks: so memory stays bounded."""
+        n_rows = max(1, 2**20 // self.chain.move.size)
+        n_all = len(self._before_TN)
+        for start in range(self._packing.n_first, n_all, n_rows):
+            rows = slice(start, min(start + n_rows, n_all))
+            yield rows, self._log_pairs_of(rows)
+
+    def _log_pairs_of(self, rows: slice) -> Floats3d:
+        xp = self._xp
+        move = xp.asarray(self.chain.move, dtype="float64")
+        log_z = self.log_z[xp.asarray(self._packing.sequences[rows])]
+        onward = self._emit(self._rows[rows]) + self._after_TN[rows] - log_z[:, None]
+        return self._before_TN[self._previous(rows)][:, :, None] + move + onward[:, None]
+
+    def _previous(self, rows: slice) -> Ints1d:
+        """The packed rows before some, of the same sequences."""
+        first = self._packing.n_first
+        return self._xp.asarray(
+            self._packing.previous[rows.start - first : rows.stop - first]
+        )
 
     def _emit(self, rows: Ints1d) -> Floats2d:
         return self._xp.asarray(self.chain.emit[rows], dtype="float64")
@@ -191,7 +425,7 @@ class PathSums:
         after = xp.empty_like(emit)
         after[:] = xp.asarray(chain.end, dtype="float64")
         later = (0, 0)
-        for start, end in _backwards(self._packing):
+        for start, end in reversed(list(self._packing.steps())):
             n_later = later[1] - later[0]
             if n_later:
                 rows = slice(*later)
@@ -199,86 +433,19 @@ class PathSums:
             later = (start, end)
         return after
 
-    def _log_z_of_rows(self) -> Floats1d:
-        """Log Z of each packed row's sequence."""
-        return self.log_z[self._xp.asarray(self._packing.sequences)]
-
     def _unpack(self, packed_TN: Floats2d) -> Floats2d:
         flat = self._xp.empty_like(packed_TN)
         flat[self._rows] = packed_TN
         return flat
 
 
-def negative_log_likelihood(
-    chain: LinearChain, allowed: NDArray[np.bool_]
-) -> tuple[float, LinearChain]:
-    """How improbable it is that the paths keep to the allowed tags: log Z less the log
-    of the sum over the paths that agree. A token that may have any tag costs nothing.
+class _Scores(NamedTuple):
+    """The scores of a chain as float64 arrays on the CPU."""
 
-    chain (LinearChain): The scores.
-    allowed (ndarray): Whether each token may have each tag; one tag where it is
-        known, all where it is not.  (T, N)
-    RETURNS (Tuple[float, LinearChain]): The loss, summed over sequences, in nats, and
-        its gradient.
-    RAISES ValueError (L007): If no path keeps to the allowed tags.
-    """
-    free, agreeing = PathSums(chain), PathSums(chain.restrict(allowed))
-    impossible = np.flatnonzero(np.isneginf(_to_numpy(agreeing.log_z)))
-    if impossible.size:
-        raise ValueError(Errors.L007.format(i=impossible[0]))
-    loss = float((free.log_z - agreeing.log_z).sum())
-    d_tags = free.marginals() - agreeing.marginals()
-    d_moves = free.expected_moves() - agreeing.expected_moves()
-    return loss, _gradient(chain, d_tags, d_moves)
-
-
-def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, LinearChain]:
-    """How far the paths are from those of another distribution: its expectation of the
-    negative log-likelihood. Minimal, and its entropy, where both are the same.
-
-    chain (LinearChain): The scores.
-    target (PathSums): The distribution to come close to, over the same sequences. It
-        may have fewer tags: the others have no probability in it.
-    RETURNS (Tuple[float, LinearChain]): The loss, summed over sequences, in nats, and
-        its gradient.
-    """
-    free = PathSums(chain)
-    d_tags, d_moves = free.marginals(), free.expected_moves()
-    tags, moves = target.marginals(), target.expected_moves()
-    n_tags = len(moves)
-    firsts, lasts = _first_and_last_rows(chain.lengths)
-    scores = (
-        (tags, chain.emit[:, :n_tags]),
-        (moves, chain.move[:n_tags, :n_tags]),
-        (tags[firsts].sum(axis=0), chain.start[:n_tags]),
-        (tags[lasts].sum(axis=0), chain.end[:n_tags]),
-    )
-    loss = float(free.log_z.sum())
-    for expected, score in scores:
-        loss -= float((expected[expected > 0] * score[expected > 0]).sum())
-    d_tags[:, :n_tags] -= tags
-    d_moves[:n_tags, :n_tags] -= moves
-    return loss, _gradient(chain, d_tags, d_moves)
-
-
-def _gradient(chain: LinearChain, d_tags: Floats2d, d_moves: Floats2d) -> LinearChain:
-    """The gradient of a chain from those of its tags and moves."""
-    firsts, lasts = _first_and_last_rows(chain.lengths)
-    return LinearChain(
-        emit=d_tags.astype(chain.emit.dtype),
-        lengths=chain.lengths,
-        move=d_moves.astype("f"),
-        start=d_tags[firsts].sum(axis=0).astype("f"),
-        end=d_tags[lasts].sum(axis=0).astype("f"),
-    )
-
-
-def _first_and_last_rows(
-    lengths: NDArray[np.integer],
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The rows of the first and of the last token of each sequence that has any."""
-    ends = np.cumsum(lengths)[lengths > 0]
-    return ends - lengths[lengths > 0], ends - 1
+    emit: NDArray[np.float64]
+    move: NDArray[np.float64]
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
 
 
 class _LogProduct:
@@ -298,95 +465,62 @@ class _LogProduct:
 
     def __call__(self, scores_BN: Floats2d) -> Floats2d:
         xp = self._xp
-        top = scores_BN.max(axis=1, keepdims=True)
-        top = xp.where(xp.isfinite(top), top, 0.0)
+        top = _finite(xp, scores_BN.max(axis=1, keepdims=True))
         below = scores_BN - top
-        lowest = float(xp.where(xp.isfinite(below), below, 0.0).min())
+        lowest = float(_finite(xp, below).min())
         if self._spread - lowest < _UNDERFLOW:
             product = xp.exp(below) @ self._exp_move
             return xp.log(product) + top + self._top
-        return _log_sum(xp, scores_BN[:, :, None] + self._move, axis=1)
+        return log_sum(xp, scores_BN[:, :, None] + self._move, axis=1)
 
 
 # exp(-x) is a normal float64 up to x = 708.
 _UNDERFLOW = 700.0
 
 
-def _log_sum(xp: Any, scores: Any, axis: int = -1) -> Any:
-    """Log of the sum of exponentials along an axis; -inf where all are -inf."""
-    top = scores.max(axis=axis, keepdims=True)
-    top = xp.where(xp.isfinite(top), top, 0.0)
+def first_and_last_rows(
+    lengths: NDArray[np.integer],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows of the first and of the last token of each sequence that has any.
+
+    lengths (ndarray): Number of tokens of each sequence.  (B,)
+    """
+    ends = np.cumsum(lengths)[lengths > 0]
+    return ends - lengths[lengths > 0], ends - 1
+
+
+def log_sum(xp: Any, scores: Any, axis: int = -1) -> Any:
+    """Log of the sum of exponentials along an axis; -inf where all are -inf.
+
+    xp (module): NumPy or CuPy.
+    scores (FloatsXd): The exponents.
+    axis (int): The axis to sum over.
+    """
+    top = _finite(xp, scores.max(axis=axis, keepdims=True))
     total = xp.exp(scores - top).sum(axis=axis, keepdims=True)
     return (xp.log(total) + top).squeeze(axis)
 
 
-def _is_best(chain: LinearChain, tags: Ints1d) -> NDArray[np.bool_]:
-    """Whether each token's best tags are already the best path of their sequence: they
-    are if they are allowed and every allowed move scores the same."""
-    move, start, end = (_to_numpy(a) for a in (chain.move, chain.start, chain.end))
-    n_sequences = len(chain.lengths)
-    if not all(_is_uniform(scores) for scores in (move, start, end)):
-        return np.zeros(n_sequences, dtype=bool)
-    tag = _to_numpy(tags)
-    sequence = np.repeat(np.arange(n_sequences), chain.lengths)
-    allowed = np.isfinite(
-        _to_numpy(chain.emit[get_array_module(tags).arange(len(tags)), tags])
-    )
-    first = np.diff(sequence, prepend=-1) > 0
-    last = np.diff(sequence, append=n_sequences) > 0
-    allowed[first] &= np.isfinite(start[tag[first]])
-    allowed[last] &= np.isfinite(end[tag[last]])
-    allowed[1:] &= first[1:] | np.isfinite(move[tag[:-1], tag[1:]])
-    n_forbidden = np.bincount(sequence, ~allowed, n_sequences)
-    return np.asarray(n_forbidden == 0)
+def to_numpy(array: Any) -> NDArray[Any]:
+    """The array on the CPU.
+
+    array (ArrayXd): NumPy's or CuPy's.
+    """
+    return array if isinstance(array, np.ndarray) else array.get()
 
 
-def _is_uniform(scores: NDArray[np.floating]) -> bool:
-    finite = scores[np.isfinite(scores)]
-    return not finite.size or bool((finite == finite[0]).all())
+def _finite(xp: Any, scores: Any) -> Any:
+    """The scores with 0 for those of -inf, so that they can be subtracted."""
+    return xp.where(xp.isfinite(scores), scores, 0.0)
 
 
-def _viterbi(chain: LinearChain) -> Ints1d:
-    """Best path by dynamic programming. Tags in the order of `emit`.  (T,)"""
-    xp = get_array_module(chain.emit)
-    packing = pack(chain.lengths)
-    rows = xp.asarray(packing.rows)
-    move = xp.asarray(chain.move, dtype="float64")
-    best = xp.asarray(chain.emit[rows], dtype="float64")
-    came_from = xp.zeros(best.shape, dtype=np.intp)
-    last = 0
-    for start, end in packing.steps():
-        if start:
-            scores = best[last : last + end - start, :, None] + move
-            came_from[start:end] = scores.argmax(axis=1)
-            best[start:end] += scores.max(axis=1)
-        else:
-            best[:end] += xp.asarray(chain.start, dtype="float64")
-        last = start
-    # Walk back: a sequence joins at its last step, with its best final tag.
-    tags = (best + xp.asarray(chain.end, dtype="float64")).argmax(axis=1)
-    later = (0, 0)
-    for start, end in _backwards(packing):
-        n_later = later[1] - later[0]
-        if n_later:
-            chosen = tags[slice(*later)]
-            tags[start : start + n_later] = came_from[slice(*later)][
-                xp.arange(n_later), chosen
-            ]
-        later = (start, end)
-    flat = xp.empty_like(tags)
-    flat[rows] = tags
-    return flat
-
-
-def _backwards(packing: Packing) -> Iterator[tuple[int, int]]:
-    return reversed(list(packing.steps()))
+def _expected_surprise(xp: Any, log_probs: Any, log_given: Any) -> Any:
+    """Expectation of -log of a probability: the sum over all axes but the first, where
+    what can't happen adds nothing."""
+    surprise = -xp.exp(log_probs) * _finite(xp, log_given)
+    return surprise.sum(axis=tuple(range(1, surprise.ndim)))
 
 
 def _quiet_log_of_zero() -> Any:
     """The log of an empty sum is -inf, as it should be."""
     return np.errstate(divide="ignore")
-
-
-def _to_numpy(array: Any) -> NDArray[Any]:
-    return array if isinstance(array, np.ndarray) else array.get()

@@ -29,12 +29,8 @@ from .ents import (
     taggable,
 )
 from .errors import Errors
-from .linear_chain import (
-    LinearChain,
-    PathSums,
-    cross_entropy,
-    negative_log_likelihood,
-)
+from .linear_chain import LinearChain, PathSums
+from .losses import cross_entropy, negative_log_likelihood
 
 DEFAULT_CONFIG = """
 [model]

@@ -1,10 +1,13 @@
 """Hypothesis strategies."""
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from spacy_lstm_ner.linear_chain import LinearChain
+
+several = settings(deadline=None, max_examples=150)
 
 lengths = st.lists(st.integers(0, 7), max_size=9)
 

@@ -10,7 +10,7 @@ from util import parameters
 
 from spacy_lstm_ner.architectures import build_lstm_tagger, resize_output
 from spacy_lstm_ner.decode import decode_best_path
-from spacy_lstm_ner.linear_chain import negative_log_likelihood
+from spacy_lstm_ner.losses import negative_log_likelihood
 
 WIDTH = 16
 EMBED = f"""

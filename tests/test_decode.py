@@ -12,7 +12,8 @@ from util import all_paths, split
 from spacy_lstm_ner.bio import may_follow, tag_names
 from spacy_lstm_ner.decode import decode_best_path, find_spans
 from spacy_lstm_ner.layers.bio_moves import bio_moves
-from spacy_lstm_ner.linear_chain import LinearChain, best_path
+from spacy_lstm_ner.linear_chain import LinearChain
+from spacy_lstm_ner.viterbi import best_path
 
 seeds = st.integers(0, 2**32 - 1)
 

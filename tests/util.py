@@ -5,6 +5,7 @@ LSTM. Each of them stands here once.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise, product
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from thinc.api import Model, fix_random_seed
 
+from spacy_lstm_ner.layers.bio_moves import bio_moves
 from spacy_lstm_ner.linear_chain import LinearChain
 
 # Gates: ours are o, f, i, c~; PyTorch's are i, f, g (our c~), o.
@@ -185,6 +187,55 @@ def all_paths(chain: LinearChain) -> list[AllPaths]:
         AllPaths(emit, chain.move, chain.start, chain.end)
         for emit in split(chain.emit, chain.lengths)
     ]
+
+
+# The arrays of a chain that have a gradient.
+GRADIENTS = ("emit", "move", "start", "end")
+
+
+def random_chain(lengths, n_tags, *, seed=0, scale=1.0, dtype="float64"):
+    """A chain of normal random scores."""
+    rng = np.random.default_rng(seed)
+
+    def scores(*shape):
+        return (rng.standard_normal(shape) * scale).astype(dtype)
+
+    lengths = np.array(lengths, dtype=int)
+    emit = scores(int(lengths.sum()), n_tags)
+    return LinearChain(
+        emit, lengths, scores(n_tags, n_tags), scores(n_tags), scores(n_tags)
+    )
+
+
+def bio_chain(lengths, n_tags, *, seed=0, scale=1.0):
+    """A chain of normal random scores of tags, under the BIO rules."""
+    move, start = bio_moves(n_tags)
+    chain = random_chain(lengths, n_tags, seed=seed, scale=scale, dtype="f")
+    return replace(chain, move=move, start=start, end=np.zeros(n_tags, dtype="f"))
+
+
+def extreme_chain():
+    """A sequence of 10,000 tokens with scores of +-1e4."""
+    rng = np.random.default_rng(0)
+
+    def scores(*shape):
+        return rng.integers(-10_000, 10_001, shape).astype("f")
+
+    return LinearChain(
+        scores(10_000, 3), np.array([10_000]), scores(3, 3), scores(3), scores(3)
+    )
+
+
+def reduce_forward(chain, add):
+    """The forward recursion in long double, one state per tag at a time."""
+    emit, move, start, end = (
+        np.asarray(a, dtype=np.longdouble)
+        for a in (chain.emit, chain.move, chain.start, chain.end)
+    )
+    state = start + emit[0]
+    for row in emit[1:]:
+        state = add.reduce(state[:, None] + move, axis=0) + row
+    return add.reduce(state + end)
 
 
 def torch_lstm(layers: list[Model[Any, Any]]) -> Any:

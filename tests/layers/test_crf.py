@@ -9,7 +9,9 @@ from spacy_lstm_ner.decode import decode_best_path
 from spacy_lstm_ner.layers.bio_moves import bio_moves
 from spacy_lstm_ner.layers.crf import CRF
 from spacy_lstm_ner.layers.log_softmax import LogSoftmax
-from spacy_lstm_ner.linear_chain import PathSums, best_path, negative_log_likelihood
+from spacy_lstm_ner.linear_chain import PathSums
+from spacy_lstm_ner.losses import negative_log_likelihood
+from spacy_lstm_ner.viterbi import best_path
 
 LENGTHS = [4, 1, 0, 3]
 

@@ -7,7 +7,8 @@ from util import gradient_errors, random_vectors
 
 from spacy_lstm_ner.layers.bio_moves import bio_moves
 from spacy_lstm_ner.layers.log_softmax import LogSoftmax
-from spacy_lstm_ner.linear_chain import best_path, negative_log_likelihood
+from spacy_lstm_ner.losses import negative_log_likelihood
+from spacy_lstm_ner.viterbi import best_path
 
 LENGTHS = [4, 1, 0, 3]
 

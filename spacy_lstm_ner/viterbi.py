@@ -1,0 +1,119 @@
+"""The best tag paths of a linear chain, by dynamic programming (Viterbi 1967)."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from thinc.api import get_array_module
+
+from .linear_chain import LinearChain, first_and_last_rows, to_numpy
+from .packing import pack
+from .types import Floats2d
+
+
+def best_path(chain: LinearChain) -> NDArray[np.intp]:
+    """The path of the highest score of each sequence.
+
+    chain (LinearChain): The scores.
+    RETURNS (ndarray): Tag of each token, one sequence after the other, on the CPU; the
+        lower tag where paths tie.  (T,)
+    RAISES NoPathError: If a sequence has no allowed path.
+    """
+    tags = to_numpy(chain.emit.argmax(axis=1))
+    rest = ~_is_best(chain, tags)
+    if rest.any():
+        (paths,), (scores,) = n_best_paths(chain.take_sequences(rest), 1)
+        has_path = np.ones(len(rest), dtype=bool)
+        has_path[rest] = np.isfinite(scores)
+        chain.require_paths(has_path)
+        tags[np.repeat(rest, chain.lengths)] = paths
+    return tags
+
+
+def n_best_paths(
+    chain: LinearChain, n: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The paths of the n highest scores of each sequence, best first.
+
+    chain (LinearChain): The scores.
+    n (int): How many, at least 1.
+    RETURNS (Tuple[ndarray, ndarray]): The tag of each token, one sequence after the
+        other (n, T), and the score of each path (n, B), on the CPU. A path that is not
+        there, as the sequence has fewer, has a score of -inf and any tags.
+    """
+    xp = get_array_module(chain.emit)
+    packing = pack(chain.lengths)
+    n_tags = len(chain.start)
+    move, start_score, end_score = (
+        xp.asarray(a, dtype="float64") for a in (chain.move, chain.start, chain.end)
+    )
+    emit = xp.asarray(chain.emit[xp.asarray(packing.rows)], dtype="float64")
+    # The n best scores of paths up to a token with this tag, and for each of them the
+    # tag before and its rank there, as one number.
+    best = xp.full((*emit.shape, n), -xp.inf)
+    came_from = xp.zeros(best.shape, dtype=np.intp)
+    steps = list(packing.steps())
+    last = 0
+    for start, end in steps:
+        if start:
+            before = best[last : last + end - start]
+            scores = before[:, :, :, None] + move[:, None]
+            scores = scores.reshape(end - start, n_tags * n, n_tags)
+            came_from[start:end], top = _top(xp, scores.transpose(0, 2, 1), n)
+            best[start:end] = top + emit[start:end, :, None]
+        else:
+            best[:end, :, 0] = emit[:end] + start_score
+        last = start
+    # Walk back: a sequence joins at its last step, with its best final tags.
+    final = (best + end_score[:, None]).reshape(len(emit), n_tags * n)
+    chosen, final_scores = _top(xp, final, n)
+    n_later = 0
+    for i, (start, end) in reversed(list(enumerate(steps))):
+        if n_later:
+            later = slice(end, end + n_later)
+            rows = xp.arange(end, end + n_later)[:, None]
+            tag, rank = xp.divmod(chosen[later], n)
+            chosen[start : start + n_later] = came_from[rows, tag, rank]
+            final_scores[start : start + n_later] = final_scores[later]
+        n_later = end - start
+    paths = np.zeros((n, len(emit)), dtype=np.intp)
+    paths[:, packing.rows] = to_numpy(chosen // n).T
+    scores = np.zeros((n, len(chain.lengths)))
+    scores[1:] = -np.inf  # a sequence without tokens has one path, of score 0
+    first = packing.n_first
+    scores[:, packing.sequences[:first]] = to_numpy(final_scores[:first]).T
+    return paths, scores
+
+
+def _top(xp: Any, scores: Any, n: int) -> tuple[Any, Any]:
+    """Where the n highest scores of the last axis are, and they; lowest first where
+    they tie."""
+    if n == 1:
+        where = scores.argmax(axis=-1)[..., None]
+    else:
+        where = xp.argsort(-scores, axis=-1, kind="stable")[..., :n]
+    return where, xp.take_along_axis(scores, where, axis=-1)
+
+
+def _is_best(chain: LinearChain, tags: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Whether each token's best tags are already the best path of their sequence: they
+    are if they are allowed and every allowed move scores the same."""
+    move, start, end = (to_numpy(a) for a in (chain.move, chain.start, chain.end))
+    n_sequences = len(chain.lengths)
+    if not all(_is_uniform(scores) for scores in (move, start, end)):
+        return np.zeros(n_sequences, dtype=bool)
+    sequence = np.repeat(np.arange(n_sequences), chain.lengths)
+    rows = get_array_module(chain.emit).arange(len(tags))
+    allowed = np.isfinite(to_numpy(chain.emit[rows, tags]))
+    firsts, lasts = first_and_last_rows(chain.lengths)
+    allowed[firsts] &= np.isfinite(start[tags[firsts]])
+    allowed[lasts] &= np.isfinite(end[tags[lasts]])
+    later = np.delete(np.arange(len(tags)), firsts)
+    allowed[later] &= np.isfinite(move[tags[later - 1], tags[later]])
+    n_forbidden = np.bincount(sequence, ~allowed, n_sequences)
+    return np.asarray(n_forbidden == 0)
+
+
+def _is_uniform(scores: NDArray[np.floating]) -> bool:
+    finite = scores[np.isfinite(scores)]
+    return not finite.size or bool((finite == finite[0]).all())
