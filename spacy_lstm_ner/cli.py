@@ -7,19 +7,30 @@ import argparse
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import spacy
 import srsly
-from spacy.tokens import DocBin
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus
+from spacy.util import minibatch
 
-from .bio import INVALID, SCHEMES
+from .bio import INVALID, SCHEMES, TokenSpan
+from .calibration import (
+    area_under_roc,
+    expected_calibration_error,
+    reliability_bins,
+)
 from .demo_corpus import unseen_share, write_corpus
+from .ents import is_right
 from .errors import Errors
+from .pipeline import LSTMNer
+from .plots import draw_reliability
 from .readers import DOCS, ConllCorpus
 from .visualize import render_page
 
@@ -37,7 +48,7 @@ def main(args: Sequence[str] | None = None) -> int:
     command = settings.pop("command")
     try:
         command(**settings)
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, ImportError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 1
     return 0
@@ -119,6 +130,52 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     scores.set_defaults(command=_scores)
     scores.add_argument("metrics", type=Path, metavar="METRICS.json")
+
+    calibrate = commands.add_parser(
+        "calibrate",
+        help="fit confidences, and with --beta the threshold, to held-out data",
+    )
+    calibrate.set_defaults(command=_calibrate)
+    calibrate.add_argument("model", help="a trained pipeline: its folder or its name")
+    calibrate.add_argument("data", type=Path, metavar="DATA.spacy")
+    calibrate.add_argument("output", type=Path, metavar="OUTDIR")
+    calibrate.add_argument(
+        "--beta",
+        type=float,
+        help="decode by probability, with the threshold of the best F-score where "
+        "recall is BETA times as important as precision; default: keep the decoding",
+    )
+    calibrate.add_argument(
+        "--component", metavar="NAME", help="default: the only lstm_ner"
+    )
+
+    reliability = commands.add_parser(
+        "reliability", help="draw how often entities are right, by their confidence"
+    )
+    reliability.set_defaults(command=_reliability)
+    reliability.add_argument("model", help="a trained pipeline: its folder or its name")
+    reliability.add_argument("data", type=Path, metavar="DATA.spacy")
+    reliability.add_argument("output", type=Path, metavar="OUTPUT.svg")
+
+    rank = commands.add_parser(
+        "rank", help="sort raw texts by how unsure a pipeline is of them"
+    )
+    rank.set_defaults(command=_rank)
+    rank.add_argument("model", help="a trained pipeline: its folder or its name")
+    rank.add_argument(
+        "texts",
+        type=Path,
+        metavar="TEXTS",
+        help="a text per line; if it ends in .jsonl, the field 'text' of each line",
+    )
+    rank.add_argument("output", type=Path, metavar="OUTPUT.jsonl")
+    rank.add_argument(
+        "--by",
+        choices=_RANK_BY,
+        default="entropy",
+        help="what the first text has the most of; default: entropy",
+    )
+    rank.add_argument("--component", metavar="NAME", help="default: the only lstm_ner")
     return parser
 
 
@@ -172,6 +229,119 @@ def _scores(metrics: Path) -> None:
     for label, row in rows:
         cells = "".join(f"{100 * (row[key] or 0):>10.1f}" for key in "prf")
         print(f"{label:<12}{cells}")
+
+
+def _calibrate(
+    model: str, data: Path, output: Path, beta: float | None, component: str | None
+) -> None:
+    _check_data(data)
+    nlp = spacy.load(model)
+    name, ner = _find_component(nlp, component)
+    if beta is not None:
+        settings = {"components": {name: {"decoding": "probability"}}}
+        nlp = spacy.load(model, config=settings)
+        name, ner = _find_component(nlp, component)
+    examples = list(Corpus(data)(nlp))
+    docs = _process_before(nlp, name, (eg.predicted for eg in examples))
+    for eg, doc in zip(examples, docs, strict=True):
+        eg.predicted = doc
+    print(f"temperature {ner.calibrate(examples):.3f}")
+    if beta is not None:
+        threshold, f_score = ner.fit_threshold(examples, beta=beta)
+        nlp.get_pipe_config(name)["threshold"] = round(threshold, 4)
+        print(f"threshold {threshold:.4f}, with an F-score of {100 * f_score:.1f}")
+    nlp.to_disk(output)
+    print(f"{output}: fitted to {len(examples)} texts")
+
+
+def _reliability(model: str, data: Path, output: Path) -> None:
+    _check_data(data)
+    nlp = spacy.load(model)
+    confidences, right = [], []
+    examples = list(Corpus(data)(nlp))
+    docs = nlp.pipe(eg.predicted for eg in examples)
+    for eg, doc in zip(examples, docs, strict=True):
+        eg.predicted = doc
+        for ent in doc.ents:
+            is_gold = is_right(eg, TokenSpan(ent.start, ent.end, ent.label_))
+            if is_gold is not None and ent._.confidence is not None:
+                confidences.append(ent._.confidence)
+                right.append(is_gold)
+    scores, correct = np.array(confidences), np.array(right, dtype=bool)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    draw_reliability(scores, correct, output, title=f"{model} on {data}")
+    print(f"{'confidence':>12}{'right':>8}{'entities':>10}")
+    for row in zip(*reliability_bins(scores, correct), strict=True):
+        print("{:>12.3f}{:>8.3f}{:>10}".format(*row))
+    error, area = (
+        measure(scores, correct)
+        for measure in (expected_calibration_error, area_under_roc)
+    )
+    print(f"expected calibration error {error:.3f}, area under ROC {area:.3f}")
+    print(f"{output}: {len(scores)} entities of {len(examples)} texts")
+
+
+def _rank(
+    model: str, texts: Path, output: Path, by: str, component: str | None
+) -> None:
+    _check_suffix(output, ".jsonl")
+    records = _read_texts(texts)
+    nlp = spacy.load(model)
+    name, ner = _find_component(nlp, component)
+    ranked = []
+    docs = _process_before(nlp, name, (record["text"] for record in records))
+    pairs = zip(records, docs, strict=True)
+    for batch in minibatch(pairs, nlp.batch_size):
+        uncertainties = ner.uncertainty([doc for _, doc in batch])
+        for (record, doc), (probability, entropy) in zip(
+            batch, uncertainties, strict=True
+        ):
+            measures = {
+                "probability": probability,
+                "entropy": entropy,
+                "entropy_per_token": entropy / max(len(doc), 1),
+            }
+            ranked.append({**record, **measures})
+    sign = 1 if by == "probability" else -1
+    ranked.sort(key=lambda record: sign * record[by])
+    output.parent.mkdir(parents=True, exist_ok=True)
+    srsly.write_jsonl(output, ranked)
+    print(f"{output}: {len(ranked)} texts, the most uncertain first")
+
+
+# What `rank` can go by, and writes: the probability of all entities of the text (lowest
+# first), or the entropy of how they may lie, in nats (highest first).
+_RANK_BY = ("entropy", "entropy_per_token", "probability")
+
+
+def _read_texts(path: Path) -> list[dict[str, Any]]:
+    """Records with a text each, from lines of JSON or plain text."""
+    if path.suffix != ".jsonl":
+        lines = path.read_text(encoding="utf8").splitlines()
+        return [{"text": line} for line in lines if line.strip()]
+    records = list(srsly.read_jsonl(path))
+    for i, record in enumerate(records, start=1):
+        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+            raise ValueError(Errors.L207.format(path=path, i=i))
+    return records
+
+
+def _find_component(nlp: Language, name: str | None) -> tuple[str, LSTMNer]:
+    """The recognizer of this name, or the only one."""
+    found = {n: pipe for n, pipe in nlp.pipeline if isinstance(pipe, LSTMNer)}
+    names = [name] if name in found else list(found) if name is None else []
+    if len(names) != 1:
+        message = Errors.L206.format(pipes=nlp.pipe_names, names=list(found))
+        raise ValueError(message)
+    return names[0], found[names[0]]
+
+
+def _process_before(
+    nlp: Language, name: str, texts: Iterable[str | Doc]
+) -> Iterator[Doc]:
+    """Texts as they come to a component."""
+    later = nlp.pipe_names[nlp.pipe_names.index(name) :]
+    return nlp.pipe(texts, disable=later)
 
 
 def _print_counts(

@@ -4,19 +4,23 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from thinc.api import get_array_module
 
-from .linear_chain import LinearChain, PathSums
-from .viterbi import best_path
+from .linear_chain import LinearChain, PathSums, to_numpy
+from .viterbi import best_path, n_best_paths
+
+# Spans of a lower probability are never listed: there would be no end of them.
+MIN_LISTED = 0.01
 
 
 class DecodedSpans(NamedTuple):
-    """The spans of a batch, by sequence and position; one row per array and span.
+    """Spans of a batch, by sequence and position; one row per array and span.
 
     sequence: Number of its sequence.
     start, end: Tokens start <= i < end of the sequence.
     label: Number of the label, in the order of `bio.tag_names`.
     confidence: Probability of exactly this span with this label.
+    chosen: Whether it is an entity; else it is listed because it is probable. Chosen
+        spans do not overlap each other.
     """
 
     sequence: NDArray[np.intp]
@@ -24,58 +28,157 @@ class DecodedSpans(NamedTuple):
     end: NDArray[np.intp]
     label: NDArray[np.intp]
     confidence: NDArray[np.float64]
+    chosen: NDArray[np.bool_]
+
+    def where(self, kept: NDArray[np.bool_]) -> "DecodedSpans":
+        """Some of the spans.
+
+        kept (ndarray): Whether to keep each.
+        """
+        return DecodedSpans._make(array[kept] for array in self)
 
 
 def decode_best_path(chain: LinearChain) -> DecodedSpans:
-    """The spans of the best path of each sequence.
+    """The spans of the best path of each sequence; all are chosen.
 
     chain (LinearChain): Scores of BIO tags, in the order of `bio.tag_names`.
     RETURNS (DecodedSpans): The spans.
+    RAISES NoPathError: If a sequence has no allowed path.
     """
-    tags = best_path(chain)
-    starts, ends = find_spans(tags)
-    ends_of_sequences = np.cumsum(chain.lengths)
-    sequence = np.searchsorted(ends_of_sequences, starts, side="right")
-    first = (ends_of_sequences - chain.lengths)[sequence]
-    return DecodedSpans(
-        sequence=sequence,
-        start=starts - first,
-        end=ends - first,
-        label=tags[starts] // 2,
-        confidence=_confidence(chain, starts, ends, tags[starts], sequence),
-    )
+    spans = find_spans(best_path(chain))
+    log_probs = _log_probs(chain, spans)
+    return _decoded(chain, spans, log_probs, chosen=np.ones(len(spans), dtype=bool))
 
 
-def find_spans(
-    tags: NDArray[np.intp],
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def confidences_of(chain: LinearChain, spans: DecodedSpans) -> NDArray[np.float64]:
+    """The confidences that spans of one chain have in another, as at another
+    temperature.
+
+    chain (LinearChain): Scores of BIO tags, in the order of `bio.tag_names`.
+    spans (DecodedSpans): The spans.
+    RETURNS (ndarray): Probability of exactly this span with this label, of each.
+    """
+    first_row = (np.cumsum(chain.lengths) - chain.lengths)[spans.sequence]
+    limits = (spans.start + first_row, spans.end + first_row)
+    first_tag = 1 + 2 * spans.label
+    rows = np.stack([*limits, first_tag, first_tag + 1], axis=1)
+    return np.exp(np.minimum(_log_probs(chain, rows), 0.0))
+
+
+def decode_by_probability(
+    chain: LinearChain, thresholds: NDArray[np.floating]
+) -> DecodedSpans:
+    """All spans that are probable enough; of them, the most probable ones that do not
+    overlap are chosen, highest first.
+
+    chain (LinearChain): Scores of BIO tags, in the order of `bio.tag_names`.
+    thresholds (ndarray): Smallest probability of the spans of each label; if lower,
+        MIN_LISTED counts.
+    RETURNS (DecodedSpans): The spans.
+    RAISES NoPathError: If a sequence has no allowed path.
+    """
+    sums = PathSums(chain)
+    chain.require_paths(sums.has_path())
+    first_tags = 1 + 2 * np.arange(len(thresholds))
+    kinds = np.stack([first_tags, first_tags + 1], axis=1)
+    at_least = np.maximum(thresholds, MIN_LISTED)
+    spans, log_probs = sums.probable_spans(kinds, at_least)
+    taken = np.zeros(len(chain.emit), dtype=bool)
+    chosen = np.zeros(len(spans), dtype=bool)
+    for i in np.argsort(-log_probs, kind="stable").tolist():
+        rows = slice(*spans[i, :2].tolist())
+        if not taken[rows].any():
+            taken[rows] = chosen[i] = True
+    return _decoded(chain, spans, log_probs, chosen)
+
+
+def merge_candidates(best: DecodedSpans, probable: DecodedSpans) -> DecodedSpans:
+    """The spans of the best path, which stay chosen, and other probable ones.
+
+    best (DecodedSpans): From `decode_best_path`.
+    probable (DecodedSpans): From `decode_by_probability`, for the same chain.
+    RETURNS (DecodedSpans): The spans of both, by sequence, position and label.
+    """
+    both = [np.concatenate(arrays) for arrays in zip(best, probable, strict=True)]
+    is_best = np.arange(len(both[0])) < len(best.sequence)
+    sequence, start, end, label = both[:4]
+    # Equal spans are neighbours in this order, that of the best path first.
+    order = np.lexsort((~is_best, label, end, start, sequence))
+    keys = np.stack([sequence, start, end, label], axis=1)[order]
+    is_new = np.append(True, (keys[1:] != keys[:-1]).any(axis=1))[: len(keys)]
+    merged = DecodedSpans._make(array[order[is_new]] for array in both)
+    return merged._replace(chosen=is_best[order[is_new]])
+
+
+def decode_paths(
+    chain: LinearChain, n: int
+) -> list[tuple[DecodedSpans, NDArray[np.float64]]]:
+    """The spans of the n most probable paths of each sequence.
+
+    chain (LinearChain): Scores of BIO tags, in the order of `bio.tag_names`.
+    n (int): How many, at least 1.
+    RETURNS (List[Tuple[DecodedSpans, ndarray]]): For each rank, the spans, each with
+        the probability of its path for confidence, and the probability of the path of
+        each sequence (B,), 0 where there is none.
+    """
+    paths, scores = n_best_paths(chain, n)
+    log_probs = np.minimum(scores - to_numpy(PathSums(chain).log_z), 0.0)
+    decoded = []
+    for path, log_prob in zip(paths, log_probs, strict=True):
+        spans = find_spans(path)
+        sequence = _sequences(chain)[spans[:, 0]]
+        exists = np.isfinite(log_prob[sequence])
+        spans, sequence = spans[exists], sequence[exists]
+        all_chosen = np.ones(len(spans), dtype=bool)
+        of_path = _decoded(chain, spans, log_prob[sequence], all_chosen)
+        decoded.append((of_path, np.exp(log_prob)))
+    return decoded
+
+
+def find_spans(tags: NDArray[np.intp]) -> NDArray[np.intp]:
     """Where the spans lie in legal paths of BIO tags.
 
     tags (ndarray): Numbers of tags in the order of `bio.tag_names` (O is 0, B odd, I
         even), of any number of sequences, one after the other.  (T,)
-    RETURNS (Tuple[ndarray, ndarray]): First row of each span, and the row behind its
-        last.
+    RETURNS (ndarray): Of each span its first row, the row behind its last, and its
+        first and its inner tag, as `PathSums.log_prob_of_spans` takes them.  (S, 4)
     """
     is_inner = (tags > 0) & (tags % 2 == 0)
     others = np.append(np.flatnonzero(~is_inner), len(tags))
     starts = np.flatnonzero(tags % 2 == 1)
-    return starts, others[np.searchsorted(others, starts, side="right")]
+    ends = others[np.searchsorted(others, starts, side="right")]
+    return np.stack([starts, ends, tags[starts], tags[starts] + 1], axis=1)
 
 
-def _confidence(
-    chain: LinearChain,
-    starts: NDArray[np.intp],
-    ends: NDArray[np.intp],
-    first_tags: NDArray[np.intp],
-    sequence: NDArray[np.intp],
-) -> NDArray[np.float64]:
-    """Probability of each span; only sequences that have one are summed over."""
+def _log_probs(chain: LinearChain, spans: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Log probability of each span; only sequences that have one are summed over."""
+    sequence = _sequences(chain)[spans[:, 0]]
     has_spans = np.bincount(sequence, minlength=len(chain.lengths)) > 0
-    kept = np.repeat(has_spans, chain.lengths)
-    new_row = np.cumsum(kept) - 1
-    rows = get_array_module(chain.emit).asarray(np.flatnonzero(kept))
-    sums = PathSums(chain.take(rows, chain.lengths[has_spans]))
-    spans = np.stack(
-        [new_row[starts], new_row[ends - 1] + 1, first_tags, first_tags + 1], axis=1
+    n_left_out = np.cumsum(np.repeat(~has_spans, chain.lengths))[spans[:, 0]]
+    sums = PathSums(chain.take_sequences(has_spans))
+    return sums.log_prob_of_spans(spans - np.outer(n_left_out, [1, 1, 0, 0]))
+
+
+def _decoded(
+    chain: LinearChain,
+    spans: NDArray[np.intp],
+    log_probs: NDArray[np.float64],
+    chosen: NDArray[np.bool_],
+) -> DecodedSpans:
+    """Spans in the form of `PathSums.log_prob_of_spans`, counted in their sequences."""
+    start, end, first_tag, _ = spans.T
+    sequence = _sequences(chain)[start]
+    first_row = (np.cumsum(chain.lengths) - chain.lengths)[sequence]
+    return DecodedSpans(
+        sequence=sequence,
+        start=start - first_row,
+        end=end - first_row,
+        label=first_tag // 2,
+        confidence=np.exp(np.minimum(log_probs, 0.0)),
+        chosen=chosen,
     )
-    return np.asarray(np.exp(np.minimum(sums.log_prob_of_spans(spans), 0.0)))
+
+
+def _sequences(chain: LinearChain) -> NDArray[np.intp]:
+    """Number of each row's sequence."""
+    return np.repeat(np.arange(len(chain.lengths)), chain.lengths)

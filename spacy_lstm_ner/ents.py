@@ -14,7 +14,7 @@ from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, SENT_START
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example, remove_bilu_prefix
 
-from .bio import OUTSIDE, tag_names
+from .bio import OUTSIDE, TokenSpan, tag_names
 
 # spaCy's values of `Token.ent_iob`
 _INSIDE, _BEGIN = 1, 3
@@ -24,13 +24,15 @@ _IS_CONFIDENCE = "lstm_ner_confidence"
 
 
 class ScoredSpan(NamedTuple):
-    """An entity that was predicted: tokens `start <= i < end`, its label and the
-    probability of exactly this span with this label."""
+    """A span that was predicted: tokens `start <= i < end`, its label, the probability
+    of exactly this span with this label, and whether it is an entity or only a
+    candidate."""
 
     start: int
     end: int
     label: str
     confidence: float
+    is_entity: bool = True
 
 
 def taggable(doc: Doc) -> NDArray[np.intp]:
@@ -63,6 +65,38 @@ def gold_tags(eg: Example) -> list[str | None]:
             tags.append(f"{'B' if begins else 'I'}-{remove_bilu_prefix(tag)}")
             begins = False
     return tags
+
+
+def incorrect_spans(eg: Example, key: str) -> list[TokenSpan]:
+    """The spans of a predicted Doc that the reference says are no entities.
+
+    eg (Example): The example; its two Docs may be tokenized differently.
+    key (str): Name of the span group of the reference.
+    RETURNS (List[TokenSpan]): Without those that do not begin and end where tokens of
+        `eg.predicted` do: it can't have them as entities.
+    """
+    spans = eg.reference.spans.get(key, [])
+    aligned = eg.get_aligned_spans_y2x(spans, allow_overlap=True)
+    return [TokenSpan(span.start, span.end, span.label_) for span in aligned]
+
+
+def is_right(eg: Example, span: TokenSpan) -> bool | None:
+    """Whether a span of the predicted Doc is exactly an entity of the reference, as
+    spaCy's scorer sees it.
+
+    eg (Example): The example; its two Docs may be tokenized differently.
+    span (TokenSpan): Tokens of `eg.predicted`, and a label.
+    RETURNS (Optional[bool]): None if the reference does not tell, as some of the tokens
+        are not annotated.
+    """
+    rows = eg.alignment.x2y[span.start : span.end]
+    if not len(rows):
+        return None
+    start, end = int(rows[0]), int(rows[-1]) + 1
+    if any(token.ent_iob == 0 for token in eg.reference[start:end]):
+        return None
+    gold = ((ent.start, ent.end, ent.label_) for ent in eg.reference.ents)
+    return (start, end, span.label) in gold
 
 
 def allowed_tags(
@@ -114,10 +148,11 @@ def set_entities(
     doc: Doc, predicted: Sequence[ScoredSpan], *, overwrite: bool, spans_key: str
 ) -> None:
     """Write predicted entities to `doc.ents`, and with their confidences to
-    `doc.spans[spans_key]`. Each token ends up B, I or O.
+    `doc.spans[spans_key]`, where candidates stand too. Each token ends up B, I or O.
 
     doc (Doc): The document.
-    predicted (Sequence[ScoredSpan]): The entities, by position, without overlap.
+    predicted (Sequence[ScoredSpan]): Entities, without overlap, and candidates; by
+        position.
     overwrite (bool): Remove entities that are already there; else they stay as they
         are, and what overlaps them is left out. Blocked tokens stay in either case.
     spans_key (str): Name of the span group. Entities of it that stay in `doc.ents`
@@ -135,10 +170,10 @@ def set_entities(
             kept = _still_there(doc, spans_key)
         predicted = [p for p in predicted if not taken[p.start : p.end].any()]
     new = [(Span(doc, p.start, p.end, label=p.label), p.confidence) for p in predicted]
-    ents = [ent for ent, _ in new]
+    ents = [span for (span, _), p in zip(new, predicted, strict=True) if p.is_entity]
     if has_presets:
-        for p in predicted:
-            taken[p.start : p.end] = True
+        for ent in ents:
+            taken[ent.start : ent.end] = True
         outside = [doc[i : i + 1] for i in np.flatnonzero(~taken).tolist()]
         doc.set_ents(ents, outside=outside, default="unmodified")
     else:
@@ -147,7 +182,7 @@ def set_entities(
     doc.spans[spans_key] = SpanGroup(
         doc,
         name=spans_key,
-        spans=[ent for ent, _ in scored],
+        spans=[span for span, _ in scored],
         attrs={
             "scores": np.array([score for _, score in scored], dtype="f"),
             _IS_CONFIDENCE: True,

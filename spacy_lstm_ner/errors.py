@@ -60,9 +60,9 @@ class Errors(metaclass=_WithCode):
         "comes from spacy.load()."
     )
     L012 = (
-        "Label {label!r} in the gold data of example {i} ('{text}') is unknown to "
-        "'{name}', which has {labels}. Add it with add_label({label!r}), or initialize "
-        "the component from data that has it."
+        "Label {label!r} in the gold data of example {i} ('{text}') is unknown to the "
+        "component, which has {labels}. Add it with add_label({label!r}), or "
+        "initialize the component from data that has it."
     )
     L013 = (
         "A label is a string that is not empty, but add_label() of '{name}' got "
@@ -70,13 +70,14 @@ class Errors(metaclass=_WithCode):
     )
     L014 = "threshold = {threshold} is no probability: use 0 <= threshold <= 1."
     L015 = (
-        "The scores of '{name}' are NaN or infinite (spaCy's E940), so training "
-        "stopped. Lower the learning rate, set the encoder's grad_clip, and check the "
-        "vectors of tok2vec."
+        "The scores of '{name}' are NaN or infinite (spaCy's E940), first of all at "
+        "token {token} ({word!r}) of Doc {i} of the batch ('{text}'). In training, "
+        "lower the learning rate, or set the encoder's grad_clip; check the vectors of "
+        "tok2vec. A pipeline that was saved like this has to be trained again."
     )
     L018 = (
-        "Span {span} can't be excluded: expected rows start <= i < end of one sequence, "
-        "within the {n} of the batch."
+        "Span {span} can't be excluded: expected rows start <= i < end of one "
+        "sequence, within the {n} of the batch."
     )
     L016 = "spans_key is the name of a span group, so it can't be {spans_key!r}."
     L020 = (
@@ -97,6 +98,26 @@ class Errors(metaclass=_WithCode):
     L024 = (
         "n_gold = {n_gold}, but {n_right} spans are right: expected the number of all "
         "gold spans. Count the gold spans and the right ones in the same texts."
+    )
+
+    L030 = (
+        "{name} has {cost} for the label {label!r}: expected a cost that is not "
+        "negative and not infinite."
+    )
+    L031 = (
+        "entity_ratio = {ratio} with entity_ratio_weight = {weight}: expected null, or "
+        "the least and the greatest share of tokens in entities, such as [0.1, 0.2], "
+        "and a weight that is not negative."
+    )
+    L032 = (
+        "The setting {name} names the label {label!r}, which is unknown to the "
+        "component: expected one of {labels}."
+    )
+    L033 = (
+        "The annotation of example {i} ('{text}') contradicts itself: no analysis gets "
+        "past token {token} ({word!r}). Its entities are {ents}, and some of the spans "
+        "in spans[{key!r}], which are to be no entities, rule out all that is left. "
+        "Correct one of them."
     )
 
     # Tags and readers
@@ -194,4 +215,12 @@ class Errors(metaclass=_WithCode):
     L205 = (
         "matplotlib, which draws the picture, is not installed. Install it with: "
         'pip install "spacy-lstm-ner[plots]"'
+    )
+    L206 = (
+        "The pipeline has the components {pipes}, and of them {names} are recognizers "
+        "of this package: expected one, or its name with --component."
+    )
+    L207 = (
+        "{path}:{i}: expected an object with a field 'text' that is a string, as in "
+        '{{"text": "Sharon flew to Miami."}}'
     )

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from thinc.api import get_array_module
 
 from .errors import Errors
-from .packing import Packing, pack
+from .packing import pack
 from .types import Floats1d, Floats2d, Floats3d, Ints1d, Ints2d
 
 
@@ -132,6 +132,18 @@ class LinearChain:
             before, reached = reached, reached & end
         arriving = np.flatnonzero(before) if token else np.zeros(0, dtype=int)
         return token, np.flatnonzero(emit[first + token]).tolist(), arriving.tolist()
+
+
+def no_tokens(lengths: NDArray[np.integer], n_tags: int) -> LinearChain:
+    """The chain of sequences without tokens.
+
+    lengths (ndarray): A zero for each sequence.  (B,)
+    n_tags (int): Number of tags.
+    """
+    zeros = np.zeros(n_tags)
+    return LinearChain(
+        np.zeros((0, n_tags)), lengths, np.zeros((n_tags, n_tags)), zeros, zeros
+    )
 
 
 class NoPathError(ValueError):
@@ -251,7 +263,7 @@ class PathSums:
         mean = expected[xp.asarray(packing.sequences)][:, None]
         d_tags = tags * (before + after - mean)
         d_moves = xp.zeros(self.chain.move.shape, dtype="float64")
-        # From the token before: the sum up to it; from this one: its value and the rest.
+        # The token before gives the sum up to it; this one its value and the rest.
         behind = (values + after - mean)[:, None]
         for rows, log_pairs in self._log_pairs():
             previous = self._previous(rows)
@@ -393,7 +405,9 @@ class PathSums:
         move = xp.asarray(self.chain.move, dtype="float64")
         log_z = self.log_z[xp.asarray(self._packing.sequences[rows])]
         onward = self._emit(self._rows[rows]) + self._after_TN[rows] - log_z[:, None]
-        return self._before_TN[self._previous(rows)][:, :, None] + move + onward[:, None]
+        return (
+            self._before_TN[self._previous(rows)][:, :, None] + move + onward[:, None]
+        )
 
     def _previous(self, rows: slice) -> Ints1d:
         """The packed rows before some, of the same sequences."""

@@ -57,7 +57,8 @@ def negative_log_likelihood(
         tags = (sorted(set(original[t].tolist())) for t in (err.allowed, err.arriving))
         raise NoPathError(err.sequence, err.token, *tags) from None
     if costs is not None:
-        chain = replace(chain, emit=chain.emit + costs)
+        xp = get_array_module(chain.emit)
+        chain = replace(chain, emit=chain.emit + xp.asarray(costs))
     free = PathSums(chain)
     loss = float((free.log_z - known.log_z).sum())
     d_tags, d_moves = free.marginals(), free.expected_moves()

@@ -1,11 +1,10 @@
 """The pipeline component `lstm_ner`: predict, set annotations, learn, save."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,24 +12,34 @@ from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import check_lexeme_norms
+from spacy.util import check_lexeme_norms, minibatch
 from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer, set_dropout_rate
 
 from .architectures import Tagger
-from .bio import split_tag, tag_names
-from .decode import decode_best_path
+from .bio import TokenSpan, check_choice, tag_names
+from .calibration import best_threshold, fit_temperature
+from .decode import (
+    DecodedSpans,
+    confidences_of,
+    decode_best_path,
+    decode_by_probability,
+    decode_paths,
+    merge_candidates,
+)
 from .ents import (
     ScoredSpan,
     allowed_tags,
     confidence,
-    gold_tags,
+    is_right,
     set_entities,
     taggable,
 )
 from .errors import Errors
-from .linear_chain import LinearChain, PathSums
-from .losses import cross_entropy, negative_log_likelihood
+from .linear_chain import LinearChain, PathSums, no_tokens
+from .losses import cross_entropy
+from .objective import Objective
+from .viterbi import best_path
 
 DEFAULT_CONFIG = """
 [model]
@@ -56,6 +65,9 @@ grad_clip = null
 [model.decode]
 @layers = "spacy_lstm_ner.LogSoftmax.v1"
 """
+# Number of Docs whose scores are computed at once where no batches are given.
+_BATCH_SIZE = 256
+DECODING = ("best_path", "probability")
 DEFAULT_MODEL = Config().from_str(DEFAULT_CONFIG)["model"]
 
 
@@ -66,7 +78,15 @@ DEFAULT_MODEL = Config().from_str(DEFAULT_CONFIG)["model"]
         "model": DEFAULT_MODEL,
         "overwrite": False,
         "spans_key": "lstm_ner",
+        "decoding": "best_path",
         "threshold": 0.0,
+        "label_thresholds": {},
+        "candidates": False,
+        "incorrect_spans_key": None,
+        "missed_costs": {},
+        "spurious_costs": {},
+        "entity_ratio": None,
+        "entity_ratio_weight": 10.0,
         "scorer": {"@scorers": "spacy_lstm_ner.scorer.v1"},
     },
     default_score_weights={
@@ -82,12 +102,20 @@ def make_lstm_ner(
     model: Tagger,
     overwrite: bool,
     spans_key: str,
+    decoding: str,
     threshold: float,
+    label_thresholds: dict[str, float],
+    candidates: bool,
+    incorrect_spans_key: str | None,
+    missed_costs: dict[str, float],
+    spurious_costs: dict[str, float],
+    entity_ratio: list[float] | None,
+    entity_ratio_weight: float,
     scorer: Callable[..., dict[str, Any]] | None,
 ) -> "LSTMNer":
     """Make a named entity recognizer with an LSTM tagger (factory `lstm_ner`).
 
-    nlp, name, model, overwrite, spans_key, threshold, scorer: As of `LSTMNer`.
+    nlp, name, model, and all settings: As of `LSTMNer`.
     RETURNS (LSTMNer): The component.
     """
     return LSTMNer(
@@ -96,9 +124,39 @@ def make_lstm_ner(
         name,
         overwrite=overwrite,
         spans_key=spans_key,
+        decoding=decoding,
         threshold=threshold,
+        label_thresholds=label_thresholds,
+        candidates=candidates,
+        incorrect_spans_key=incorrect_spans_key,
+        missed_costs=missed_costs,
+        spurious_costs=spurious_costs,
+        entity_ratio=entity_ratio,
+        entity_ratio_weight=entity_ratio_weight,
         scorer=scorer,
     )
+
+
+class Uncertainty(NamedTuple):
+    """How unsure a model is of the entities of one Doc.
+
+    probability: Of the best path of tags, that is of all its entities together.
+    entropy: Of the distribution over all paths, in nats.
+    """
+
+    probability: float
+    entropy: float
+
+
+class Analysis(NamedTuple):
+    """One of the ways in which the entities of a Doc may lie.
+
+    probability: That they lie exactly so.
+    entities: The entities, by position.
+    """
+
+    probability: float
+    entities: list[TokenSpan]
 
 
 class LSTMNer(TrainablePipe):
@@ -111,9 +169,19 @@ class LSTMNer(TrainablePipe):
         and the other entities are found around them.
     spans_key (str): Name of the span group that gets the entities together with their
         confidences, `doc.spans[spans_key].attrs["scores"]`.
-    threshold (float): Entities below this confidence are left out; 0 to 1.
+    decoding (str): Which spans become entities: "best_path", those of the best path of
+        tags; or "probability", the most probable spans, highest first, without
+        overlap.
+    threshold (float): Spans below this confidence are left out; 0 to 1.
+    label_thresholds (Mapping[str, float]): Thresholds of single labels, where they
+        differ.
+    candidates (bool): List in `doc.spans[spans_key]` all spans whose confidence
+        reaches the threshold, also those that are no entities as they overlap more
+        probable ones or are not on the best path.
+    incorrect_spans_key, missed_costs, spurious_costs, entity_ratio,
+        entity_ratio_weight: What is learned besides the entities, as of `Objective`.
     scorer (Optional[Callable]): The scoring method.
-    RAISES ValueError: If a setting is out of its range (L014, L016).
+    RAISES ValueError: If a setting is out of its range (L014, L016, L030, L031, L100).
     """
 
     def __init__(
@@ -124,19 +192,40 @@ class LSTMNer(TrainablePipe):
         *,
         overwrite: bool = False,
         spans_key: str = "lstm_ner",
+        decoding: str = "best_path",
         threshold: float = 0.0,
+        label_thresholds: Mapping[str, float] | None = None,
+        candidates: bool = False,
+        incorrect_spans_key: str | None = None,
+        missed_costs: Mapping[str, float] | None = None,
+        spurious_costs: Mapping[str, float] | None = None,
+        entity_ratio: Sequence[float] | None = None,
+        entity_ratio_weight: float = 10.0,
         scorer: Callable[..., dict[str, Any]] | None = None,
     ) -> None:
-        if not 0 <= threshold <= 1:
-            raise ValueError(Errors.L014.format(threshold=threshold))
+        label_thresholds = dict(label_thresholds or {})
+        check_choice("decoding", decoding, DECODING)
+        for value in (threshold, *label_thresholds.values()):
+            if not 0 <= value <= 1:
+                raise ValueError(Errors.L014.format(threshold=value))
         if not spans_key:
             raise ValueError(Errors.L016.format(spans_key=spans_key))
-        super().__init__(vocab, model, name, labels=[])
+        super().__init__(vocab, model, name, labels=[], temperature=1.0)
         self.scorer = scorer
+        self.objective = Objective(
+            incorrect_spans_key=incorrect_spans_key,
+            missed_costs=dict(missed_costs or {}),
+            spurious_costs=dict(spurious_costs or {}),
+            entity_ratio=entity_ratio,
+            entity_ratio_weight=entity_ratio_weight,
+        )
         self._settings = {
             "overwrite": overwrite,
             "spans_key": spans_key,
+            "decoding": decoding,
             "threshold": threshold,
+            "label_thresholds": label_thresholds,
+            "candidates": candidates,
         }
         self._rehearsal_model: Tagger | None = None  # set by nlp.resume_training()
 
@@ -214,26 +303,16 @@ class LSTMNer(TrainablePipe):
 
         docs (Iterable[Doc]): The Docs.
         RETURNS (List[List[ScoredSpan]]): The entities of each, by position, around
-            those that are already there.
-        RAISES NotInitializedError (L011): If the model has no weights yet.
+            those that are already there; and the candidates, if they are set.
+        RAISES ValueError: If the model has no weights yet (L011), if scores are not
+            finite (L015), or if a threshold's label is unknown (L032).
         """
         docs = list(docs)
-        self._require_initialized("find entities")
         predicted: list[list[ScoredSpan]] = [[] for _ in docs]
-        if not any(len(doc) for doc in docs):
-            return predicted
-        tokens = [taggable(doc) for doc in docs]
-        chain = self._constrain(self.model.predict(docs), docs, tokens)
-        spans = decode_best_path(chain)
-        labels, threshold = self.labels, self._setting("threshold")
-        for i, start, end, label, score in zip(
-            *(array.tolist() for array in spans), strict=True
-        ):
-            if score >= threshold:
-                first, last = tokens[i][start], tokens[i][end - 1]
-                predicted[i].append(
-                    ScoredSpan(int(first), int(last) + 1, labels[label], score)
-                )
+        chain, tokens = self._chain(docs)
+        spans = self._decode(chain, self._thresholds())
+        for i, span, score, chosen in self._located(spans, tokens):
+            predicted[i].append(ScoredSpan(*span, score, chosen))
         return predicted
 
     def set_annotations(
@@ -247,6 +326,96 @@ class LSTMNer(TrainablePipe):
         overwrite, spans_key = self._setting("overwrite"), self._setting("spans_key")
         for doc, spans in zip(docs, predicted, strict=True):
             set_entities(doc, spans, overwrite=overwrite, spans_key=spans_key)
+
+    def uncertainty(self, docs: Iterable[Doc]) -> list[Uncertainty]:
+        """How sure the model is of each Doc as a whole: what to annotate next, for
+        instance (Culotta & McCallum 2005; Settles & Craven 2008).
+
+        docs (Iterable[Doc]): The Docs, which the components before have processed; they
+            stay as they are.
+        RETURNS (List[Uncertainty]): Of each Doc, given the entities already there.
+        """
+        chain, _ = self._chain(list(docs))
+        sums = PathSums(chain)
+        probs = np.exp(np.minimum(sums.log_prob_of_paths(best_path(chain)), 0.0))
+        pairs = zip(probs.tolist(), sums.entropy().tolist(), strict=True)
+        return [Uncertainty(*pair) for pair in pairs]
+
+    def n_best(self, docs: Iterable[Doc], n: int) -> list[list[Analysis]]:
+        """The n most probable ways in which the entities of each Doc may lie.
+
+        docs (Iterable[Doc]): The Docs, which the components before have processed; they
+            stay as they are.
+        n (int): How many, at least 1.
+        RETURNS (List[List[Analysis]]): Of each Doc, most probable first; fewer where
+            there are no more.
+        """
+        docs = list(docs)
+        chain, tokens = self._chain(docs)
+        analyses: list[list[Analysis]] = [[] for _ in docs]
+        for spans, probs in decode_paths(chain, n):
+            entities: list[list[TokenSpan]] = [[] for _ in docs]
+            for i, span, _, _ in self._located(spans, tokens):
+                entities[i].append(span)
+            for i, prob in enumerate(probs.tolist()):
+                if prob > 0:
+                    analyses[i].append(Analysis(prob, entities[i]))
+        return analyses
+
+    def calibrate(self, examples: Iterable[Example]) -> float:
+        """Fit the temperature to held-out examples, so that of all entities with the
+        same confidence, that share is right (Guo et al. 2017). Entities stay the same,
+        as long as they come from the best path.
+
+        examples (Iterable[Example]): Annotated examples that the model was not trained
+            on, and whose predicted Docs the components before have processed.
+        RETURNS (float): The temperature, which `to_disk` keeps.
+        """
+        self.cfg["temperature"] = 1.0
+        judged = [
+            (chain, *self._judge(batch, decode_best_path(chain), tokens))
+            for batch in minibatch(examples, _BATCH_SIZE)
+            for chain, tokens in [self._chain([eg.predicted for eg in batch])]
+        ]
+
+        def confidences_at(temperature: float) -> NDArray[np.float64]:
+            return np.concatenate(
+                [
+                    confidences_of(chain.cool(temperature), spans)
+                    for chain, spans, _ in judged
+                ]
+                or [np.zeros(0)]
+            )
+
+        right = np.array([is_right for _, _, part in judged for is_right in part])
+        self.cfg["temperature"] = fit_temperature(confidences_at, right)
+        return float(self.cfg["temperature"])
+
+    def fit_threshold(
+        self, examples: Iterable[Example], *, beta: float = 1.0
+    ) -> tuple[float, float]:
+        """Find the threshold with the best F-score on held-out examples, for the way of
+        decoding that is set.
+
+        examples (Iterable[Example]): As of `calibrate`, which comes first.
+        beta (float): How many times as important as precision recall is: 0.5 prefers
+            precision, 2 recall.
+        RETURNS (Tuple[float, float]): The threshold, and its F-score. To make it the
+            setting is up to the caller.
+        RAISES ValueError (L023): If beta is not positive.
+        """
+        no_threshold = np.zeros(len(self.labels))
+        confidences, right, n_gold = [np.zeros(0)], [], 0
+        for batch in minibatch(examples, _BATCH_SIZE):
+            chain, tokens = self._chain([eg.predicted for eg in batch])
+            spans = self._decode(chain, no_threshold)
+            spans, is_right = self._judge(batch, spans.where(spans.chosen), tokens)
+            confidences.append(spans.confidence)
+            right += is_right
+            n_gold += sum(len(eg.reference.ents) for eg in batch)
+        return best_threshold(
+            np.concatenate(confidences), np.array(right, dtype=bool), n_gold, beta
+        )
 
     def update(
         self,
@@ -323,8 +492,7 @@ class LSTMNer(TrainablePipe):
         """Forward, loss, backward, and a step of the optimizer if there is one."""
         set_dropout_rate(self.model, drop)
         chain, backprop = self.model.begin_update(docs)
-        if not self.model.ops.xp.isfinite(chain.emit).all():
-            raise ValueError(Errors.L015.format(name=self.name))
+        self._require_finite(chain, docs)
         loss, d_chain = get_loss(chain)
         backprop(d_chain)
         if sgd:  # the training loop says False for "not now"
@@ -338,39 +506,11 @@ class LSTMNer(TrainablePipe):
 
         examples (Iterable[Example]): The batch.
         scores (LinearChain): The model's scores of their predicted Docs.
-        RETURNS (Tuple[float, LinearChain]): Negative log-likelihood of the annotated
-            tags, summed over examples, in nats. Tokens without annotation may have any
-            tag; examples without any have neither loss nor gradient.
-        RAISES ValueError (L012): If gold data has a label that the component does not
-            know.
+        RETURNS (Tuple[float, LinearChain]): As of `Objective`: negative log-likelihood
+            of the annotated tags, summed over examples, in nats.
+        RAISES ValueError: As `Objective`.
         """
-        xp = self.model.ops.xp
-        number: dict[str | None, int]
-        number = {tag: i for i, tag in enumerate(tag_names(self.labels))}
-        every_tag = np.ones(len(number), dtype=bool)
-        only_tag = np.eye(len(number), dtype=bool)
-        rows, allowed, lengths = [], [], []
-        first = 0
-        for i, eg in enumerate(examples):
-            tags = gold_tags(eg)
-            if any(tags):
-                tokens = taggable(eg.predicted)
-                rows.append(first + tokens)
-                lengths.append(len(tokens))
-                for tag in (tags[token] for token in tokens):
-                    if tag is not None and tag not in number:
-                        raise ValueError(self._unknown_label(tag, i, eg))
-                    allowed.append(every_tag if tag is None else only_tag[number[tag]])
-            first += len(tags)
-        d_emit = xp.zeros_like(scores.emit)
-        if not rows:
-            zeros = (xp.zeros_like(a) for a in (scores.move, scores.start, scores.end))
-            return 0.0, LinearChain(d_emit, scores.lengths, *zeros)
-        annotated = xp.asarray(np.concatenate(rows))
-        chain = scores.take(annotated, np.array(lengths))
-        loss, d_chain = negative_log_likelihood(chain, np.stack(allowed))
-        d_emit[annotated] = d_chain.emit
-        return loss, replace(d_chain, emit=d_emit, lengths=scores.lengths)
+        return self.objective(examples, scores, self.labels)
 
     def from_bytes(
         self, bytes_data: bytes, *, exclude: Iterable[str] = ()
@@ -400,27 +540,102 @@ class LSTMNer(TrainablePipe):
         for label in self.labels:
             self.vocab.strings.add(label)
 
-    def _constrain(
-        self, chain: LinearChain, docs: list[Doc], tokens: list[NDArray[np.intp]]
-    ) -> LinearChain:
-        """Leave out tokens without a tag, and rule out what the Docs rule out."""
-        lengths = np.array([len(t) for t in tokens])
+    def _chain(self, docs: list[Doc]) -> tuple[LinearChain, list[NDArray[np.intp]]]:
+        """The distribution over the tag paths of Docs, given what is known about them,
+        at the fitted temperature; and the tokens of each that have a tag."""
+        self._require_initialized("find entities")
+        tokens = [taggable(doc) for doc in docs]
+        lengths = np.array([len(t) for t in tokens], dtype=np.intp)
+        if not lengths.any():
+            return no_tokens(lengths, len(tag_names(self.labels))), tokens
+        chain = self.model.predict(docs)
+        self._require_finite(chain, docs)
         if lengths.sum() < len(chain.emit):
             firsts = np.cumsum(chain.lengths) - chain.lengths
             rows = np.concatenate([f + t for f, t in zip(firsts, tokens, strict=True)])
             chain = chain.take(self.model.ops.xp.asarray(rows), lengths)
+        chain = chain.cool(self.cfg["temperature"])
         overwrite = self._setting("overwrite")
         masks = [
             allowed_tags(doc, t, self.labels, overwrite=overwrite)
             for doc, t in zip(docs, tokens, strict=True)
         ]
         if all(mask is None for mask in masks):
-            return chain
+            return chain, tokens
         allowed = np.ones(chain.emit.shape, dtype=bool)
         for mask, end in zip(masks, np.cumsum(lengths), strict=True):
             if mask is not None:
                 allowed[end - len(mask) : end] = mask
-        return chain.restrict(allowed)
+        return chain.restrict(allowed), tokens
+
+    def _decode(
+        self, chain: LinearChain, thresholds: NDArray[np.float64]
+    ) -> DecodedSpans:
+        """The spans that the settings ask for."""
+        if self._setting("decoding") == "probability":
+            spans = decode_by_probability(chain, thresholds)
+        else:
+            spans = decode_best_path(chain)
+            spans = spans.where(spans.confidence >= thresholds[spans.label])
+            if self._setting("candidates"):
+                probable = decode_by_probability(chain, thresholds)
+                spans = merge_candidates(spans, probable)
+        return spans if self._setting("candidates") else spans.where(spans.chosen)
+
+    def _thresholds(self) -> NDArray[np.float64]:
+        """The threshold of each label."""
+        thresholds = dict.fromkeys(self.labels, self._setting("threshold"))
+        for label, threshold in self._setting("label_thresholds").items():
+            if label not in thresholds:
+                message = Errors.L032.format(
+                    name="label_thresholds", label=label, labels=list(self.labels)
+                )
+                raise ValueError(message)
+            thresholds[label] = threshold
+        return np.array(list(thresholds.values()), dtype="float64")
+
+    def _located(
+        self, spans: DecodedSpans, tokens: list[NDArray[np.intp]]
+    ) -> Iterator[tuple[int, TokenSpan, float, bool]]:
+        """Number of the Doc of each span, its tokens there, confidence, and whether it
+        is chosen."""
+        labels = self.labels
+        for i, start, end, label, score, chosen in zip(
+            *(array.tolist() for array in spans), strict=True
+        ):
+            first, last = int(tokens[i][start]), int(tokens[i][end - 1])
+            yield i, TokenSpan(first, last + 1, labels[label]), score, chosen
+
+    def _judge(
+        self,
+        examples: Sequence[Example],
+        spans: DecodedSpans,
+        tokens: list[NDArray[np.intp]],
+    ) -> tuple[DecodedSpans, list[bool]]:
+        """Which spans are right, of those that are predictions and annotated."""
+        judged: list[bool | None] = []
+        for i, span, _, _ in self._located(spans, tokens):
+            eg = examples[i]
+            is_preset = not self._setting("overwrite") and any(
+                token.ent_iob in (1, 3) for token in eg.predicted[span.start : span.end]
+            )
+            judged.append(None if is_preset else is_right(eg, span))
+        is_known = np.array([right is not None for right in judged], dtype=bool)
+        return spans.where(is_known), [right for right in judged if right is not None]
+
+    def _require_finite(self, chain: LinearChain, docs: Sequence[Doc]) -> None:
+        where = chain.find_non_finite()
+        if where is not None:
+            i, token = where
+            raise ValueError(
+                Errors.L015.format(
+                    name=self.name,
+                    i=i,
+                    text=docs[i].text[:50],
+                    token=token,
+                    word=docs[i][token].text,
+                )
+            )
 
     def _is_initialized(self) -> bool:
         layer = self.model.get_ref("output_layer")
@@ -430,15 +645,6 @@ class LSTMNer(TrainablePipe):
         if not self._is_initialized():
             message = Errors.L011.format(name=self.name, action=action)
             raise NotInitializedError(message)
-
-    def _unknown_label(self, tag: str, i: int, eg: Example) -> str:
-        return Errors.L012.format(
-            label=split_tag(tag)[1],
-            i=i,
-            text=eg.reference.text[:50],
-            name=self.name,
-            labels=list(self.labels),
-        )
 
 
 class NotInitializedError(ValueError, KeyError):

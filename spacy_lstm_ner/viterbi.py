@@ -8,7 +8,6 @@ from thinc.api import get_array_module
 
 from .linear_chain import LinearChain, first_and_last_rows, to_numpy
 from .packing import pack
-from .types import Floats2d
 
 
 def best_path(chain: LinearChain) -> NDArray[np.intp]:
@@ -68,7 +67,7 @@ def n_best_paths(
     final = (best + end_score[:, None]).reshape(len(emit), n_tags * n)
     chosen, final_scores = _top(xp, final, n)
     n_later = 0
-    for i, (start, end) in reversed(list(enumerate(steps))):
+    for start, end in reversed(steps):
         if n_later:
             later = slice(end, end + n_later)
             rows = xp.arange(end, end + n_later)[:, None]

@@ -107,7 +107,7 @@ def test_adjacent_entities_stay_apart():
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0], [3]])
 def test_no_spans(lengths):
     decoded = decode_best_path(chain_of(*[[0] * n for n in lengths]))
-    assert [len(array) for array in decoded] == [0] * 5
+    assert [len(array) for array in decoded] == [0] * 6
 
 
 def test_confidence_is_independent_of_the_batch():
@@ -131,6 +131,10 @@ def test_confidence_is_at_most_1():
 
 
 def test_find_spans():
-    starts, ends = find_spans(np.array([1, 2, 2, 0, 3, 1, 3, 4]))
+    starts, ends, first_tags, inner_tags = find_spans(
+        np.array([1, 2, 2, 0, 3, 1, 3, 4])
+    ).T
+    assert first_tags.tolist() == [1, 3, 1, 3]
+    assert inner_tags.tolist() == [2, 4, 2, 4]
     assert starts.tolist() == [0, 4, 5, 6]
     assert ends.tolist() == [3, 5, 6, 8]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
+from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from thinc.api import Config
 
@@ -108,14 +109,8 @@ def test_init_fill_config_writes_the_full_block(workspace, tmp_path):
     run_spacy("init", "fill-config", partial, tmp_path / "full.cfg")
     config = Config().from_disk(tmp_path / "full.cfg", interpolate=False)
     block = config["components"][FACTORY]
-    assert set(block) == {
-        "factory",
-        "model",
-        "overwrite",
-        "scorer",
-        "spans_key",
-        "threshold",
-    }
+    defaults = Language.get_factory_meta(FACTORY).default_config
+    assert set(block) == {"factory", *defaults}
     assert {"tok2vec", "encode", "decode"} <= set(block["model"])
     nlp = spacy.blank("en")
     nlp.add_pipe(FACTORY)
