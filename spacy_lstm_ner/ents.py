@@ -203,9 +203,17 @@ def confidence(span: Span) -> float | None:
     return None
 
 
+def has_confidences(group: SpanGroup) -> bool:
+    """Whether a span group is one that a recognizer of this package has made.
+
+    group (SpanGroup): The group.
+    """
+    return bool(group.attrs.get(_IS_CONFIDENCE))
+
+
 def _scored(group: SpanGroup) -> list[tuple[Span, float]]:
     """The spans of a group with their confidences, if it is one of this package."""
-    if not group.attrs.get(_IS_CONFIDENCE):
+    if not has_confidences(group):
         return []
     return list(zip(group, map(float, group.attrs["scores"]), strict=True))
 
