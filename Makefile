@@ -24,7 +24,7 @@ demo: $(VENV)/installed
 	$(BIN)/python -m spacy project run all . \
 		--vars.corpus $(CORPUS) --vars.config $(CONFIG)
 	@$(BIN)/python -m spacy_lstm_ner scores metrics/$(RUN)-test.json
-	@echo "The pipeline, for spacy.load:  training/$(RUN)/model-best"
+	@echo "The pipeline, for spacy.load:  training/$(RUN)/model-calibrated"
 	@echo "Predicted and gold entities:   visualizations/$(RUN).html"
 
 test: $(VENV)/installed-for-tests lint

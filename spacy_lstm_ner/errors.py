@@ -115,8 +115,8 @@ class Errors(metaclass=_WithCode):
     )
     L033 = (
         "The annotation of example {i} ('{text}') contradicts itself: no analysis gets "
-        "past token {token} ({word!r}). Its entities are {ents}, and some of the spans "
-        "in spans[{key!r}], which are to be no entities, rule out all that is left. "
+        "past token {token} ({word!r}). Its entities are {ents}, while spans[{key!r}], "
+        "which are to be no entities, are {spans}: together they leave nothing. "
         "Correct one of them."
     )
 

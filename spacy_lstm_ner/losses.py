@@ -17,7 +17,7 @@ from .linear_chain import (
     PathSums,
     first_and_last_rows,
 )
-from .types import Floats2d, Ints2d
+from .types import Floats2d, Ints1d, Ints2d
 
 
 def negative_log_likelihood(
@@ -83,7 +83,7 @@ def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, LinearCh
     d_tags, d_moves = free.marginals(), free.expected_moves()
     tags, moves = target.marginals(), target.expected_moves()
     n_tags = len(moves)
-    firsts, lasts = first_and_last_rows(chain.lengths)
+    firsts, lasts = _first_and_last_rows(chain)
     scores = (
         (tags, chain.emit[:, :n_tags]),
         (moves, chain.move[:n_tags, :n_tags]),
@@ -141,7 +141,7 @@ def add_gradients(
 
 def _gradient(chain: LinearChain, d_tags: Floats2d, d_moves: Floats2d) -> LinearChain:
     """The gradient of a chain from those of its tags and moves."""
-    firsts, lasts = first_and_last_rows(chain.lengths)
+    firsts, lasts = _first_and_last_rows(chain)
     return LinearChain(
         emit=d_tags.astype(chain.emit.dtype),
         lengths=chain.lengths,
@@ -149,3 +149,10 @@ def _gradient(chain: LinearChain, d_tags: Floats2d, d_moves: Floats2d) -> Linear
         start=d_tags[firsts].sum(axis=0).astype("f"),
         end=d_tags[lasts].sum(axis=0).astype("f"),
     )
+
+
+def _first_and_last_rows(chain: LinearChain) -> tuple[Ints1d, Ints1d]:
+    """The rows of each sequence's first and last token, on the device of the chain."""
+    xp = get_array_module(chain.emit)
+    firsts, lasts = first_and_last_rows(chain.lengths)
+    return xp.asarray(firsts), xp.asarray(lasts)

@@ -44,9 +44,10 @@ class Objective:
     incorrect_spans_key (Optional[str]): Name of the span group of reference Docs whose
         spans are known to be no entities with their label; None if there is none.
     missed_costs (Mapping[str, float]): By label, the cost of a token of an entity that
-        gets another tag; 0 for the labels that are not named.
-    spurious_costs (Mapping[str, float]): By label, the cost of a token that gets the
-        tag of an entity and is not part of one; 0 for the others.
+        becomes no part of one with this label; 0 for labels that are not named.
+    spurious_costs (Mapping[str, float]): By label, the cost of a token that becomes
+        part of an entity with this label and is of none; 0 for the others. A token of
+        one label that gets another costs both.
     entity_ratio (Optional[Sequence[float]]): Least and greatest plausible share of
         tokens that are part of an entity; None: any.
     entity_ratio_weight (float): What a distance of 1 from that range costs, in nats per
@@ -81,8 +82,9 @@ class Objective:
             predicted Docs.
         labels (Sequence[str]): The labels of the model.
         RETURNS (Tuple[float, LinearChain]): Summed over examples, in nats. Tokens
-            without annotation may have any tag; examples without any have neither loss
-            nor gradient, unless the entity ratio is set.
+            without annotation may have any tag, but do not go on an annotated entity;
+            examples without any have neither loss nor gradient, unless the entity
+            ratio is set.
         RAISES ValueError: If gold data (L012) or costs (L032) have a label that is none
             of `labels`, or if the annotation contradicts itself (L033).
         """
@@ -94,7 +96,6 @@ class Objective:
         if annotated:
             chain, rows = _take(scores, gold, annotated)
             tags = np.concatenate([gold[i].tags for i in annotated])
-            is_tag = tags[:, None] == np.arange(len(scores.start))
             firsts = np.cumsum(chain.lengths) - chain.lengths
             wrong = [
                 gold[i].wrong + np.array([first, first, 0, 0])
@@ -103,7 +104,7 @@ class Objective:
             try:
                 loss, d_chain = negative_log_likelihood(
                     chain,
-                    is_tag | (tags == _UNKNOWN)[:, None],
+                    _allowed(tags, len(scores.start)),
                     excluded=np.concatenate(wrong),
                     costs=None if costs is None else costs[tags],
                 )
@@ -180,19 +181,36 @@ class Objective:
             word=token.text,
             ents=[(ent.text, ent.label_) for ent in eg.reference.ents],
             key=self.incorrect_spans_key,
+            spans=[
+                (eg.predicted[start:end].text, label)
+                for start, end, label in incorrect_spans(
+                    eg, self.incorrect_spans_key or ""
+                )
+            ],
         )
+
+
+def _allowed(tags: NDArray[np.intp], n_tags: int) -> NDArray[np.bool_]:
+    """Which tags each token may have, by what is known of it and of the one before: as
+    entities are annotated as a whole, none goes on into a token of unknown tag."""
+    is_unknown = tags == _UNKNOWN
+    allowed: NDArray[np.bool_] = tags[:, None] == np.arange(n_tags)
+    allowed |= is_unknown[:, None]
+    ends_before = np.append(False, tags[:-1] > 0) & is_unknown
+    allowed[ends_before, 2::2] = False  # the inner tags
+    return allowed
 
 
 def _take(
     scores: LinearChain, gold: Sequence[_Gold], chosen: Iterable[int]
-) -> tuple[LinearChain, NDArray[np.intp]]:
+) -> tuple[LinearChain, Ints1d]:
     """The chain of the taggable tokens of some Docs, and their rows in the whole."""
     first_rows = np.cumsum(scores.lengths) - scores.lengths
     rows = [first_rows[i] + gold[i].tokens for i in chosen]
     lengths = np.array([len(r) for r in rows], dtype=np.intp)
-    all_rows = np.concatenate([np.zeros(0, dtype=np.intp), *rows])
     xp = get_array_module(scores.emit)
-    return scores.take(xp.asarray(all_rows), lengths), all_rows
+    all_rows = xp.asarray(np.concatenate([np.zeros(0, dtype=np.intp), *rows]))
+    return scores.take(all_rows, lengths), all_rows
 
 
 def _put(d_chain: LinearChain, rows: Ints1d, scores: LinearChain) -> LinearChain:

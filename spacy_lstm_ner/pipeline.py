@@ -295,6 +295,7 @@ class LSTMNer(TrainablePipe):
         docs = [eg.predicted for eg in islice(get_examples(), 10)]
         if not any(len(doc) for doc in docs):
             docs = [Doc(self.vocab, words=["word"])]
+        self.cfg["temperature"] = 1.0
         self.set_output(len(tag_names(self.labels)))
         self.model.initialize(X=docs)
 
@@ -373,7 +374,7 @@ class LSTMNer(TrainablePipe):
         """
         self.cfg["temperature"] = 1.0
         judged = [
-            (chain, *self._judge(batch, decode_best_path(chain), tokens))
+            (chain, *self._judge(batch, decode_best_path(chain), tokens, presets=False))
             for batch in minibatch(examples, _BATCH_SIZE)
             for chain, tokens in [self._chain([eg.predicted for eg in batch])]
         ]
@@ -409,7 +410,8 @@ class LSTMNer(TrainablePipe):
         for batch in minibatch(examples, _BATCH_SIZE):
             chain, tokens = self._chain([eg.predicted for eg in batch])
             spans = self._decode(chain, no_threshold)
-            spans, is_right = self._judge(batch, spans.where(spans.chosen), tokens)
+            spans = spans.where(spans.chosen)
+            spans, is_right = self._judge(batch, spans, tokens, presets=True)
             confidences.append(spans.confidence)
             right += is_right
             n_gold += sum(len(eg.reference.ents) for eg in batch)
@@ -433,9 +435,9 @@ class LSTMNer(TrainablePipe):
         losses (Optional[Dict[str, float]]): The loss is added under the component's
             name: negative log-likelihood of the annotated tags, in nats.
         RETURNS (Dict[str, float]): The losses.
-        RAISES ValueError: If the model has no weights yet (L011), if gold data has a
-            label that the component does not know (L012), or if scores are not finite
-            (L015).
+        RAISES ValueError: If the model has no weights yet (L011), if gold data or costs
+            have a label that the component does not know (L012, L032), if scores are
+            not finite (L015), or if annotation contradicts itself (L033).
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -461,7 +463,9 @@ class LSTMNer(TrainablePipe):
         tag paths towards those of the model of that time, so that learning something
         new does not make it forget.
 
-        examples (Iterable[Example]): The batch; its annotation does not matter.
+        examples (Iterable[Example]): The batch; its annotation does not matter. Texts
+            with entities of new labels should not be among them: the old model holds
+            that they have none.
         drop (float): Rate of dropout.
         sgd (Optional[Optimizer]): Changes the weights; without it gradients add up.
         losses (Optional[Dict[str, float]]): The loss is added under the component's
@@ -611,15 +615,19 @@ class LSTMNer(TrainablePipe):
         examples: Sequence[Example],
         spans: DecodedSpans,
         tokens: list[NDArray[np.intp]],
+        *,
+        presets: bool,
     ) -> tuple[DecodedSpans, list[bool]]:
-        """Which spans are right, of those that are predictions and annotated."""
+        """Which spans are right, of those that the reference tells something about;
+        with or without entities that were there before."""
+        leave_out_presets = not (presets or self._setting("overwrite"))
         judged: list[bool | None] = []
         for i, span, _, _ in self._located(spans, tokens):
-            eg = examples[i]
-            is_preset = not self._setting("overwrite") and any(
-                token.ent_iob in (1, 3) for token in eg.predicted[span.start : span.end]
+            covered = examples[i].predicted[span.start : span.end]
+            is_left_out = leave_out_presets and any(
+                t.ent_iob in (1, 3) for t in covered
             )
-            judged.append(None if is_preset else is_right(eg, span))
+            judged.append(None if is_left_out else is_right(examples[i], span))
         is_known = np.array([right is not None for right in judged], dtype=bool)
         return spans.where(is_known), [right for right in judged if right is not None]
 

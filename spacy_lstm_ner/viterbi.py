@@ -102,8 +102,7 @@ def _is_best(chain: LinearChain, tags: NDArray[np.intp]) -> NDArray[np.bool_]:
     if not all(_is_uniform(scores) for scores in (move, start, end)):
         return np.zeros(n_sequences, dtype=bool)
     sequence = np.repeat(np.arange(n_sequences), chain.lengths)
-    rows = get_array_module(chain.emit).arange(len(tags))
-    allowed = np.isfinite(to_numpy(chain.emit[rows, tags]))
+    allowed = np.isfinite(to_numpy(chain.emit.max(axis=1)))
     firsts, lasts = first_and_last_rows(chain.lengths)
     allowed[firsts] &= np.isfinite(start[tags[firsts]])
     allowed[lasts] &= np.isfinite(end[tags[lasts]])
