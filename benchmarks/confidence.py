@@ -88,9 +88,7 @@ def main() -> None:
         ner = nlp.get_pipe("lstm_ner")
         examples = list(Corpus(args.dev)(nlp))
         chain, tokens = ner._chain([eg.predicted for eg in examples])
-        spans, is_right = ner._judge(
-            examples, decode_best_path(chain), tokens, presets=False
-        )
+        spans, is_right = ner._judge(examples, decode_best_path(chain), tokens)
         right = np.array(is_right)
         for measure in MEASURES:
             row = quality(measure, chain, spans, right)

@@ -20,18 +20,18 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus
 from spacy.util import minibatch
 
-from .bio import INVALID, SCHEMES, TokenSpan
+from .bio import INVALID, SCHEMES
 from .calibration import (
     area_under_roc,
     expected_calibration_error,
     reliability_bins,
 )
 from .demo_corpus import unseen_share, write_corpus
-from .ents import is_right
+from .ents import judge, token_spans
 from .errors import Errors
 from .pipeline import LSTMNer
-from .plots import draw_reliability
-from .readers import DOCS, ConllCorpus
+from .plots import check_picture, draw_reliability
+from .readers import DOCS, ConllCorpus, read_lines
 from .visualize import render_page
 
 __all__ = ["main"]
@@ -156,6 +156,9 @@ def _make_parser() -> argparse.ArgumentParser:
     reliability.add_argument("model", help="a trained pipeline: its folder or its name")
     reliability.add_argument("data", type=Path, metavar="DATA.spacy")
     reliability.add_argument("output", type=Path, metavar="OUTPUT.svg")
+    reliability.add_argument(
+        "--component", metavar="NAME", help="default: the only lstm_ner"
+    )
 
     rank = commands.add_parser(
         "rank", help="sort raw texts by how unsure a pipeline is of them"
@@ -242,31 +245,38 @@ def _calibrate(
         nlp = spacy.load(model, config=settings)
         name, ner = _find_component(nlp, component)
     examples = list(Corpus(data)(nlp))
+    if not any(eg.reference.ents for eg in examples):
+        raise ValueError(Errors.L208.format(path=data))
     docs = _process_before(nlp, name, (eg.predicted for eg in examples))
     for eg, doc in zip(examples, docs, strict=True):
         eg.predicted = doc
     print(f"temperature {ner.calibrate(examples):.3f}")
     if beta is not None:
         threshold, f_score = ner.fit_threshold(examples, beta=beta)
-        nlp.get_pipe_config(name)["threshold"] = round(threshold, 4)
+        # One threshold for all labels.
+        fitted = {"threshold": threshold, "label_thresholds": {}}
+        nlp.get_pipe_config(name).update(fitted)
         print(f"threshold {threshold:.4f}, with an F-score of {100 * f_score:.1f}")
+    output.parent.mkdir(parents=True, exist_ok=True)
     nlp.to_disk(output)
     print(f"{output}: fitted to {len(examples)} texts")
 
 
-def _reliability(model: str, data: Path, output: Path) -> None:
+def _reliability(model: str, data: Path, output: Path, component: str | None) -> None:
+    check_picture(output)
     _check_data(data)
     nlp = spacy.load(model)
+    _find_component(nlp, component)
     confidences, right = [], []
     examples = list(Corpus(data)(nlp))
     docs = nlp.pipe(eg.predicted for eg in examples)
     for eg, doc in zip(examples, docs, strict=True):
         eg.predicted = doc
-        for ent in doc.ents:
-            is_gold = is_right(eg, TokenSpan(ent.start, ent.end, ent.label_))
-            if is_gold is not None and ent._.confidence is not None:
+        judged = judge(eg, token_spans(doc.ents))
+        for ent, is_right in zip(doc.ents, judged, strict=True):
+            if is_right is not None and ent._.confidence is not None:
                 confidences.append(ent._.confidence)
-                right.append(is_gold)
+                right.append(is_right)
     scores, correct = np.array(confidences), np.array(right, dtype=bool)
     output.parent.mkdir(parents=True, exist_ok=True)
     draw_reliability(scores, correct, output, title=f"{model} on {data}")
@@ -316,13 +326,18 @@ _RANK_BY = ("entropy", "entropy_per_token", "probability")
 
 def _read_texts(path: Path) -> list[dict[str, Any]]:
     """Records with a text each, from lines of JSON or plain text."""
+    lines = [(where, line) for where, line in read_lines(path) if line.strip()]
     if path.suffix != ".jsonl":
-        lines = path.read_text(encoding="utf8").splitlines()
-        return [{"text": line} for line in lines if line.strip()]
-    records = list(srsly.read_jsonl(path))
-    for i, record in enumerate(records, start=1):
+        return [{"text": line} for _, line in lines]
+    records = []
+    for where, line in lines:
+        try:
+            record = srsly.json_loads(line)
+        except ValueError:
+            record = None
         if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-            raise ValueError(Errors.L207.format(path=path, i=i))
+            raise ValueError(Errors.L207.format(where=where, line=line[:50]))
+        records.append(record)
     return records
 
 

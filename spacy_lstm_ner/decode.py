@@ -118,8 +118,9 @@ def decode_paths(
     chain (LinearChain): Scores of BIO tags, in the order of `bio.tag_names`.
     n (int): How many, at least 1.
     RETURNS (List[Tuple[DecodedSpans, ndarray]]): For each rank, the spans, each with
-        the probability of its path for confidence, and the probability of the path of
-        each sequence (B,), 0 where there is none.
+        the probability of its path for confidence, and the log probability of the path
+        of each sequence (B,), -inf where there is none.
+    RAISES ValueError (L034): If n is not positive.
     """
     paths, scores = n_best_paths(chain, n)
     log_probs = np.minimum(scores - to_numpy(PathSums(chain).log_z), 0.0)
@@ -131,7 +132,7 @@ def decode_paths(
         spans, sequence = spans[exists], sequence[exists]
         all_chosen = np.ones(len(spans), dtype=bool)
         of_path = _decoded(chain, spans, log_prob[sequence], all_chosen)
-        decoded.append((of_path, np.exp(log_prob)))
+        decoded.append((of_path, log_prob))
     return decoded
 
 

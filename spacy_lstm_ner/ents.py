@@ -5,7 +5,7 @@ White space has no tag. Tokens that are nothing else are left out of the path of
 (see `taggable`), so an entity may run across them but can never begin or end there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -77,26 +77,40 @@ def incorrect_spans(eg: Example, key: str) -> list[TokenSpan]:
     """
     spans = eg.reference.spans.get(key, [])
     aligned = eg.get_aligned_spans_y2x(spans, allow_overlap=True)
-    return [TokenSpan(span.start, span.end, span.label_) for span in aligned]
+    return token_spans(aligned)
 
 
-def is_right(eg: Example, span: TokenSpan) -> bool | None:
-    """Whether a span of the predicted Doc is exactly an entity of the reference, as
-    spaCy's scorer sees it.
+def judge(eg: Example, spans: Iterable[TokenSpan]) -> list[bool | None]:
+    """Which spans of the predicted Doc are exactly entities of the reference, counted
+    as spaCy's scorer does.
 
     eg (Example): The example; its two Docs may be tokenized differently.
-    span (TokenSpan): Tokens of `eg.predicted`, and a label.
-    RETURNS (Optional[bool]): None if the reference does not tell, as some of the tokens
-        are not annotated.
+    spans (Iterable[TokenSpan]): Tokens of `eg.predicted` with a label.
+    RETURNS (List[Optional[bool]]): None for a span if the reference does not tell, as
+        some of its tokens are not annotated. An entity is found once: a second span
+        that aligns to it is wrong.
     """
-    rows = eg.alignment.x2y[span.start : span.end]
-    if not len(rows):
-        return None
-    start, end = int(rows[0]), int(rows[-1]) + 1
-    if any(token.ent_iob == 0 for token in eg.reference[start:end]):
-        return None
-    gold = ((ent.start, ent.end, ent.label_) for ent in eg.reference.ents)
-    return (start, end, span.label) in gold
+    missing = set(token_spans(eg.reference.ents))
+    judged: list[bool | None] = []
+    for start, end, label in spans:
+        rows = eg.alignment.x2y[start:end]
+        first, last = (int(rows[0]), int(rows[-1])) if len(rows) else (0, -1)
+        tokens = eg.reference[first : last + 1]
+        if not len(tokens) or any(token.ent_iob == 0 for token in tokens):
+            judged.append(None)
+            continue
+        found = TokenSpan(first, last + 1, label)
+        judged.append(found in missing)
+        missing.discard(found)
+    return judged
+
+
+def token_spans(spans: Iterable[Span]) -> list[TokenSpan]:
+    """Spans without their Doc.
+
+    spans (Iterable[Span]): `doc.ents`, for instance.
+    """
+    return [TokenSpan(span.start, span.end, span.label_) for span in spans]
 
 
 def allowed_tags(

@@ -119,6 +119,7 @@ class Errors(metaclass=_WithCode):
         "which are to be no entities, are {spans}: together they leave nothing. "
         "Correct one of them."
     )
+    L034 = "n = {n} paths can't be listed: expected at least 1."
 
     # Tags and readers
     L100 = "Setting '{name}' is {value!r}: expected one of {choices}."
@@ -201,7 +202,7 @@ class Errors(metaclass=_WithCode):
         "the last argument. Add it, or its ending."
     )
     L202 = (
-        "Data file '{path}' does not exist: expected a file in spaCy's binary format, "
+        "'{path}' is no file: expected one in spaCy's binary format, "
         "such as 'python -m spacy_lstm_ner convert' or 'spacy convert' writes."
     )
     L203 = (
@@ -221,6 +222,10 @@ class Errors(metaclass=_WithCode):
         "of this package: expected one, or its name with --component."
     )
     L207 = (
-        "{path}:{i}: expected an object with a field 'text' that is a string, as in "
-        '{{"text": "Sharon flew to Miami."}}'
+        "{where}: found {line!r}, expected JSON with a field 'text' that is a "
+        'string, as in {{"text": "Sharon flew to Miami."}}'
+    )
+    L208 = (
+        "'{path}' has no entities, so nothing can be fitted to it: expected annotated "
+        "texts that the pipeline was not trained on."
     )

@@ -89,12 +89,12 @@ class LinearChain:
         """Where the first score lies that is NaN or infinite, if any.
 
         RETURNS (Optional[Tuple[int, int]]): Number of the sequence, and token in it.
-            Moves that are NaN or +inf count as the first token's.
+            Moves that are NaN or +inf count as the first token's of all.
         """
         xp = get_array_module(self.emit)
         moves = (self.move, self.start, self.end)
         if any(bool((xp.isnan(a) | xp.isposinf(a)).any()) for a in moves):
-            return 0, 0
+            return int((self.lengths > 0).argmax()), 0
         if bool(xp.isfinite(self.emit).all()):
             return None
         bad = to_numpy(~xp.isfinite(self.emit).all(axis=1))

@@ -1,5 +1,6 @@
 """The pipeline component `lstm_ner`: predict, set annotations, learn, save."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -31,9 +32,10 @@ from .ents import (
     ScoredSpan,
     allowed_tags,
     confidence,
-    is_right,
+    judge,
     set_entities,
     taggable,
+    token_spans,
 )
 from .errors import Errors
 from .linear_chain import LinearChain, PathSums, no_tokens
@@ -203,14 +205,17 @@ class LSTMNer(TrainablePipe):
         entity_ratio_weight: float = 10.0,
         scorer: Callable[..., dict[str, Any]] | None = None,
     ) -> None:
-        label_thresholds = dict(label_thresholds or {})
+        self._label_thresholds = dict(label_thresholds or {})
         check_choice("decoding", decoding, DECODING)
-        for value in (threshold, *label_thresholds.values()):
+        for value in (threshold, *self._label_thresholds.values()):
             if not 0 <= value <= 1:
                 raise ValueError(Errors.L014.format(threshold=value))
         if not spans_key:
             raise ValueError(Errors.L016.format(spans_key=spans_key))
-        super().__init__(vocab, model, name, labels=[], temperature=1.0)
+        # `spacy find-threshold` sets thresholds in `cfg`, and needs the dict there.
+        super().__init__(
+            vocab, model, name, labels=[], temperature=1.0, label_thresholds={}
+        )
         self.scorer = scorer
         self.objective = Objective(
             incorrect_spans_key=incorrect_spans_key,
@@ -224,7 +229,6 @@ class LSTMNer(TrainablePipe):
             "spans_key": spans_key,
             "decoding": decoding,
             "threshold": threshold,
-            "label_thresholds": label_thresholds,
             "candidates": candidates,
         }
         self._rehearsal_model: Tagger | None = None  # set by nlp.resume_training()
@@ -350,17 +354,23 @@ class LSTMNer(TrainablePipe):
         n (int): How many, at least 1.
         RETURNS (List[List[Analysis]]): Of each Doc, most probable first; fewer where
             there are no more.
+        RAISES ValueError (L034): If n is not positive.
         """
         docs = list(docs)
         chain, tokens = self._chain(docs)
         analyses: list[list[Analysis]] = [[] for _ in docs]
-        for spans, probs in decode_paths(chain, n):
-            entities: list[list[TokenSpan]] = [[] for _ in docs]
+        for spans, log_probs in decode_paths(chain, n):
+            # Entities that are there and whose label no path has.
+            entities = [
+                [ent for ent in self._presets(doc) if ent.label not in self.labels]
+                for doc in docs
+            ]
             for i, span, _, _ in self._located(spans, tokens):
                 entities[i].append(span)
-            for i, prob in enumerate(probs.tolist()):
-                if prob > 0:
-                    analyses[i].append(Analysis(prob, entities[i]))
+            for i, log_prob in enumerate(log_probs.tolist()):
+                if log_prob > -math.inf:
+                    analysis = Analysis(math.exp(log_prob), sorted(entities[i]))
+                    analyses[i].append(analysis)
         return analyses
 
     def calibrate(self, examples: Iterable[Example]) -> float:
@@ -372,12 +382,12 @@ class LSTMNer(TrainablePipe):
             on, and whose predicted Docs the components before have processed.
         RETURNS (float): The temperature, which `to_disk` keeps.
         """
-        self.cfg["temperature"] = 1.0
-        judged = [
-            (chain, *self._judge(batch, decode_best_path(chain), tokens, presets=False))
-            for batch in minibatch(examples, _BATCH_SIZE)
-            for chain, tokens in [self._chain([eg.predicted for eg in batch])]
-        ]
+        judged = []
+        for batch in minibatch(examples, _BATCH_SIZE):
+            docs = [eg.predicted for eg in batch]
+            chain, tokens = self._chain(docs, temperature=1.0)
+            found = decode_best_path(chain)
+            judged.append((chain, *self._judge(batch, found, tokens)))
 
         def confidences_at(temperature: float) -> NDArray[np.float64]:
             return np.concatenate(
@@ -395,8 +405,8 @@ class LSTMNer(TrainablePipe):
     def fit_threshold(
         self, examples: Iterable[Example], *, beta: float = 1.0
     ) -> tuple[float, float]:
-        """Find the threshold with the best F-score on held-out examples, for the way of
-        decoding that is set.
+        """Find the threshold with the best F-score on held-out examples, one for all
+        labels, for the way of decoding that is set.
 
         examples (Iterable[Example]): As of `calibrate`, which comes first.
         beta (float): How many times as important as precision recall is: 0.5 prefers
@@ -406,18 +416,24 @@ class LSTMNer(TrainablePipe):
         RAISES ValueError (L023): If beta is not positive.
         """
         no_threshold = np.zeros(len(self.labels))
-        confidences, right, n_gold = [np.zeros(0)], [], 0
+        confidences: list[float] = []
+        right: list[bool] = []
+        n_gold = 0
         for batch in minibatch(examples, _BATCH_SIZE):
             chain, tokens = self._chain([eg.predicted for eg in batch])
             spans = self._decode(chain, no_threshold)
-            spans = spans.where(spans.chosen)
-            spans, is_right = self._judge(batch, spans, tokens, presets=True)
-            confidences.append(spans.confidence)
+            spans, is_right = self._judge(batch, spans.where(spans.chosen), tokens)
+            confidences += spans.confidence.tolist()
             right += is_right
-            n_gold += sum(len(eg.reference.ents) for eg in batch)
-        return best_threshold(
-            np.concatenate(confidences), np.array(right, dtype=bool), n_gold, beta
-        )
+            for eg in batch:
+                n_gold += len(eg.reference.ents)
+                for preset in judge(eg, self._presets(eg.predicted)):
+                    if preset is not None:
+                        confidences.append(1.0)  # no threshold drops it
+                        right.append(preset)
+        # Rounding of sums must not part what is equal.
+        rounded = np.round(np.array(confidences, dtype="float64"), 6)
+        return best_threshold(rounded, np.array(right, dtype=bool), n_gold, beta)
 
     def update(
         self,
@@ -544,9 +560,11 @@ class LSTMNer(TrainablePipe):
         for label in self.labels:
             self.vocab.strings.add(label)
 
-    def _chain(self, docs: list[Doc]) -> tuple[LinearChain, list[NDArray[np.intp]]]:
+    def _chain(
+        self, docs: list[Doc], *, temperature: float | None = None
+    ) -> tuple[LinearChain, list[NDArray[np.intp]]]:
         """The distribution over the tag paths of Docs, given what is known about them,
-        at the fitted temperature; and the tokens of each that have a tag."""
+        at a temperature (the fitted one); and the tokens of each that have a tag."""
         self._require_initialized("find entities")
         tokens = [taggable(doc) for doc in docs]
         lengths = np.array([len(t) for t in tokens], dtype=np.intp)
@@ -558,7 +576,7 @@ class LSTMNer(TrainablePipe):
             firsts = np.cumsum(chain.lengths) - chain.lengths
             rows = np.concatenate([f + t for f, t in zip(firsts, tokens, strict=True)])
             chain = chain.take(self.model.ops.xp.asarray(rows), lengths)
-        chain = chain.cool(self.cfg["temperature"])
+        chain = chain.cool(temperature or self.cfg["temperature"])
         overwrite = self._setting("overwrite")
         masks = [
             allowed_tags(doc, t, self.labels, overwrite=overwrite)
@@ -589,7 +607,8 @@ class LSTMNer(TrainablePipe):
     def _thresholds(self) -> NDArray[np.float64]:
         """The threshold of each label."""
         thresholds = dict.fromkeys(self.labels, self._setting("threshold"))
-        for label, threshold in self._setting("label_thresholds").items():
+        of_labels = {**self._label_thresholds, **self.cfg["label_thresholds"]}
+        for label, threshold in of_labels.items():
             if label not in thresholds:
                 message = Errors.L032.format(
                     name="label_thresholds", label=label, labels=list(self.labels)
@@ -615,21 +634,25 @@ class LSTMNer(TrainablePipe):
         examples: Sequence[Example],
         spans: DecodedSpans,
         tokens: list[NDArray[np.intp]],
-        *,
-        presets: bool,
     ) -> tuple[DecodedSpans, list[bool]]:
-        """Which spans are right, of those that the reference tells something about;
-        with or without entities that were there before."""
-        leave_out_presets = not (presets or self._setting("overwrite"))
-        judged: list[bool | None] = []
+        """Which spans are right, of those that are no presets and that the reference
+        tells something about."""
+        found: list[list[TokenSpan]] = [[] for _ in examples]
         for i, span, _, _ in self._located(spans, tokens):
-            covered = examples[i].predicted[span.start : span.end]
-            is_left_out = leave_out_presets and any(
-                t.ent_iob in (1, 3) for t in covered
-            )
-            judged.append(None if is_left_out else is_right(examples[i], span))
+            found[i].append(span)
+        judged: list[bool | None] = []
+        for eg, part in zip(examples, found, strict=True):
+            presets = self._presets(eg.predicted)
+            # A preset that the model knows is one of its spans too.
+            taken = {i for start, end, _ in presets for i in range(start, end)}
+            is_right = iter(judge(eg, [s for s in part if s.start not in taken]))
+            judged += [None if s.start in taken else next(is_right) for s in part]
         is_known = np.array([right is not None for right in judged], dtype=bool)
         return spans.where(is_known), [right for right in judged if right is not None]
+
+    def _presets(self, doc: Doc) -> list[TokenSpan]:
+        """The entities that are on a Doc already and will stay."""
+        return [] if self._setting("overwrite") else token_spans(doc.ents)
 
     def _require_finite(self, chain: LinearChain, docs: Sequence[Doc]) -> None:
         where = chain.find_non_finite()

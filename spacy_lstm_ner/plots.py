@@ -48,12 +48,10 @@ def draw_reliability(
         0 to 1, L100 if the ending of the file is another one.
     RAISES ImportError: L205 without matplotlib.
     """
-    check_choice("suffix of output", output.suffix, _METADATA)
-    try:
-        from matplotlib import rc_context  # noqa: PLC0415
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as err:
-        raise ImportError(Errors.L205) from err
+    check_picture(output)
+    from matplotlib import rc_context  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
     figure = Figure(figsize=(5, 6.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     figure.suptitle(title.replace("$", r"\$"), wrap=True)
@@ -61,6 +59,20 @@ def draw_reliability(
     _draw_distribution(below, confidences, correct)
     with rc_context({"svg.hashsalt": "spacy-lstm-ner"}):
         figure.savefig(output, dpi=150, metadata=_METADATA[output.suffix])
+
+
+def check_picture(output: Path) -> None:
+    """Tell before the work begins if a picture can't be drawn.
+
+    output (Path): The file to write.
+    RAISES ValueError: L100 if the ending of the file is none of a picture.
+    RAISES ImportError: L205 without matplotlib.
+    """
+    check_choice("suffix of output", output.suffix, _METADATA)
+    try:
+        import matplotlib  # noqa: F401, PLC0415
+    except ImportError as err:
+        raise ImportError(Errors.L205) from err
 
 
 def _draw_accuracy(

@@ -180,7 +180,7 @@ class ConllCorpus:
         """The rows of each sentence of each document; none of them is empty."""
         documents: list[list[list[_Row]]] = [[[]]]
         width = None
-        for where, line in _read_lines(path):
+        for where, line in read_lines(path):
             if self.comment is not None and line.startswith(self.comment):
                 continue
             if not line.strip(" \t"):
@@ -322,11 +322,16 @@ def _find_in(path: Path) -> list[Path]:
     return files
 
 
-def _read_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """The lines of a file, each with its place, without what ends it.
+def read_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """The lines of a file in UTF-8, each with its place, without what ends it.
 
     Only a line feed ends a line: tokens may have the other characters at which
     `str.splitlines` splits.
+
+    path (Path): The file.
+    YIELDS (Tuple[str, str]): The place, as messages name it, and the line.
+    RAISES ValueError: At bytes that are not UTF-8 (L113), or a carriage return within
+        a line (L117).
     """
     data = path.read_bytes()
     try:

@@ -8,8 +8,8 @@ from spacy.scorer import PRFScore, get_ner_prf
 from spacy.tokens import Token
 from spacy.training import Example
 
-from .bio import OUTSIDE, TokenSpan
-from .ents import gold_tags, has_confidences, is_right
+from .bio import OUTSIDE
+from .ents import gold_tags, has_confidences, judge, token_spans
 
 
 def make_scorer() -> Callable[..., dict[str, Any]]:
@@ -45,8 +45,7 @@ def _span_groups_prf(examples: Iterable[Example]) -> dict[str, float]:
             continue
         for key, group in eg.predicted.spans.items():
             if has_confidences(group):
-                spans = (TokenSpan(s.start, s.end, s.label_) for s in group)
-                judged = [is_right(eg, span) for span in spans]
+                judged = judge(eg, token_spans(group))
                 scores[key].tp += judged.count(True)
                 scores[key].fp += judged.count(False)
                 scores[key].fn += len(eg.reference.ents) - judged.count(True)

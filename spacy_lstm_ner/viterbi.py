@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from thinc.api import get_array_module
 
+from .errors import Errors
 from .linear_chain import LinearChain, first_and_last_rows, to_numpy
 from .packing import pack
 
@@ -39,7 +40,10 @@ def n_best_paths(
     RETURNS (Tuple[ndarray, ndarray]): The tag of each token, one sequence after the
         other (n, T), and the score of each path (n, B), on the CPU. A path that is not
         there, as the sequence has fewer, has a score of -inf and any tags.
+    RAISES ValueError (L034): If n is not positive.
     """
+    if n < 1:
+        raise ValueError(Errors.L034.format(n=n))
     xp = get_array_module(chain.emit)
     packing = pack(chain.lengths)
     n_tags = len(chain.start)

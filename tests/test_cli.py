@@ -4,16 +4,23 @@ import re
 import runpy
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
 import spacy
 import srsly
+from contract.helpers import add_tiny, make_example, make_nlp, trained
+from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
+from thinc.api import Config, fix_random_seed
 
+from spacy_lstm_ner.calibration import area_under_roc, expected_calibration_error
 from spacy_lstm_ner.cli import main
+from spacy_lstm_ner.pipeline import LSTMNer
 from spacy_lstm_ner.visualize import render_page
 
 CONLL = "Sharon\tB-per\nflew\tO\nto\tO\nMiami\tI-geo\n\nNo\tO\n<b>\tB-eve&co\n"
@@ -149,7 +156,17 @@ def test_careless_use_gets_a_message(
 
 
 @pytest.mark.parametrize(
-    "args", [[], ["convert"], ["convert", "a", "b.spacy", "--docs", "c"], ["sing"]]
+    "args",
+    [
+        [],
+        ["convert"],
+        ["convert", "a", "b.spacy", "--docs", "c"],
+        ["sing"],
+        ["calibrate", "a", "b"],
+        ["calibrate", "a", "b", "c", "--beta", "much"],
+        ["reliability", "a", "b"],
+        ["rank", "a", "b", "c.jsonl", "--by", "size"],
+    ],
 )
 def test_wrong_arguments_exit_with_2(
     args: list[str], capsys: pytest.CaptureFixture[str]
@@ -216,3 +233,315 @@ def test_page_escapes_texts_and_labels(example: Callable[..., Example]):
 
 def test_page_of_nothing():
     assert "<tbody>\n\n</tbody>" in render_page([], title="empty")
+
+
+# Commands for a recognizer
+
+
+TRAIN = [
+    ("Ada Lovelace met New York", {"Ada Lovelace": "PER", "New York": "GPE"}),
+    ("Ada Lovelace met New York", {"Lovelace": "PER", "York": "GPE"}),
+    ("they told Dora Paris was nice", {"Dora": "PER", "Paris": "GPE"}),
+    ("they told Dora Paris was nice", {"Dora Paris": "PER"}),
+    ("Carl left on Monday", {"Carl": "PER"}),
+    ("nothing else happened there", {}),
+]
+DEV = [
+    ("Ada Lovelace met New York", {"Lovelace": "PER", "New York": "GPE"}),
+    ("Ada Lovelace met York", {"Ada": "PER", "York": "GPE"}),
+    ("they told Dora Paris was nice", {"Dora": "GPE", "Paris": "GPE"}),
+    ("Dora met New York", {"Dora": "PER", "New York": "GPE"}),
+    ("Carl left Dora Paris", {"Carl": "PER", "Paris": "GPE"}),
+    ("nothing told Lovelace there", {"Lovelace": "PER"}),
+]
+
+
+@dataclass
+class Files:
+    """Pipelines and data of the tests below."""
+
+    ner: Path
+    two: Path
+    plain: Path
+    dev: Path
+    raw: Path
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Read only. `ner` is a trained recognizer; `two` has it between a ruler and a
+    second one, "late", that is not trained; `plain` has none. `raw` is not
+    annotated."""
+    folder = tmp_path_factory.mktemp("recognizers")
+    names = ("ner", "two", "plain", "dev.spacy", "raw.spacy")
+    files = Files(*(folder / name for name in names))
+    fix_random_seed(0)
+    nlp = trained(make_nlp(), [make_example(make_nlp(), *each) for each in TRAIN])
+    nlp.to_disk(files.ner)
+    DocBin(docs=[eg.reference for eg in dev_examples(nlp)]).to_disk(files.dev)
+    DocBin(docs=[nlp.make_doc(text) for text in TEXTS]).to_disk(files.raw)
+    add_tiny(nlp, "late")
+    ruler = nlp.add_pipe("entity_ruler", first=True)
+    ruler.add_patterns([{"label": "PER", "pattern": name} for name in ("Dora", "Ada")])
+    nlp.to_disk(files.two)
+    spacy.blank("en").to_disk(files.plain)
+    return files
+
+
+def dev_examples(nlp: Language) -> list[Example]:
+    return [make_example(nlp, *each) for each in DEV]
+
+
+def recognizer(nlp: Language) -> LSTMNer:
+    return nlp.get_pipe("lstm_ner")
+
+
+def run(*args: object) -> None:
+    assert main([str(arg) for arg in args]) == 0
+
+
+def test_calibrate(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    output = tmp_path / "calibrated"
+    run("calibrate", files.ner, files.dev, output)
+    before, after = spacy.load(files.ner), spacy.load(output)
+    expected = recognizer(before).calibrate(dev_examples(before))
+    assert abs(expected - 1) > 0.1
+    found = recognizer(after).cfg["temperature"]
+    assert found == pytest.approx(expected, rel=1e-3)
+    assert recognizer(spacy.load(files.ner)).cfg["temperature"] == 1
+    assert after.config == before.config
+    out = capsys.readouterr().out
+    assert f"temperature {found:.3f}\n" in out
+    assert "threshold" not in out
+    assert f"{output}: fitted to 6 texts" in out
+
+
+@pytest.mark.parametrize("beta", ["0.5", "2"])
+def test_calibrate_with_a_threshold(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str], beta: str
+):
+    run("calibrate", files.ner, files.dev, tmp_path, "--beta", beta)
+    nlp = spacy.load(tmp_path)
+    config = nlp.config.copy()
+    block = config["components"]["lstm_ner"]
+    assert block["decoding"] == "probability"
+    out = capsys.readouterr().out
+    temperature, threshold, f_score = map(float, re.findall(r"\d+\.\d+", out)[:3])
+    assert temperature != 1
+    assert block["threshold"] == pytest.approx(threshold, abs=6e-5)
+    assert 0 < threshold < 1
+    scores = nlp.evaluate(dev_examples(nlp))
+    p, r, weight = scores["ents_p"], scores["ents_r"], float(beta) ** 2
+    expected = (1 + weight) * p * r / (weight * p + r)
+    assert f_score == pytest.approx(100 * expected, abs=0.06)
+    block.update(decoding="best_path", threshold=0.0)
+    assert config == spacy.load(files.ner).config
+
+
+def test_one_threshold_for_all_labels(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    settings = {"label_thresholds": {"PER": 1.0}}
+    nlp = spacy.load(files.ner, config={"components": {"lstm_ner": settings}})
+    nlp.to_disk(tmp_path / "model")
+    output = tmp_path / "new" / "calibrated"
+    run("calibrate", tmp_path / "model", files.dev, output, "--beta", "1")
+    f_score = float(re.findall(r"\d+\.\d", capsys.readouterr().out)[-1])
+    nlp = spacy.load(output)
+    assert nlp.config["components"]["lstm_ner"]["label_thresholds"] == {}
+    expected = nlp.evaluate(dev_examples(nlp))["ents_f"]
+    assert f_score == pytest.approx(100 * expected, abs=0.06)
+
+
+def test_beta_of_calibrate(files: Files, tmp_path: Path):
+    thresholds = []
+    for beta in (0.2, 5):
+        run("calibrate", files.ner, files.dev, tmp_path, "--beta", beta)
+        config = Config().from_disk(tmp_path / "config.cfg")
+        thresholds.append(config["components"]["lstm_ner"]["threshold"])
+    assert thresholds[0] > thresholds[1]
+
+
+def test_calibrate_one_of_several_components(files: Files, tmp_path: Path):
+    """Those before it have their say; those behind it are not even trained."""
+    args = ["--component", "lstm_ner", "--beta", "1"]
+    run("calibrate", files.two, files.dev, tmp_path, *args)
+    nlp = spacy.load(tmp_path)
+    examples = dev_examples(nlp)
+    alone = recognizer(spacy.load(files.ner)).calibrate(examples)
+    for eg in examples:
+        eg.predicted = nlp.get_pipe("entity_ruler")(eg.predicted)
+    temperature = recognizer(nlp).cfg["temperature"]
+    expected = recognizer(nlp).calibrate(examples)
+    assert temperature == pytest.approx(expected, rel=1e-3)
+    assert temperature != pytest.approx(alone, rel=1e-2)
+    assert nlp.config["components"]["late"]["decoding"] == "best_path"
+    assert nlp.config["components"]["lstm_ner"]["decoding"] == "probability"
+
+
+def test_reliability(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    pytest.importorskip("matplotlib", reason="needs the extra `plots`")
+    nlp = spacy.load(files.ner)
+    data = tmp_path / "dev.spacy"
+    # One more text, without annotation: its entities say nothing.
+    unknown = nlp.make_doc("Carl left on Monday")
+    assert nlp(unknown.copy()).ents
+    DocBin(docs=[*(eg.reference for eg in dev_examples(nlp)), unknown]).to_disk(data)
+    output = tmp_path / "new" / "picture.svg"
+    run("reliability", files.ner, data, output)
+    assert "</svg>" in output.read_text(encoding="utf8")
+    confidences, right = [], []
+    for text, phrases in DEV:
+        for ent in nlp(text).ents:
+            confidences.append(ent._.confidence)
+            right.append(phrases.get(ent.text) == ent.label_)
+    assert 0 < sum(right) < len(right)
+    *rows, last, written = capsys.readouterr().out.splitlines()[1:]
+    table = [[float(cell) for cell in row.split()] for row in rows]
+    assert sum(row[2] for row in table) == len(right)
+    n_right = sum(row[1] * row[2] for row in table)
+    assert n_right == pytest.approx(sum(right), abs=0.02)
+    total = sum(row[0] * row[2] for row in table)
+    assert total == pytest.approx(sum(confidences), abs=0.02)
+    expected = [
+        measure(np.array(confidences), np.array(right))
+        for measure in (expected_calibration_error, area_under_roc)
+    ]
+    found = [float(number) for number in re.findall(r"\d\.\d+", last)]
+    assert found == pytest.approx(expected, abs=0.001)
+    assert written == f"{output}: {len(right)} entities of 7 texts"
+
+
+def test_reliability_without_matplotlib(
+    files: Files,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    output = tmp_path / "picture.svg"
+    args = ["reliability", str(files.ner), str(files.dev), str(output)]
+    assert main(args) == 1
+    assert re.search(r"L205.*pip install.*plots", capsys.readouterr().err)
+    assert not output.exists()
+
+
+TEXTS = [text for text, _ in DEV]
+
+
+def test_rank_lines_of_text(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    source, output = tmp_path / "texts.txt", tmp_path / "new" / "ranked.jsonl"
+    source.write_text("\n \n".join(TEXTS) + "\n", encoding="utf8")
+    run("rank", files.ner, source, output)
+    assert f"{output}: 6 texts" in capsys.readouterr().out
+    ranked = list(srsly.read_jsonl(output))
+    assert sorted(record["text"] for record in ranked) == sorted(TEXTS)
+    entropies = [record["entropy"] for record in ranked]
+    assert entropies == sorted(entropies, reverse=True)
+    nlp = spacy.load(files.ner)
+    for record in ranked:
+        doc = nlp.make_doc(record["text"])
+        (expected,) = recognizer(nlp).uncertainty([doc])
+        assert record["probability"] == pytest.approx(expected.probability, rel=1e-4)
+        assert record["entropy"] == pytest.approx(expected.entropy, rel=1e-4)
+        per_token = expected.entropy / len(doc)
+        assert record["entropy_per_token"] == pytest.approx(per_token, rel=1e-4)
+
+
+def test_rank_records_by_each_measure(files: Files, tmp_path: Path):
+    source, output = tmp_path / "texts.jsonl", tmp_path / "ranked.jsonl"
+    texts = [*TEXTS, ""]
+    records = [{"text": text, "id": i} for i, text in enumerate(texts)]
+    srsly.write_jsonl(source, records)
+    orders = set()
+    for by, is_reversed in [
+        ("probability", False),
+        ("entropy", True),
+        ("entropy_per_token", True),
+    ]:
+        run("rank", files.ner, source, output, "--by", by)
+        ranked = list(srsly.read_jsonl(output))
+        values = [record[by] for record in ranked]
+        assert values == sorted(values, reverse=is_reversed)
+        assert all(texts[record["id"]] == record["text"] for record in ranked)
+        orders.add(tuple(record["id"] for record in ranked))
+        assert {"id": 6, "text": "", "probability": 1, "entropy": 0}.items() <= (
+            ranked[-1].items()
+        )
+    assert len(orders) == 3
+
+
+def test_rank_knows_what_comes_before(files: Files, tmp_path: Path):
+    source, output = tmp_path / "texts.txt", tmp_path / "ranked.jsonl"
+    source.write_text("Dora met Ada", encoding="utf8")
+    entropies = []
+    for model in (files.ner, files.two):
+        run("rank", model, source, output, "--component", "lstm_ner")
+        (record,) = srsly.read_jsonl(output)
+        entropies.append(record["entropy"])
+    assert entropies[1] < entropies[0] / 2
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["calibrate", "{plain}", "{dev}", "{new}"], r"L206.*\[\].*\[\]"),
+        (["calibrate", "{two}", "{dev}", "{new}"], "L206.*'lstm_ner', 'late'.*--comp"),
+        (
+            ["calibrate", "{two}", "{dev}", "{new}", "--component", "ner"],
+            "L206.*'lstm_ner', 'late'.*--component",
+        ),
+        (["calibrate", "{missing}", "{dev}", "{new}"], "E050.*missing"),
+        (["calibrate", "{ner}", "{missing}", "{new}"], "L202.*missing"),
+        (["calibrate", "{ner}", "{lines}", "{new}"], "L203.*lines.txt"),
+        (["calibrate", "{ner}", "{dev}", "{new}", "--beta", "0"], r"L023.*0\.0"),
+        (["calibrate", "{ner}", "{dev}", "{lines}"], "lines.txt"),
+        (
+            ["calibrate", "{two}", "{dev}", "{new}", "--component", "late"],
+            "L011.*'late'.*not initialized",
+        ),
+        (["reliability", "{ner}", "{missing}", "{new}.svg"], "L202.*missing"),
+        (["reliability", "{ner}", "{dev}", "{new}.txt"], r"L100.*'\.txt'.*\.svg"),
+        (["reliability", "{ner}", "{dev}", "{dev}"], r"L100.*'\.spacy'.*\.svg"),
+        (["rank", "{plain}", "{lines}", "{new}.jsonl"], "L206"),
+        (["rank", "{two}", "{lines}", "{new}.jsonl"], "L206.*--component"),
+        (["rank", "{ner}", "{lines}", "{new}.json"], r"L201.*new\.json.*'\.jsonl'"),
+        (["rank", "{ner}", "{missing}", "{new}.jsonl"], "missing"),
+        (
+            ["rank", "{ner}", "{no_text}", "{new}.jsonl"],
+            r"L207.*no_text.*line 2",
+        ),
+        (["rank", "{ner}", "{number}", "{new}.jsonl"], r"L207.*number\.jsonl, line 1"),
+        (["rank", "{ner}", "{list}", "{new}.jsonl"], r"L207.*list\.jsonl, line 1"),
+        (["rank", "{ner}", "{dev}", "{new}.jsonl"], r"L113.*dev\.spacy"),
+        (["rank", "{ner}", "{broken}", "{new}.jsonl"], r"L207.*line 2: found '{\"text"),
+        (["reliability", "{plain}", "{dev}", "{new}.svg"], "L206"),
+        (["calibrate", "{ner}", "{raw}", "{new}"], r"L208.*raw\.spacy"),
+    ],
+)
+def test_careless_use_of_a_recognizer_gets_a_message(
+    args: list[str],
+    message: str,
+    files: Files,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    contents = {
+        "lines.txt": "Ada met Bob\n",
+        "no_text.jsonl": '{"text": "Ada"}\n{"txt": "Bob"}\n',
+        "number.jsonl": '{"text": 1}\n',
+        "list.jsonl": '["Ada met Bob"]\n',
+        "broken.jsonl": '{"text": "Ada"}\n{"text": "Bob\n',
+    }
+    paths = {"missing": tmp_path / "missing", "new": tmp_path / "new", **vars(files)}
+    for name, content in contents.items():
+        path = paths[name.partition(".")[0]] = tmp_path / name
+        path.write_text(content, encoding="utf8")
+    before = files.dev.read_bytes()
+    assert main([arg.format(**paths) for arg in args]) == 1
+    assert re.search(message, capsys.readouterr().err)
+    assert files.dev.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(contents)
+    assert (tmp_path / "lines.txt").read_text(encoding="utf8") == "Ada met Bob\n"

@@ -1,16 +1,22 @@
 """Between Docs and tags."""
 
+import itertools
+
 import numpy as np
 import pytest
 import spacy
+from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 
-from spacy_lstm_ner.bio import tag_names
+from spacy_lstm_ner.bio import TokenSpan, tag_names
 from spacy_lstm_ner.ents import (
     ScoredSpan,
     allowed_tags,
     gold_tags,
+    has_confidences,
+    incorrect_spans,
+    judge,
     set_entities,
     taggable,
 )
@@ -42,6 +48,22 @@ def example(vocab, words: str, ents, missing=()) -> Example:
     return Example(make_doc(vocab, words), reference)
 
 
+def other_tokens(vocab, ents=("B-geo", "I-geo", "I-geo", "O")) -> Example:
+    return Example(
+        Doc(
+            vocab,
+            words=["New", "YorkCity", "h", "all"],
+            spaces=[True, True, False, False],
+        ),
+        Doc(
+            vocab,
+            words=["New", "York", "City", "hall"],
+            spaces=[True, False, True, False],
+            ents=list(ents),
+        ),
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "ents", "missing", "expected"),
     [
@@ -62,20 +84,7 @@ def test_gold_tags(vocab, words, ents, missing, expected):
 
 
 def test_gold_tags_of_other_tokens(vocab):
-    eg = Example(
-        Doc(
-            vocab,
-            words=["New", "YorkCity", "h", "all"],
-            spaces=[True, True, False, False],
-        ),
-        Doc(
-            vocab,
-            words=["New", "York", "City", "hall"],
-            spaces=[True, False, True, False],
-            ents=["B-geo", "I-geo", "I-geo", "O"],
-        ),
-    )
-    assert gold_tags(eg) == ["B-geo", "I-geo", "O", "O"]
+    assert gold_tags(other_tokens(vocab)) == ["B-geo", "I-geo", "O", "O"]
     half = Example(
         Doc(vocab, words=["NewYork", "City"], spaces=[True, False]),
         Doc(
@@ -218,3 +227,140 @@ def test_scores_of_other_components_are_no_confidence(vocab):
     doc.spans["sc"] = [span]
     doc.spans["sc"].attrs["scores"] = np.array([0.5])
     assert span._.confidence is None
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [
+        ((0, 2, "per"), True),
+        ((0, 2, "geo"), False),
+        ((0, 1, "per"), False),
+        ((0, 3, "per"), False),
+        ((2, 3, "geo"), True),
+        ((3, 4, "geo"), False),
+        ((3, 5, "geo"), None),
+        ((4, 5, "per"), None),
+        ((0, 5, "per"), None),
+    ],
+)
+def test_judge(vocab, span, expected):
+    eg = example(vocab, "a b c d e", [(0, 2, "per"), (2, 3, "geo")], missing=[4])
+    assert judge(eg, [TokenSpan(*span)]) == [expected]
+
+
+@pytest.mark.parametrize(
+    "ents",
+    [
+        ("B-geo", "I-geo", "I-geo", "O"),
+        ("B-geo", "I-geo", "I-geo", "B-per"),
+        ("B-geo", "B-per", "I-per", "B-per"),
+        ("O", "B-per", "O", "B-geo"),
+    ],
+)
+def test_judge_agrees_with_spacy(vocab, ents):
+    n_right = 0
+    for start, end in itertools.combinations(range(5), 2):
+        for label in LABELS:
+            eg = other_tokens(vocab, ents)
+            eg.predicted.set_ents([Span(eg.predicted, start, end, label)])
+            (found,) = judge(eg, [TokenSpan(start, end, label)])
+            assert found is (get_ner_prf([eg])["ents_p"] == 1.0)
+            n_right += found
+    assert n_right
+
+
+def test_nothing_is_right_where_nothing_is_known(vocab):
+    unannotated = Example(make_doc(vocab, "a b"), make_doc(vocab, "a b"))
+    assert judge(unannotated, [TokenSpan(0, 1, "per")]) == [None]
+    eg = Example(
+        Doc(vocab, words=["a", " ", "b"], spaces=[True, False, False]),
+        Doc(vocab, words=["a", "b"], ents=["B-per", "O"]),
+    )
+    assert judge(eg, [TokenSpan(0, 1, "per")]) == [True]
+    assert judge(eg, [TokenSpan(1, 2, "per")]) == [None], "aligned to no token"
+
+
+def test_an_entity_is_found_once(vocab):
+    # Two tokens of the predicted Doc are one of the reference.
+    eg = Example(
+        Doc(vocab, words=["Rome", "Rome"], spaces=[False, False]),
+        Doc(vocab, words=["RomeRome"], spaces=[False], ents=["B-geo"]),
+    )
+    spans = [TokenSpan(0, 1, "geo"), TokenSpan(1, 2, "geo")]
+    assert judge(eg, spans) == [True, False]
+    eg.predicted.set_ents([Span(eg.predicted, *span) for span in spans])
+    assert get_ner_prf([eg])["ents_p"] == 0.5
+
+
+def test_incorrect_spans(vocab):
+    eg = example(vocab, "a b c d", [(0, 1, "geo")])
+    eg.reference.spans["no"] = [
+        Span(eg.reference, *span)
+        for span in [(0, 2, "per"), (0, 2, "geo"), (1, 4, "per"), (0, 2, "")]
+    ]
+    found = incorrect_spans(eg, "no")
+    assert sorted(found) == [(0, 2, ""), (0, 2, "geo"), (0, 2, "per"), (1, 4, "per")]
+    assert incorrect_spans(eg, "other") == []
+    aligned = other_tokens(vocab)
+    aligned.reference.spans["no"] = [
+        Span(aligned.reference, *span, "geo")
+        for span in [(0, 3), (0, 2), (1, 3), (3, 4)]
+    ]
+    # (0, 2) ends within a token of the predicted Doc.
+    expected = [(0, 2, "geo"), (1, 2, "geo"), (2, 4, "geo")]
+    assert sorted(incorrect_spans(aligned, "no")) == expected
+
+
+CANDIDATES = [
+    ScoredSpan(0, 1, "geo", 0.25, is_entity=False),
+    ScoredSpan(0, 2, "per", 0.5),
+    ScoredSpan(1, 3, "per", 0.125, is_entity=False),
+    ScoredSpan(3, 4, "geo", 0.375, is_entity=False),
+]
+
+
+def group_of(doc: Doc) -> list[tuple[int, int, str, float]]:
+    group = doc.spans["k"]
+    scores = group.attrs["scores"].tolist()
+    return [
+        (span.start, span.end, span.label_, score)
+        for span, score in zip(group, scores, strict=True)
+    ]
+
+
+def test_candidates_are_no_entities(vocab):
+    doc = make_doc(vocab, "a b c d")
+    set_entities(doc, CANDIDATES, overwrite=False, spans_key="k")
+    assert ents_of(doc) == [(0, 2, "per")]
+    assert [token.ent_iob_ for token in doc] == ["B", "I", "O", "O"]
+    assert group_of(doc) == [span[:4] for span in CANDIDATES]
+    assert Span(doc, 1, 3, "per")._.confidence == 0.125
+    assert Span(doc, 0, 2, "geo")._.confidence is None
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_candidates_beside_entities_already_there(vocab, overwrite):
+    doc = make_doc(vocab, "a b c d", [(2, 3, "geo")])
+    set_entities(doc, CANDIDATES, overwrite=overwrite, spans_key="k")
+    left = [span for span in CANDIDATES if overwrite or span.start != 1]
+    assert group_of(doc) == [span[:4] for span in left]
+    assert ents_of(doc) == [(0, 2, "per")] + [(2, 3, "geo")] * (not overwrite)
+    assert [token.ent_iob_ for token in doc][3] == "O"
+
+
+def test_candidates_beside_blocked_tokens(vocab):
+    doc = make_doc(vocab, "a b c d")
+    doc.set_ents([], blocked=[doc[3:4]], default="missing")
+    set_entities(doc, CANDIDATES, overwrite=True, spans_key="k")
+    assert group_of(doc) == [span[:4] for span in CANDIDATES[:3]]
+
+
+def test_which_groups_have_confidences(vocab):
+    doc = make_doc(vocab, "a b c d")
+    set_entities(doc, CANDIDATES, overwrite=False, spans_key="k")
+    set_entities(doc, [], overwrite=False, spans_key="nothing")
+    doc.spans["other"] = [doc[0:1]]
+    doc.spans["other"].attrs["scores"] = np.array([0.5])
+    for each in (doc, Doc(vocab).from_bytes(doc.to_bytes())):
+        found = {key: has_confidences(group) for key, group in each.spans.items()}
+        assert found == {"k": True, "nothing": True, "other": False}

@@ -70,7 +70,7 @@ def test_command_of_the_corpus_makes_its_assets(project: Path, corpus: str):
 def test_outputs_of_corpora_and_configs_stay_apart(project: Path):
     def outputs(**overrides: str) -> set[str]:
         commands = _commands(_load(project, **overrides))
-        steps = ("train", "evaluate", "visualize")
+        steps = ("train", "calibrate", "evaluate", "visualize", "reliability")
         return {path for step in steps for path in commands[step]["outputs"]}
 
     assert not outputs() & outputs(corpus="wnut17")
@@ -126,11 +126,14 @@ def test_workflow_runs_and_skips_what_is_done(
     _run(project)
     out = capfd.readouterr().out
     assert out.count("Skipping") == len(config["workflows"]["all"])
+    pytest.importorskip("matplotlib", reason="needs the extra `plots`")
+    _run(project, "reliability")
+    assert (project / "visualizations" / "demo-default-reliability.svg").is_file()
 
 
-def _run(project: Path) -> None:
+def _run(project: Path, name: str = "all") -> None:
     subprocess.run(
-        [sys.executable, "-m", "spacy", "project", "run", "all", "."],
+        [sys.executable, "-m", "spacy", "project", "run", name, "."],
         cwd=project,
         check=True,
     )

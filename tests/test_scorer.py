@@ -7,6 +7,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import registry
 
+from spacy_lstm_ner.ents import ScoredSpan, set_entities
+
 score = registry.scorers.get("spacy_lstm_ner.scorer.v1")()
 
 
@@ -48,3 +50,61 @@ def test_token_accuracy_leaves_out_what_is_not_annotated(vocab):
 def test_nothing_annotated_has_no_score(vocab):
     scores = score([example(vocab, ["B-per", "O", "O", "O"], ["", "", "", ""])])
     assert set(scores.values()) == {None}
+
+
+def set_spans(eg: Example, key: str, *spans, is_entity=False) -> Example:
+    scored = [ScoredSpan(*span, 0.5, is_entity) for span in spans]
+    set_entities(eg.predicted, scored, overwrite=False, spans_key=key)
+    return eg
+
+
+def test_span_groups_are_scored_with_their_candidates(vocab):
+    words = ("a", "b", "c", "d", "e")
+    gold = ["B-per", "I-per", "B-per", "B-geo", "B-geo"]
+    none = ["O"] * 5
+    first = example(vocab, [""] * 5, gold, words)
+    # 2 right, 1 wrong, 2 missed
+    set_spans(first, "sc", (0, 1, "per"), (0, 2, "per"), (3, 4, "geo"))
+    second = example(vocab, none, none, words)
+    set_spans(second, "sc", (1, 4, "per"))
+    scores = score([first])
+    assert scores["spans_sc_p"] == pytest.approx(2 / 3)
+    assert scores["spans_sc_r"] == pytest.approx(2 / 4)
+    assert scores["spans_sc_f"] == pytest.approx(4 / 7)
+    assert scores["ents_r"] == 0.0
+    scores = score([first, second])
+    assert scores["spans_sc_p"] == pytest.approx(2 / 4)
+    assert scores["spans_sc_r"] == pytest.approx(2 / 4)
+
+
+def test_span_groups_where_annotation_is_missing(vocab):
+    first = example(vocab, [""] * 4, ["B-per", "O", "", ""])
+    set_spans(first, "sc", (0, 1, "per"), (1, 3, "per"), (2, 4, "geo"))
+    second = example(vocab, [""] * 4, [""] * 4)
+    set_spans(second, "sc", (0, 1, "per"))
+    scores = score([first, second])
+    assert [scores[f"spans_sc_{name}"] for name in "prf"] == [1, 1, 1]
+    assert not any(key.startswith("spans_") for key in score([second]))
+
+
+def test_each_span_group_has_its_scores(vocab):
+    eg = example(vocab, [""] * 4, ["B-per", "O", "B-per", "O"])
+    set_spans(eg, "a", (0, 1, "per"))
+    set_spans(eg, "b", (1, 2, "per"))
+    set_spans(eg, "none")
+    eg.predicted.spans["other"] = [eg.predicted[2:3]]
+    scores = score(iter([eg]))
+    assert (scores["spans_a_p"], scores["spans_a_r"]) == (1, 0.5)
+    assert (scores["spans_b_p"], scores["spans_b_r"]) == (0, 0)
+    assert (scores["spans_none_p"], scores["spans_none_r"]) == (0, 0)
+    assert "spans_other_p" not in scores
+
+
+def test_a_group_of_entities_has_the_scores_of_the_entities(vocab):
+    gold = ["B-per", "I-per", "B-geo", "B-per"]
+    eg = example(vocab, [""] * 4, gold)
+    spans = [(0, 2, "per"), (2, 3, "per"), (3, 4, "per")]
+    scores = score([set_spans(eg, "sc", *spans, is_entity=True)])
+    for name in "prf":
+        assert scores[f"spans_sc_{name}"] == pytest.approx(scores[f"ents_{name}"])
+        assert 0 < scores[f"ents_{name}"] < 1

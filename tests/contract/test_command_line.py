@@ -3,13 +3,14 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import spacy
 import srsly
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
-from thinc.api import Config
+from thinc.api import Config, fix_random_seed
 
 from .helpers import (
     FACTORY,
@@ -23,6 +24,7 @@ from .helpers import (
     phrases_of,
     run_python,
     same_arrays,
+    trained,
 )
 
 STEPS = ("--training.max_steps", "2", "--training.eval_frequency", "1")
@@ -292,26 +294,54 @@ def test_confidences_survive_the_doc_bin(known_path):
     assert len(group.attrs["scores"]) == len(TRAIN_DATA[0][1])
 
 
-def test_find_threshold(workspace, known_path):
+def find_threshold(model: Path, corpus: Path, score: str) -> dict[float, float]:
+    """The scores that `spacy find-threshold` printed, by threshold."""
     output = run_spacy(
-        "find-threshold",
-        known_path,
-        workspace.dev,
-        FACTORY,
-        "threshold",
-        "ents_f",
-        "--n_trials",
-        "3",
+        *("find-threshold", model, corpus, FACTORY, "threshold", score),
+        *("--n_trials", "3"),
     )
-    assert "Best threshold: 0" in output
-    scores = [
-        [float(cell) for cell in line.split()]
-        for line in output.splitlines()
-        if line[:1].isdigit()
-    ]
-    assert [threshold for threshold, _ in scores] == [0.0, 0.5, 1.0]
-    assert scores[0][1] == 1.0
-    assert scores[2][1] < 1.0
+    assert "Best threshold: " in output
+    rows = (line.split() for line in output.splitlines() if line[:1].isdigit())
+    scores = {float(threshold): float(value) for threshold, value in rows}
+    assert list(scores) == [0.0, 0.5, 1.0]
+    return scores
+
+
+def test_find_threshold(workspace, known_path):
+    scores = find_threshold(known_path, workspace.dev, "ents_f")
+    assert scores[0.0] == 1.0
+    assert scores[1.0] < 1.0
+
+
+def save_unsure(path: Path, **settings: Any) -> Language:
+    """Save a pipeline that knows TRAIN_DATA, but not for sure."""
+    fix_random_seed(0)
+    nlp = trained(make_nlp(**settings))
+    nlp.get_pipe(FACTORY).cfg["temperature"] = 3.0
+    nlp.to_disk(path)
+    return nlp
+
+
+def test_find_threshold_of_decoding_by_probability(workspace, tmp_path):
+    save_unsure(tmp_path, decoding="probability")
+    scores = find_threshold(tmp_path, workspace.dev, "ents_f")
+    # At 0 every free token becomes an entity of what little probability there is.
+    assert 0.2 < scores[0.0] < 0.9
+    assert scores[0.5] > scores[0.0]
+    assert scores[1.0] == 0
+
+
+def test_find_threshold_of_candidates(tmp_path):
+    """The gold entities are none of the best path."""
+    nlp = save_unsure(tmp_path / "model", candidates=True)
+    text, _ = TRAIN_DATA[1]
+    gold = make_example(nlp, text, {"Carl": "GPE", "York": "GPE"})
+    DocBin(docs=[gold.reference]).to_disk(tmp_path / "dev.spacy")
+    assert nlp.evaluate([gold])["ents_r"] == 0
+    found = find_threshold(
+        tmp_path / "model", tmp_path / "dev.spacy", "spans_lstm_ner_r"
+    )
+    assert found == {0.0: 1.0, 0.5: 0.0, 1.0: 0.0}
 
 
 # Packages
