@@ -3,13 +3,17 @@
 from typing import cast
 
 from spacy.tokens import Doc
-from thinc.api import Model, chain
+from thinc.api import Dropout, HashEmbed, Maxout, Model, chain, concatenate
 
+from .errors import Errors
 from .layers import LSTM
+from .layers.char_lstm import CharLSTM
 from .layers.emissions import Decoder
 from .layers.fast_ops import use_fast_products
+from .layers.lexemes import Embed, lexical_attrs, per_lexeme
+from .layers.word_vectors import WordVectors
 from .linear_chain import LinearChain
-from .types import Floats2d
+from .types import Floats2d, Ints2d
 
 Encoder = Model[list[Floats2d], list[Floats2d]]
 Tok2Vec = Model[list[Doc], list[Floats2d]]
@@ -45,6 +49,59 @@ def build_lstm_encoder(
         skip=skip,
         grad_clip=grad_clip,
     )
+
+
+def build_word_char_embed(
+    width: int,
+    attrs: list[str],
+    rows: list[int],
+    char_width: int = 0,
+    include_static_vectors: bool = False,
+    word_dropout: float = 0.0,
+) -> Tok2Vec:
+    """Embedding of words (`spacy_lstm_ner.WordCharEmbed.v1`): hashed lexical
+    attributes, characters and static vectors, mixed by a maxout layer; each distinct
+    word of a batch is embedded once.
+
+    width (int): Width of the output, and of the table of each attribute.
+    attrs (List[str]): Lexical attributes, such as NORM, PREFIX, SUFFIX, SHAPE.
+    rows (List[int]): Rows of the table of each attribute.
+    char_width (int): Width of the character LSTM, both directions together; 0: none.
+    include_static_vectors (bool): Use the vectors of the vocab too, in the form of the
+        word, in lower case, or with zeros for digits, whichever has one.
+    word_dropout (float): Share of words that are hidden in training, so that the model
+        learns to do without them.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
+    RAISES ValueError: If a setting is out of its range (L040, L041, L044).
+    """
+    parts: list[Embed] = []
+    # Layers with a rate of 0.0 get that of the training loop before each step.
+    if len(rows) == len(attrs) and attrs:
+        tables: list[Model[Ints2d, Floats2d]] = [
+            HashEmbed(width, n, column=i, seed=8 + i, dropout=0.0)
+            for i, n in enumerate(rows)
+        ]
+        parts.append(chain(lexical_attrs(), concatenate(*tables)))
+    if char_width:
+        parts.append(chain(CharLSTM(char_width), Dropout()))
+    if include_static_vectors:
+        parts.append(chain(WordVectors(width), Dropout()))
+    if len(rows) != len(attrs) or not parts:
+        raise ValueError(Errors.L044.format(rows=rows, attrs=attrs))
+    mix = Maxout(width, nP=3, dropout=0.0, normalize=True)
+    features = concatenate(*parts) if len(parts) > 1 else parts[0]
+    embed = cast(Embed, chain(features, mix))
+    embed.set_dim("nO", width)
+    return per_lexeme(embed, attrs, word_dropout=word_dropout)
+
+
+def build_char_lstm_embed(width: int) -> Tok2Vec:
+    """Embedding of words by their characters alone (`spacy_lstm_ner.CharLSTMEmbed.v1`).
+
+    width (int): Width of the output, even: both directions together.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
+    """
+    return per_lexeme(CharLSTM(width), attrs=[])
 
 
 def build_lstm_tagger(

@@ -7,7 +7,7 @@ import argparse
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from .calibration import (
 from .demo_corpus import unseen_share, write_corpus
 from .ents import judge, token_spans
 from .errors import Errors
+from .glove import load_glove
 from .pipeline import LSTMNer
 from .plots import check_picture, draw_reliability
 from .readers import DOCS, ConllCorpus, read_lines
@@ -56,23 +57,28 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m spacy_lstm_ner", description="Corpora and pages for lstm_ner."
+        prog="python -m spacy_lstm_ner",
+        description="What spaCy's own commands lack for lstm_ner.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_data_commands(commands)
+    _add_confidence_commands(commands)
+    _add_report_commands(commands)
+    return parser
 
-    demo = commands.add_parser(
-        "demo-corpus", help="generate the demo corpus as CoNLL files"
+
+def _add_data_commands(commands: Any) -> None:
+    demo = _add(
+        commands, "demo-corpus", _demo_corpus, "generate the demo corpus as CoNLL files"
     )
-    demo.set_defaults(command=_demo_corpus)
     demo.add_argument("folder", type=Path, metavar="OUTDIR", help="where to write")
     demo.add_argument(
         "--seed", type=int, default=0, help="another seed, other sentences"
     )
 
-    convert = commands.add_parser(
-        "convert", help="convert CoNLL files to spaCy's binary format"
+    convert = _add(
+        commands, "convert", _convert, "convert CoNLL files to spaCy's binary format"
     )
-    convert.set_defaults(command=_convert)
     convert.add_argument(
         "inputs", nargs="+", metavar="INPUT", help="a file, or a folder of files"
     )
@@ -110,33 +116,26 @@ def _make_parser() -> argparse.ArgumentParser:
         "--limit", type=int, default=0, metavar="N", help="number of Docs; default: all"
     )
 
-    visualize = commands.add_parser(
-        "visualize", help="show predicted beside gold entities on an HTML page"
+    vectors = _add(
+        commands,
+        "vectors",
+        _vectors,
+        "make GloVe's word vectors, for configs/vectors.cfg",
     )
-    visualize.set_defaults(command=_visualize)
-    visualize.add_argument("model", help="a trained pipeline: its folder or its name")
-    visualize.add_argument("data", type=Path, metavar="DATA.spacy")
-    visualize.add_argument("output", type=Path, metavar="OUTPUT.html")
-    visualize.add_argument(
-        "--limit",
-        type=int,
-        default=200,
-        metavar="N",
-        help="number of Docs; default: 200",
+    vectors.add_argument("output", type=Path, metavar="OUTDIR")
+    vectors.add_argument(
+        "--limit", type=int, metavar="N", help="number of words; default: all 400,000"
     )
 
-    scores = commands.add_parser(
-        "scores", help="print what 'spacy evaluate --output' has written"
-    )
-    scores.set_defaults(command=_scores)
-    scores.add_argument("metrics", type=Path, metavar="METRICS.json")
 
-    calibrate = commands.add_parser(
+def _add_confidence_commands(commands: Any) -> None:
+    calibrate = _add(
+        commands,
         "calibrate",
-        help="fit confidences, and with --beta the threshold, to held-out data",
+        _calibrate,
+        "fit confidences, and with --beta the threshold, to held-out data",
     )
-    calibrate.set_defaults(command=_calibrate)
-    calibrate.add_argument("model", help="a trained pipeline: its folder or its name")
+    _add_model(calibrate)
     calibrate.add_argument("data", type=Path, metavar="DATA.spacy")
     calibrate.add_argument("output", type=Path, metavar="OUTDIR")
     calibrate.add_argument(
@@ -145,26 +144,23 @@ def _make_parser() -> argparse.ArgumentParser:
         help="decode by probability, with the threshold of the best F-score where "
         "recall is BETA times as important as precision; default: keep the decoding",
     )
-    calibrate.add_argument(
-        "--component", metavar="NAME", help="default: the only lstm_ner"
-    )
+    _add_component(calibrate)
 
-    reliability = commands.add_parser(
-        "reliability", help="draw how often entities are right, by their confidence"
+    reliability = _add(
+        commands,
+        "reliability",
+        _reliability,
+        "draw how often entities are right, by their confidence",
     )
-    reliability.set_defaults(command=_reliability)
-    reliability.add_argument("model", help="a trained pipeline: its folder or its name")
+    _add_model(reliability)
     reliability.add_argument("data", type=Path, metavar="DATA.spacy")
     reliability.add_argument("output", type=Path, metavar="OUTPUT.svg")
-    reliability.add_argument(
-        "--component", metavar="NAME", help="default: the only lstm_ner"
-    )
+    _add_component(reliability)
 
-    rank = commands.add_parser(
-        "rank", help="sort raw texts by how unsure a pipeline is of them"
+    rank = _add(
+        commands, "rank", _rank, "sort raw texts by how unsure a pipeline is of them"
     )
-    rank.set_defaults(command=_rank)
-    rank.add_argument("model", help="a trained pipeline: its folder or its name")
+    _add_model(rank)
     rank.add_argument(
         "texts",
         type=Path,
@@ -178,8 +174,49 @@ def _make_parser() -> argparse.ArgumentParser:
         default="entropy",
         help="what the first text has the most of; default: entropy",
     )
-    rank.add_argument("--component", metavar="NAME", help="default: the only lstm_ner")
+    _add_component(rank)
+
+
+def _add_report_commands(commands: Any) -> None:
+    visualize = _add(
+        commands,
+        "visualize",
+        _visualize,
+        "show predicted beside gold entities on an HTML page",
+    )
+    _add_model(visualize)
+    visualize.add_argument("data", type=Path, metavar="DATA.spacy")
+    visualize.add_argument("output", type=Path, metavar="OUTPUT.html")
+    visualize.add_argument(
+        "--limit",
+        type=int,
+        default=200,
+        metavar="N",
+        help="number of Docs; default: 200",
+    )
+
+    scores = _add(
+        commands, "scores", _scores, "print what 'spacy evaluate --output' has written"
+    )
+    scores.add_argument("metrics", type=Path, metavar="METRICS.json")
+
+
+def _add(
+    commands: Any, name: str, command: Callable[..., None], help_: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=help_)
+    parser.set_defaults(command=command)
     return parser
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="a trained pipeline: its folder or its name")
+
+
+def _add_component(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--component", metavar="NAME", help="default: the only lstm_ner"
+    )
 
 
 def _demo_corpus(folder: Path, seed: int) -> None:
@@ -201,6 +238,14 @@ def _convert(inputs: list[str], output: Path, **settings: Any) -> None:
     DocBin(docs=docs).to_disk(output)
     labels = [ent.label_ for doc in docs for ent in doc.ents]
     _print_counts(output, len(docs), sum(map(len, docs)), labels)
+
+
+def _vectors(output: Path, limit: int | None) -> None:
+    nlp = load_glove(limit=limit)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    nlp.to_disk(output)
+    n_words, width = nlp.vocab.vectors.shape
+    print(f"{output}: {n_words} vectors of width {width}")
 
 
 def _visualize(model: str, data: Path, output: Path, limit: int) -> None:

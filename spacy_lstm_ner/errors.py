@@ -119,6 +119,24 @@ class Errors(metaclass=_WithCode):
         "which are to be no entities, are {spans}: together they leave nothing. "
         "Correct one of them."
     )
+    L040 = "word_dropout = {rate} is no share of words: use 0 <= word_dropout < 1."
+    L041 = (
+        "{attrs} are no lexical attributes: expected names such as NORM, PREFIX, "
+        "SUFFIX and SHAPE."
+    )
+    L042 = (
+        "There are no word vectors, which include_static_vectors asks for: name a "
+        "pipeline or a folder that has them in [initialize] vectors, or on the command "
+        "line, as in --paths.vectors."
+    )
+    L043 = (
+        "Word vectors have width {found}, but the model was trained with width {nM}: "
+        "load the vectors that it was trained with, or train it again."
+    )
+    L044 = (
+        "rows = {rows} go with attrs = {attrs}: expected one number of rows for each "
+        "attribute, and something to embed: attributes, characters or vectors."
+    )
     L034 = "n = {n} paths can't be listed: expected at least 1."
 
     # Tags and readers
@@ -224,6 +242,10 @@ class Errors(metaclass=_WithCode):
     L207 = (
         "{where}: found {line!r}, expected JSON with a field 'text' that is a "
         'string, as in {{"text": "Sharon flew to Miami."}}'
+    )
+    L209 = (
+        "The word vectors need two more packages: install them with "
+        "`pip install 'spacy-lstm-ner[vectors]'`."
     )
     L208 = (
         "'{path}' has no entities, so nothing can be fitted to it: expected annotated "

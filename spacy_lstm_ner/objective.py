@@ -17,6 +17,8 @@ from .losses import add_gradients, expected_ratio, negative_log_likelihood
 from .types import Ints1d
 
 _UNKNOWN = -1
+# Among labels with costs: all that are not named.
+_OTHERS = "*"
 
 
 class _Gold(NamedTuple):
@@ -44,10 +46,11 @@ class Objective:
     incorrect_spans_key (Optional[str]): Name of the span group of reference Docs whose
         spans are known to be no entities with their label; None if there is none.
     missed_costs (Mapping[str, float]): By label, the cost of a token of an entity that
-        becomes no part of one with this label; 0 for labels that are not named.
+        becomes no part of one with this label. The label "*" stands for all that are
+        not named; without it, they cost nothing.
     spurious_costs (Mapping[str, float]): By label, the cost of a token that becomes
-        part of an entity with this label and is of none; 0 for the others. A token of
-        one label that gets another costs both.
+        part of an entity with this label and is of none; "*" likewise. A token of one
+        label that gets another costs both.
     entity_ratio (Optional[Sequence[float]]): Least and greatest plausible share of
         tokens that are part of an entity; None: any.
     entity_ratio_weight (float): What a distance of 1 from that range costs, in nats per
@@ -158,18 +161,21 @@ class Objective:
             return None
         for name in ("missed_costs", "spurious_costs"):
             for label in getattr(self, name):
-                if label not in labels:
+                if label not in (*labels, _OTHERS):
                     message = Errors.L032.format(
                         name=name, label=label, labels=list(labels)
                     )
                     raise ValueError(message)
+        missed, spurious = (
+            {label: given.get(label, given.get(_OTHERS, 0.0)) for label in labels}
+            for given in (self.missed_costs, self.spurious_costs)
+        )
         of_tags = [split_tag(tag)[1] for tag in tag_names(labels)]
         costs = np.zeros((len(of_tags) + 1, len(of_tags)), dtype="f")
         for row, right in enumerate(of_tags):
             for column, found in enumerate(of_tags):
                 if right != found:
-                    costs[row, column] = self.missed_costs.get(right, 0.0)
-                    costs[row, column] += self.spurious_costs.get(found, 0.0)
+                    costs[row, column] = missed.get(right, 0.0) + spurious.get(found, 0)
         return costs
 
     def _contradiction(self, eg: Example, i: int, gold: _Gold, err: NoPathError) -> str:

@@ -49,11 +49,13 @@ DEFAULT_CONFIG = """
 nO = null
 
 [model.tok2vec]
-@architectures = "spacy.MultiHashEmbed.v2"
+@architectures = "spacy_lstm_ner.WordCharEmbed.v1"
 width = 96
 attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
 rows = [5000, 1000, 2500, 2500]
+char_width = 0
 include_static_vectors = false
+word_dropout = 0.3
 
 [model.encode]
 @architectures = "spacy_lstm_ner.LSTMEncoder.v1"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import spacy
 from spacy.language import Language
@@ -32,15 +33,25 @@ def write_corpus(path: Path) -> None:
 
 
 def load_for(path: Path, folder: Path) -> Config:
-    """A config, set to train two steps on the sentences."""
+    """A config, set to train two steps on the sentences, with vectors if it has any."""
     corpus = folder / "corpus.spacy"
     write_corpus(corpus)
     overrides = {"paths.train": str(corpus), "paths.dev": str(corpus)}
+    if load_config(path)["paths"]["vectors"] is not None:
+        nlp = spacy.blank("en")
+        nlp.vocab.set_vector("sharon", np.ones(4, dtype="f"))
+        nlp.to_disk(folder / "vectors")
+        overrides["paths.vectors"] = str(folder / "vectors")
     return load_config(path, overrides={**overrides, "training.max_steps": 2})
 
 
 def test_there_are_configs():
-    assert {path.stem for path in CONFIGS} >= {"default", "textbook", "listener"}
+    assert {path.stem for path in CONFIGS} >= {
+        "default",
+        "textbook",
+        "listener",
+        "vectors",
+    }
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -67,11 +78,14 @@ def test_config_is_complete(path: Path, tmp_path: Path):
 
 
 def test_default_config_is_that_of_add_pipe():
+    """But for the costs, which are a setting of training."""
     path = next(path for path in CONFIGS if path.stem == "default")
     component = dict(load_config(path)["components"]["lstm_ner"])
     assert component.pop("factory") == "lstm_ner"
     defaults = Language.get_factory_meta("lstm_ner").default_config
     model = component.pop("model")
+    assert component.pop("missed_costs") == {"*": 2.0}
+    component["missed_costs"] = {}
     assert component == {key: defaults[key] for key in component}
     assert set(defaults) == {*component, "model"}
     assert {key: model[key] for key in ("tok2vec", "encode")} == {

@@ -1,0 +1,163 @@
+"""From Docs to their distinct words, each of which is embedded once.
+
+A word's vector depends on the word alone, and in a batch of texts about half of the
+tokens are words that were there before. So a batch is reduced to its distinct words,
+those are embedded, and each token gets the vector of its word; the gradient of a word
+is the sum over its tokens. This is the only layer that sees Docs.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.attrs import LOWER, NORM, ORTH, intify_attr
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Model
+
+from ..errors import Errors
+from ..types import Floats2d, Ints2d
+
+
+class Lexemes(NamedTuple):
+    """Distinct words.
+
+    orths: The hash of each word's text.  (L,)
+    attrs: Hashes of lexical attributes, a column for each.  (L, A)
+    hidden: Whether what identifies the word is hidden, by word dropout: the attributes
+        that do are 0 then.  (L,)
+    vocab: Where their texts and vectors are.
+    """
+
+    orths: NDArray[np.uint64]
+    attrs: NDArray[np.uint64]
+    hidden: NDArray[np.bool_]
+    vocab: Vocab
+
+    def texts(self) -> list[str]:
+        """The text of each word."""
+        strings = self.vocab.strings
+        return [strings[orth] for orth in self.orths.tolist()]
+
+
+Embed = Model[Lexemes, Floats2d]
+
+# Attributes that identify a word: those that word dropout hides.
+_IDENTIFYING = (ORTH, LOWER, NORM)
+
+
+def per_lexeme(
+    embed: Embed, attrs: Sequence[str], *, word_dropout: float = 0.0
+) -> Model[list[Doc], list[Floats2d]]:
+    """Embed each distinct word of a batch once.
+
+    embed (Model[Lexemes, Floats2d]): Gives a vector for each word.
+    attrs (Sequence[str]): Names of the lexical attributes that it uses.
+    word_dropout (float): Share of tokens whose word is hidden in training: what is left
+        is its parts (affixes, shape, characters), as for unknown words (Lample et al.
+        2016). A `drop` of 0 turns it off.
+    RETURNS (Model[List[Doc], List[Floats2d]]): (T_b, O) for each Doc b.
+    RAISES ValueError (L040): If `word_dropout` is no probability.
+    """
+    if not 0 <= word_dropout < 1:
+        raise ValueError(Errors.L040.format(rate=word_dropout))
+    ids = {name: intify_attr(name) for name in attrs}
+    unknown = [name for name, id_ in ids.items() if id_ is None]
+    if unknown:
+        raise ValueError(Errors.L041.format(attrs=unknown))
+    return Model(
+        "per_lexeme",
+        forward,
+        init=init,
+        dims={"nO": embed.maybe_get_dim("nO")},
+        layers=[embed],
+        attrs={
+            "attrs": [ORTH, *ids.values()],
+            "word_dropout": word_dropout,
+            "dropout_rate": 0.0,
+        },
+    )
+
+
+def init(
+    model: Model[list[Doc], list[Floats2d]],
+    X: list[Doc] | None = None,
+    Y: list[Floats2d] | None = None,
+) -> None:
+    """Initialize the embedding by the words of sample Docs."""
+    words = _distinct(X, model.attrs["attrs"], 0.0)[0] if X else None
+    model.layers[0].initialize(X=words)
+
+
+def forward(
+    model: Model[list[Doc], list[Floats2d]], X: list[Doc], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
+    """Gather the vectors of the words; add up their gradients."""
+    ops: Any = model.ops
+    if not any(len(doc) for doc in X):
+        nO = model.get_dim("nO")
+        return [ops.alloc2f(0, nO) for _ in X], _no_tokens
+    is_on = is_train and model.attrs["dropout_rate"] > 0
+    rate = model.attrs["word_dropout"] if is_on else 0.0
+    words, word_of_token = _distinct(X, model.attrs["attrs"], rate)
+    rows = ops.xp.asarray(word_of_token)
+    Y_LO, backprop_embed = model.layers[0](words, is_train)
+    ends = np.cumsum([len(doc) for doc in X])
+
+    def backprop(dY: list[Floats2d]) -> list[Doc]:
+        dY_LO = ops.xp.zeros_like(Y_LO)
+        ops.scatter_add(dY_LO, rows, ops.xp.concatenate(dY))
+        backprop_embed(dY_LO)
+        return []
+
+    return ops.xp.split(Y_LO[rows], ends[:-1].tolist()), backprop
+
+
+def _no_tokens(dY: list[Floats2d]) -> list[Doc]:
+    return []
+
+
+def _distinct(
+    docs: Sequence[Doc], ids: Sequence[int], word_dropout: float
+) -> tuple[Lexemes, NDArray[np.intp]]:
+    """The distinct words of Docs, and the number of the word of each token."""
+    columns = np.concatenate(
+        [doc.to_array(list(ids)).reshape(-1, len(ids)) for doc in docs]
+    )
+    hidden = np.zeros(len(columns), dtype=bool)
+    if word_dropout:
+        hidden = np.random.random(len(columns)) < word_dropout
+        identifying = [i for i, id_ in enumerate(ids) if i and id_ in _IDENTIFYING]
+        for column in identifying:
+            columns[hidden, column] = 0
+    # One number for each row: equal rows have equal ones, others practically never.
+    factors = _FACTOR ** np.arange(1, len(ids) + 1, dtype="uint64")
+    keys = (columns * factors).sum(axis=1, dtype="uint64") + hidden
+    _, first, word_of_token = np.unique(keys, return_index=True, return_inverse=True)
+    words = columns[first]
+    lexemes = Lexemes(words[:, 0], words[:, 1:], hidden[first], docs[0].vocab)
+    return lexemes, word_of_token
+
+
+# The golden ratio in 64 bits (Knuth's multiplicative hashing).
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+
+
+def lexical_attrs() -> Model[Lexemes, Ints2d]:
+    """The attributes of words, for hash embeddings.
+
+    RETURNS (Model[Lexemes, Ints2d]): Words -> (L, A).
+    """
+    return Model("lexical_attrs", _forward_attrs)
+
+
+def _forward_attrs(
+    model: Model[Lexemes, Ints2d], X: Lexemes, is_train: bool
+) -> tuple[Ints2d, Callable[[Ints2d], list[Any]]]:
+    return model.ops.xp.asarray(X.attrs), no_input_gradient
+
+
+def no_input_gradient(dY: Any) -> list[Any]:
+    """What a layer that begins with words gives back: they have no gradient."""
+    return []
