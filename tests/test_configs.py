@@ -78,14 +78,11 @@ def test_config_is_complete(path: Path, tmp_path: Path):
 
 
 def test_default_config_is_that_of_add_pipe():
-    """But for the costs, which are a setting of training."""
     path = next(path for path in CONFIGS if path.stem == "default")
     component = dict(load_config(path)["components"]["lstm_ner"])
     assert component.pop("factory") == "lstm_ner"
     defaults = Language.get_factory_meta("lstm_ner").default_config
     model = component.pop("model")
-    assert component.pop("missed_costs") == {"*": 2.0}
-    component["missed_costs"] = {}
     assert component == {key: defaults[key] for key in component}
     assert set(defaults) == {*component, "model"}
     assert {key: model[key] for key in ("tok2vec", "encode")} == {

@@ -7,6 +7,7 @@ import numpy as np
 from thinc.api import HashEmbed, Model
 from thinc.types import Ragged
 
+from ..errors import Errors
 from ..types import Floats2d, Ints2d
 from .lexemes import Embed, Lexemes, no_input_gradient
 from .lstm import lstm_layer
@@ -21,7 +22,10 @@ def CharLSTM(nO: int, *, nC: int = 32, rows: int = 1000) -> Embed:
     rows (int): Rows of their hash table: any character of any script has a vector.
     RETURNS (Model[Lexemes, Floats2d]): Words -> (L, O). Of words of more than 60
         characters, the first and the last 30 count.
+    RAISES ValueError (L002): If the width is not positive and even.
     """
+    if nO < 1 or nO % 2:
+        raise ValueError(Errors.L002.format(nO=nO))
     embed: Model[Ints2d, Floats2d] = HashEmbed(nC, rows, column=0, seed=6)
     return Model(
         "char_lstm",
@@ -50,6 +54,8 @@ def forward(
     xp, nO = model.ops.xp, model.get_dim("nO")
     codes = [_code_points(text) for text in X.texts()]
     lengths = np.array([len(c) for c in codes], dtype="i")
+    if not lengths.any():
+        return model.ops.alloc2f(len(codes), nO), no_input_gradient
     ids = xp.asarray(np.concatenate(codes)[:, None].astype("uint64"))
     vectors, backprop_embed = embed(ids, is_train)
     states, backprop_lstm = lstm(Ragged(vectors, xp.asarray(lengths)), is_train)

@@ -62,8 +62,8 @@ def per_lexeme(
     """
     if not 0 <= word_dropout < 1:
         raise ValueError(Errors.L040.format(rate=word_dropout))
-    ids = {name: intify_attr(name) for name in attrs}
-    unknown = [name for name, id_ in ids.items() if id_ is None]
+    ids = [intify_attr(name) for name in attrs]
+    unknown = [name for name, id_ in zip(attrs, ids, strict=True) if id_ is None]
     if unknown:
         raise ValueError(Errors.L041.format(attrs=unknown))
     return Model(
@@ -73,7 +73,7 @@ def per_lexeme(
         dims={"nO": embed.maybe_get_dim("nO")},
         layers=[embed],
         attrs={
-            "attrs": [ORTH, *ids.values()],
+            "attrs": [ORTH, *ids],
             "word_dropout": word_dropout,
             "dropout_rate": 0.0,
         },

@@ -74,6 +74,8 @@ def _look_up(words: Lexemes) -> Any:
         V_LM = vectors.get_batch(words.orths.tolist())
         V_LM[words.hidden] = 0
         return V_LM
+    if not len(vectors.data):
+        return np.zeros((len(words.orths), vectors.data.shape[1]), dtype="f")
     rows = vectors.find(keys=words.orths)
     missing = np.flatnonzero(rows < 0)
     strings = words.vocab.strings
