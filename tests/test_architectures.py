@@ -351,6 +351,7 @@ def test_numeric_gradient_of_all_parts(monkeypatch, embedded, rate, word_dropout
     names = [node.name for _, node, _ in parameters(model)]
     assert [names.count(n) for n in ("hashembed", "lstm_layer", "maxout")] == [3, 3, 2]
     assert {"word_vectors", "layernorm"} < set(names)
+    assert [n.get_dim("nP") for n in model.walk() if n.name == "maxout"] == [3]
     for name, node, key in parameters(model):
         found = node.get_grad(key).copy()
         numeric = numeric_gradient(value, node.get_param(key), eps=3e-2)
@@ -416,6 +417,10 @@ def test_dropout_of_features(embedded):
     still = model.predict(embedded)
     assert_close(model(embedded, is_train=True)[0], still)
     set_dropout_rate(model, 0.5)
+    nodes = list(model.walk())
+    rates = [n.attrs.get("dropout_rate") for n in nodes if n.name == "hashembed"]
+    assert rates == [0.5, 0.5, None]  # not of the characters: the LSTM's output has one
+    assert [n.attrs["dropout_rate"] for n in nodes if n.name == "dropout"] == [0.5] * 3
     Y, _ = model(embedded, is_train=True)
     assert (np.concatenate(Y) == 0).any()
     assert_close(model.predict(embedded), still)

@@ -51,36 +51,27 @@ def forward(
 ) -> tuple[Floats2d, Callable[[Floats2d], list[Any]]]:
     """The last state of each direction, of all words at once."""
     embed, lstm = model.layers
-    xp, nO = model.ops.xp, model.get_dim("nO")
-    codes = [_code_points(text) for text in X.texts()]
-    lengths = np.array([len(c) for c in codes], dtype="i")
-    if not lengths.any():
-        return model.ops.alloc2f(len(codes), nO), no_input_gradient
-    ids = xp.asarray(np.concatenate(codes)[:, None].astype("uint64"))
+    xp, nH = model.ops.xp, model.get_dim("nO") // 2
+    texts = [_shorten(text) for text in X.texts()]
+    lengths = np.array([len(text) for text in texts], dtype="i")
+    codes = np.frombuffer("".join(texts).encode("utf-32-le"), dtype="uint32")
+    ids = xp.asarray(codes[:, None].astype("uint64"))
     vectors, backprop_embed = embed(ids, is_train)
     states, backprop_lstm = lstm(Ragged(vectors, xp.asarray(lengths)), is_train)
-    # Words without characters have no state.
-    words = xp.asarray(np.flatnonzero(lengths))
-    ends = np.cumsum(lengths)[lengths > 0]
-    lasts = xp.asarray(ends - 1)
-    firsts = xp.asarray(ends - lengths[lengths > 0])
-    nH = nO // 2
-    Y: Floats2d = model.ops.alloc2f(len(codes), nO)
-    Y[words, :nH] = states.dataXd[lasts, :nH]
-    Y[words, nH:] = states.dataXd[firsts, nH:]
+    ends = np.cumsum(lengths)
+    firsts, lasts = xp.asarray(ends - lengths), xp.asarray(ends - 1)
+    Y = xp.concatenate([states.dataXd[lasts, :nH], states.dataXd[firsts, nH:]], axis=1)
 
     def backprop(dY: Floats2d) -> list[Any]:
         d_states = xp.zeros_like(states.dataXd)
-        d_states[lasts, :nH] = dY[words, :nH]
-        d_states[firsts, nH:] = dY[words, nH:]
+        d_states[lasts, :nH] = dY[:, :nH]
+        d_states[firsts, nH:] = dY[:, nH:]
         backprop_embed(backprop_lstm(Ragged(d_states, states.lengths)).dataXd)
         return no_input_gradient(dY)
 
     return Y, backprop
 
 
-def _code_points(text: str) -> Any:
-    """The characters of a word as numbers; 0 is none of them."""
-    if len(text) > 2 * _MAX_CHARS:
-        text = text[:_MAX_CHARS] + text[-_MAX_CHARS:]
-    return np.frombuffer(text.encode("utf-32-le"), dtype="uint32")
+def _shorten(text: str) -> str:
+    is_long = len(text) > 2 * _MAX_CHARS
+    return text[:_MAX_CHARS] + text[-_MAX_CHARS:] if is_long else text

@@ -101,7 +101,7 @@ def forward(
     is_on = is_train and model.attrs["dropout_rate"] > 0
     rate = model.attrs["word_dropout"] if is_on else 0.0
     words, word_of_token = _distinct(X, model.attrs["attrs"], rate)
-    rows = ops.xp.asarray(word_of_token)
+    rows = ops.asarray1i(word_of_token)
     Y_LO, backprop_embed = model.layers[0](words, is_train)
     ends = np.cumsum([len(doc) for doc in X])
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from spacy.strings import get_string_id
 from spacy.vectors import Mode, Vectors
-from thinc.api import Model
+from thinc.api import Model, get_array_module
 from thinc.initializers import glorot_uniform_init
 
 from ..errors import Errors
+from ..linear_chain import to_numpy
 from ..types import Floats2d
 from .lexemes import Embed, Lexemes, no_input_gradient
 
@@ -76,14 +77,15 @@ def _look_up(words: Lexemes) -> Any:
         return V_LM
     if not len(vectors.data):
         return np.zeros((len(words.orths), vectors.data.shape[1]), dtype="f")
-    rows = vectors.find(keys=words.orths)
+    rows = to_numpy(vectors.find(keys=words.orths))
     missing = np.flatnonzero(rows < 0)
     strings = words.vocab.strings
     for i, orth in zip(missing.tolist(), words.orths[missing].tolist(), strict=True):
         rows[i] = _row_of_other_form(vectors, strings[orth])
     rows[words.hidden] = -1
-    V_LM = vectors.data[rows]
-    V_LM[rows < 0] = 0
+    xp = get_array_module(vectors.data)
+    V_LM = vectors.data[xp.asarray(rows)]
+    V_LM[xp.asarray(rows < 0)] = 0
     return V_LM
 
 

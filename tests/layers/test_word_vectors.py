@@ -13,7 +13,6 @@ from spacy_lstm_ner.layers.lexemes import Lexemes, per_lexeme
 from spacy_lstm_ner.layers.word_vectors import WordVectors
 
 WIDTH = 5
-# Row 0 is the row of a word, not a place for unknown ones.
 KEYS = ["apple", "Apple", "0000", "b0", "b4", "1984", "rome", "straße", "ÉCOLE", "00"]
 # Each word, and the key whose vector it gets.
 FORMS = [
@@ -108,6 +107,20 @@ def test_capitals_keep_their_vectors_when_saved(attr, tmp_path):
     np.testing.assert_array_equal(
         found, expected(["rome", "rome", "rome", "apple", "b0", "0000"])
     )
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        (["Apple", "apple"], "Apple"),
+        (["apple", "Apple"], "APPLE"),
+        (["0000", "x"], "1999"),
+    ],
+)
+def test_row_zero_is_a_row_as_any_other(keys, text):
+    data = table()["data"][:2]
+    (found,) = vectors_of(make_nlp(data=data, keys=keys).vocab, [text])
+    np.testing.assert_array_equal(found, data[0])
 
 
 def test_hidden_words_have_no_vector():
