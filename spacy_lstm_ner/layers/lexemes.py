@@ -58,7 +58,8 @@ def per_lexeme(
         is its parts (affixes, shape, characters), as for unknown words (Lample et al.
         2016). A `drop` of 0 turns it off.
     RETURNS (Model[List[Doc], List[Floats2d]]): (T_b, O) for each Doc b.
-    RAISES ValueError (L040): If `word_dropout` is no probability.
+    RAISES ValueError: If `word_dropout` is no probability (L040), or an attribute is
+        unknown (L041).
     """
     if not 0 <= word_dropout < 1:
         raise ValueError(Errors.L040.format(rate=word_dropout))
