@@ -62,7 +62,7 @@ def confidences_of(chain: LinearChain, spans: DecodedSpans) -> NDArray[np.float6
     limits = (spans.start + first_row, spans.end + first_row)
     first_tag = 1 + 2 * spans.label
     rows = np.stack([*limits, first_tag, first_tag + 1], axis=1)
-    return np.exp(np.minimum(_log_probs(chain, rows), 0.0))
+    return np.asarray(np.exp(np.minimum(_log_probs(chain, rows), 0.0)))
 
 
 def decode_by_probability(

@@ -350,7 +350,7 @@ class PathSums:
         log_prefix = before[:, first_tags] - log_z[:, None]
         rows, kind = np.nonzero(log_prefix + after[:, first_tags] >= log_least)
         starts, log_prefix, last_tags = rows, log_prefix[rows, kind], first_tags[kind]
-        found = [np.zeros((0, 3), dtype=np.intp)]
+        found: list[NDArray[np.intp]] = [np.zeros((0, 3), dtype=np.intp)]
         while len(rows):
             found.append(np.stack([starts, kind, rows + 1], axis=1))
             inner = inner_tags[kind]

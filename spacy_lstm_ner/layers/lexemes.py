@@ -126,7 +126,7 @@ def _distinct(
     columns = np.concatenate(
         [doc.to_array(list(ids)).reshape(-1, len(ids)) for doc in docs]
     )
-    hidden = np.zeros(len(columns), dtype=bool)
+    hidden: NDArray[np.bool_] = np.zeros(len(columns), dtype=bool)
     if word_dropout:
         hidden = np.random.random(len(columns)) < word_dropout
         identifying = [i for i, id_ in enumerate(ids) if i and id_ in _IDENTIFYING]
