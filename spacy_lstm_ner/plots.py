@@ -86,7 +86,8 @@ def _draw_accuracy(
     axes.errorbar(
         bins.confidence,
         bins.accuracy,
-        yerr=[bins.accuracy - lower, upper - bins.accuracy],
+        # Lists, as some versions of matplotlib warn of arrays with one element.
+        yerr=[(bins.accuracy - lower).tolist(), (upper - bins.accuracy).tolist()],
         fmt="o",
         color=_BLUE,
         capsize=3,
