@@ -20,7 +20,7 @@ from util import (
 
 from spacy_lstm_ner import linear_chain
 from spacy_lstm_ner.linear_chain import NoPathError, PathSums
-from spacy_lstm_ner.viterbi import best_path
+from spacy_lstm_ner.viterbi import best_path, n_best_paths
 
 # Log-space sums in float64, of scores up to 4 * 400 * 9.
 EXACT = {"rtol": 1e-12, "atol": 1e-9}
@@ -390,3 +390,42 @@ def test_take_sequences():
     taken = chain.take_sequences(np.array([True, False, True, True]))
     np.testing.assert_array_equal(taken.emit, chain.emit[[0, 1, 2, 5, 6, 7, 8]])
     assert taken.lengths.tolist() == [3, 0, 4]
+
+
+# All at once
+
+
+def test_six_tokens_and_seven_tags_against_all_paths():
+    chain = bio_chain([6, 2, 0, 5], 7, seed=3, scale=2.0)
+    allowed = np.ones(chain.emit.shape, dtype=bool)
+    allowed[2] = np.arange(7) == 3  # a known tag
+    allowed[4, 2::2] = False  # a cut
+    chain = chain.restrict(allowed)
+    sums = PathSums(chain)
+    paths, scores = n_best_paths(chain, 4)
+    marginals = split(sums.marginals(), chain.lengths)
+    spans = np.array([(0, 2, 1, 2), (2, 4, 3, 4), (5, 6, 5, 6), (8, 13, 1, 2)])
+    found = np.exp(sums.log_prob_of_spans(spans))
+    expected = np.zeros(len(spans))
+    first = 0
+    for b, sequence in enumerate(all_paths(chain)):
+        assert sums.log_z[b] == pytest.approx(sequence.log_z, abs=1e-9)
+        assert sums.entropy()[b] == pytest.approx(-xlogy(sequence.probs).sum())
+        np.testing.assert_allclose(marginals[b], sequence.marginals(), atol=1e-9)
+        best = np.sort(sequence.scores)[::-1][:4]
+        np.testing.assert_allclose(scores[: len(best), b], best)
+        last = first + chain.lengths[b]
+        order = np.argsort(-sequence.scores)[:1]
+        assert paths[0, first:last].tolist() == sequence.paths[order[0]].tolist()
+        for i, (start, end, begin, inner) in enumerate(spans.tolist()):
+            if first <= start < last:
+                tags = [begin, *[inner] * (end - start - 1)]
+                is_span = (sequence.paths[:, start - first : end - first] == tags).all(
+                    axis=1
+                )
+                if end < last:
+                    is_span &= sequence.paths[:, end - first] != inner
+                expected[i] = sequence.probs[is_span].sum()
+        first = last
+    assert (expected > 0).all()
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
