@@ -1,13 +1,13 @@
 """The registered architectures: parts are wired here, arithmetic lives in layers."""
 
-from typing import cast
+from typing import Literal, cast
 
 from spacy.tokens import Doc
 from thinc.api import Dropout, HashEmbed, Maxout, Model, chain, concatenate
 
 from .errors import Errors
 from .layers import LSTM
-from .layers.char_lstm import CharLSTM
+from .layers.characters import CharCNN, CharLSTM
 from .layers.emissions import Decoder
 from .layers.fast_ops import use_fast_products
 from .layers.lexemes import Embed, lexical_attrs, per_lexeme
@@ -27,6 +27,9 @@ def build_lstm_encoder(
     dropout: float | None = None,
     skip: bool = False,
     grad_clip: float | None = None,
+    input_dropout: float | None = None,
+    output_dropout: float | None = None,
+    recurrent_dropout: float = 0.0,
 ) -> Encoder:
     """LSTM encoder (`spacy_lstm_ner.LSTMEncoder.v1`): a vector that knows its context
     for each token. A drop-in for `spacy.MaxoutWindowEncoder.v2` in any pipeline.
@@ -39,6 +42,10 @@ def build_lstm_encoder(
     skip (bool): Add each layer's input to its output where their widths agree.
     grad_clip (float | None): Element-wise limit of the gradient inside
         backpropagation through time; null for none.
+    input_dropout, output_dropout (float | None): Rate of the variational dropout before
+        the first layer and after the last one; null: as between layers.
+    recurrent_dropout (float): Rate of the variational dropout of what each layer reads
+        of its own output of the step before.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder.
     """
     return LSTM(
@@ -46,6 +53,9 @@ def build_lstm_encoder(
         bi=bidirectional,
         depth=depth,
         dropout=dropout,
+        input_dropout=input_dropout,
+        output_dropout=output_dropout,
+        recurrent_dropout=recurrent_dropout,
         skip=skip,
         grad_clip=grad_clip,
     )
@@ -58,6 +68,8 @@ def build_word_char_embed(
     char_width: int = 0,
     include_static_vectors: bool = False,
     word_dropout: float = 0.0,
+    fine_tune_vectors: bool = False,
+    char_kind: Literal["lstm", "cnn"] = "lstm",
 ) -> Tok2Vec:
     """Embedding of words (`spacy_lstm_ner.WordCharEmbed.v1`): hashed lexical
     attributes, characters and static vectors, mixed by a maxout layer; each distinct
@@ -66,11 +78,13 @@ def build_word_char_embed(
     width (int): Width of the output, and of the table of each attribute.
     attrs (List[str]): Lexical attributes, such as NORM, PREFIX, SUFFIX, SHAPE.
     rows (List[int]): Rows of the table of each attribute.
-    char_width (int): Width of the character LSTM, both directions together; 0: none.
+    char_width (int): Width of the vector that is made of the characters; 0: none.
     include_static_vectors (bool): Use the vectors of the vocab too, in the form of the
         word, in lower case, or with zeros for digits, whichever has one.
     word_dropout (float): Share of words that are hidden in training, so that the model
         learns to do without them.
+    fine_tune_vectors (bool): Learn an offset of the vector of each word met in training.
+    char_kind (str): How the characters are read: "lstm" or "cnn".
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
     RAISES ValueError: If a setting is out of its range (L040, L041, L044).
     """
@@ -83,9 +97,9 @@ def build_word_char_embed(
         ]
         parts.append(chain(lexical_attrs(), concatenate(*tables)))
     if char_width:
-        parts.append(chain(CharLSTM(char_width), Dropout()))
+        parts.append(chain(_characters(char_width, char_kind), Dropout()))
     if include_static_vectors:
-        parts.append(chain(WordVectors(width), Dropout()))
+        parts.append(chain(WordVectors(width, fine_tune=fine_tune_vectors), Dropout()))
     if len(rows) != len(attrs) or not parts:
         raise ValueError(Errors.L044.format(rows=rows, attrs=attrs))
     mix = Maxout(width, nP=3, dropout=0.0, normalize=True)
@@ -95,13 +109,18 @@ def build_word_char_embed(
     return per_lexeme(embed, attrs, word_dropout=word_dropout)
 
 
-def build_char_lstm_embed(width: int) -> Tok2Vec:
+def build_char_lstm_embed(width: int, kind: Literal["lstm", "cnn"] = "lstm") -> Tok2Vec:
     """Embedding of words by their characters alone (`spacy_lstm_ner.CharLSTMEmbed.v1`).
 
-    width (int): Width of the output, even: both directions together.
+    width (int): Width of the output; that of an LSTM is even, both directions together.
+    kind (str): How the characters are read: "lstm" or, a convolution, "cnn".
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
     """
-    return per_lexeme(CharLSTM(width), attrs=[])
+    return per_lexeme(_characters(width, kind), attrs=[])
+
+
+def _characters(width: int, kind: Literal["lstm", "cnn"]) -> Embed:
+    return {"lstm": CharLSTM, "cnn": CharCNN}[kind](width)
 
 
 def build_lstm_tagger(

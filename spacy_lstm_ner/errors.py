@@ -28,8 +28,8 @@ class Errors(metaclass=_WithCode):
         "or null for none."
     )
     L004 = (
-        "dropout = {dropout} is no probability: use 0 <= dropout < 1, or null for the "
-        "rate of the training loop."
+        "A dropout of {rate} is no probability: use 0 <= dropout < 1, or, except for "
+        "recurrent_dropout, null for the rate of the training loop."
     )
     L005 = (
         "The encoder got vectors of width {found}, but was built for width {nI}. If it "

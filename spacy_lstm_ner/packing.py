@@ -24,6 +24,8 @@ class Packing:
 
     sequences: For each packed row the number of its sequence; of the same step, those
         of longer sequences come first.  Shape (T,).
+    ranks: For each packed row its number within its step: that of its sequence by
+        length, longest first.  Shape (T,).
     rows: For each packed row the flat row.  Shape (T,).
     reversed_rows: The same with every sequence running backwards.  Shape (T,).
     previous: For the packed rows of step 1 and later, the packed row of the same
@@ -32,6 +34,7 @@ class Packing:
     """
 
     sequences: NDArray[np.intp]
+    ranks: NDArray[np.intp]
     rows: NDArray[np.intp]
     reversed_rows: NDArray[np.intp]
     previous: NDArray[np.intp]
@@ -62,12 +65,13 @@ def pack(lengths: NDArray[np.integer]) -> Packing:
     alive = np.searchsorted(-lengths, -np.arange(n_steps), side="left")
     starts = np.concatenate(([0], np.cumsum(alive))).astype(np.intp)
     step = np.repeat(np.arange(n_steps), alive)
-    rank = np.arange(len(step)) - starts[step]
+    ranks = np.arange(len(step)) - starts[step]
     later = step > 0
     return Packing(
-        sequences=order[rank],
-        rows=first_rows[rank] + step,
-        reversed_rows=first_rows[rank] + lengths[rank] - 1 - step,
-        previous=starts[step[later] - 1] + rank[later],
+        sequences=order[ranks],
+        ranks=ranks,
+        rows=first_rows[ranks] + step,
+        reversed_rows=first_rows[ranks] + lengths[ranks] - 1 - step,
+        previous=starts[step[later] - 1] + ranks[later],
         starts=starts.tolist(),
     )

@@ -26,7 +26,7 @@ from ..errors import Errors
 from ..packing import Packing, pack
 from ..types import Floats2d, Floats3d, Ints2d
 from .skip import Skip
-from .variational_dropout import VariationalDropout
+from .variational_dropout import VariationalDropout, rate_in_training
 
 
 def LSTM(
@@ -36,6 +36,9 @@ def LSTM(
     bi: bool = True,
     depth: int = 1,
     dropout: float | None = None,
+    input_dropout: float | None = None,
+    output_dropout: float | None = None,
+    recurrent_dropout: float = 0.0,
     skip: bool = False,
     grad_clip: float | None = None,
 ) -> Model[list[Floats2d], list[Floats2d]]:
@@ -46,8 +49,12 @@ def LSTM(
     nI (int | None): Width of the input; None infers it from the sample data.
     bi (bool): Read each sequence in both directions and concatenate the outputs.
     depth (int): Number of layers.
-    dropout (float | None): Rate of the variational dropout before each layer and
-        after the last one; None takes the rate of the training loop.
+    dropout (float | None): Rate of the variational dropout between layers; None takes
+        the rate of the training loop.
+    input_dropout, output_dropout (float | None): The rate before the first layer and
+        after the last one; None: as between layers.
+    recurrent_dropout (float): The rate of what each layer reads of its own output of
+        the step before.
     skip (bool): Add each layer's input to its output where their widths agree.
     grad_clip (float | None): Clip each element of the gradients that flow back from
         one step of time to the one before to [-grad_clip, grad_clip].
@@ -60,14 +67,24 @@ def LSTM(
         raise ValueError(Errors.L002.format(nO=nO))
     if grad_clip is not None and grad_clip <= 0:
         raise ValueError(Errors.L003.format(grad_clip=grad_clip))
-    if dropout is not None and not 0 <= dropout < 1:
-        raise ValueError(Errors.L004.format(dropout=dropout))
+    rates = [dropout if input_dropout is None else input_dropout]
+    rates += [dropout] * (depth - 1)
+    rates += [dropout if output_dropout is None else output_dropout]
+    for rate in (*rates, recurrent_dropout):
+        if rate is not None and not 0 <= rate < 1:
+            raise ValueError(Errors.L004.format(rate=rate))
     layers: list[Model[Ragged, Ragged]] = []
     for i in range(depth):
-        layer = lstm_layer(nO, nI if i == 0 else nO, bi=bi, grad_clip=grad_clip)
-        layers.append(VariationalDropout(dropout))
+        layer = lstm_layer(
+            nO,
+            nI if i == 0 else nO,
+            bi=bi,
+            dropout=recurrent_dropout,
+            grad_clip=grad_clip,
+        )
+        layers.append(VariationalDropout(rates[i]))
         layers.append(Skip(layer) if skip else layer)
-    layers.append(VariationalDropout(dropout))
+    layers.append(VariationalDropout(rates[depth]))
     model: Model[list[Floats2d], list[Floats2d]] = chain(
         list2ragged(), *layers, ragged2list()
     )
@@ -77,11 +94,18 @@ def LSTM(
 
 
 def lstm_layer(
-    nO: int, nI: int | None = None, *, bi: bool = True, grad_clip: float | None = None
+    nO: int,
+    nI: int | None = None,
+    *,
+    bi: bool = True,
+    dropout: float = 0.0,
+    grad_clip: float | None = None,
 ) -> Model[Ragged, Ragged]:
     """One LSTM layer; both directions advance in the same step.
 
     nO, nI, bi, grad_clip: As of `LSTM`.
+    dropout (float): The recurrent one: a mask for each sequence and feature of h_{t-1},
+        the same at every step, and off where the rate of the training loop is 0.
     RETURNS (Model[Ragged, Ragged]): (T, I) -> (T, O), with parameters Wx (D, I, G),
         Wh (D, H, G) and b (D, G).
     """
@@ -91,7 +115,7 @@ def lstm_layer(
         init=init,
         dims={"nO": nO, "nI": nI, "nD": 2 if bi else 1},
         params={"Wx": None, "Wh": None, "b": None},
-        attrs={"grad_clip": grad_clip},
+        attrs={"grad_clip": grad_clip, "rate": dropout, "dropout_rate": 0.0},
     )
 
 
@@ -143,7 +167,8 @@ def forward(
         Y_TO = _run(model, X_TI, rows_DT, packing).reshape(-1, nO)
         return Ragged(Y_TO, X.lengths), partial(_no_training, model)
     X_DTI = X_TI[rows_DT]
-    gates_DTG, C_DTH, tanhC_DTH, H_DTH = _run_and_keep(model, X_DTI, packing)
+    mask_DBH = _recurrent_mask(model, packing)
+    gates_DTG, C_DTH, tanhC_DTH, H_DTH = _run_and_keep(model, X_DTI, packing, mask_DBH)
     Y_TO = _unpack(xp, H_DTH, rows_DT).reshape(-1, nO)
 
     def backprop(dY: Ragged) -> Ragged:
@@ -151,8 +176,11 @@ def forward(
         Wx_DIG: Floats3d = model.get_param("Wx")
         dY_TDH = dY_TO.reshape(len(X_TI), nD, -1)
         dH_DTH = xp.stack([dY_TDH[rows_DT[d], d] for d in range(nD)])
-        dgates_DTG = _run_back(model, dH_DTH, gates_DTG, C_DTH, tanhC_DTH, packing)
+        kept = gates_DTG, C_DTH, tanhC_DTH
+        dgates_DTG = _run_back(model, dH_DTH, *kept, packing, mask_DBH)
         Hprev_DTH = _previous(xp, H_DTH, packing)
+        if mask_DBH is not None:
+            Hprev_DTH *= mask_DBH[:, xp.asarray(packing.ranks)]
         model.inc_grad("Wx", xp.matmul(X_DTI.transpose(0, 2, 1), dgates_DTG))
         model.inc_grad("Wh", xp.matmul(Hprev_DTH.transpose(0, 2, 1), dgates_DTG))
         model.inc_grad("b", dgates_DTG.sum(axis=1))
@@ -199,8 +227,20 @@ def _run(
 _BLOCK = 1024
 
 
+def _recurrent_mask(model: Model[Ragged, Ragged], packing: Packing) -> Floats3d | None:
+    """What is left of h_{t-1}, (D, B, H); None without dropout."""
+    rate = rate_in_training(model)
+    nD = model.get_dim("nD")
+    shape = nD, packing.n_first, model.get_dim("nO") // nD
+    mask: Floats3d | None = model.ops.get_dropout_mask(shape, rate) if rate else None
+    return mask
+
+
 def _run_and_keep(
-    model: Model[Ragged, Ragged], X_DTI: Floats3d, packing: Packing
+    model: Model[Ragged, Ragged],
+    X_DTI: Floats3d,
+    packing: Packing,
+    mask_DBH: Floats3d | None,
 ) -> tuple[Floats3d, Floats3d, Floats3d, Floats3d]:
     """The recurrence for training: activated gates, cells, tanh of the cells and
     outputs of all steps, in the packed order."""
@@ -214,6 +254,8 @@ def _run_and_keep(
     for start, end in packing.steps():
         now, before = slice(start, end), slice(last, last + end - start)
         previous = (H[:, before], C[:, before]) if start else None
+        if previous and mask_DBH is not None:
+            previous = previous[0] * mask_DBH[:, : end - start], previous[1]
         _step(xp, gates[:, now], previous, Wh_DHG, C[:, now], tanhC[:, now], H[:, now])
         last = start
     return gates, C, tanhC, H
@@ -273,6 +315,7 @@ def _run_back(
     C_DTH: Floats3d,
     tanhC_DTH: Floats3d,
     packing: Packing,
+    mask_DBH: Floats3d | None,
 ) -> Floats3d:
     """Backpropagation through time: the gradient of the gates' inputs, of all steps.
 
@@ -308,6 +351,8 @@ def _run_back(
         if start:
             dh_next = xp.matmul(dg.reshape(nD, -1, 4 * nH), WhT_DGH)
             dc_next = dc * f[:, now]
+            if mask_DBH is not None:
+                dh_next *= mask_DBH[:, : end - start]
             if limit is not None:
                 xp.clip(dh_next, -limit, limit, out=dh_next)
                 xp.clip(dc_next, -limit, limit, out=dc_next)

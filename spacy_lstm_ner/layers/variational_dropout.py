@@ -27,9 +27,7 @@ def forward(
     model: Model[Ragged, Ragged], X: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     """Scale the kept features by 1 / (1 - rate), so that the mean stays."""
-    rate = model.attrs["dropout_rate"] if is_train else 0.0
-    if rate and model.attrs["rate"] is not None:
-        rate = model.attrs["rate"]
+    rate = rate_in_training(model) if is_train else 0.0
     if not rate:
         return X, _identity
     shape = (len(X.lengths), get_width(X.dataXd))
@@ -41,6 +39,13 @@ def forward(
         return Ragged(dY.dataXd * mask_TI, dY.lengths)
 
     return Ragged(X.dataXd * mask_TI, X.lengths), backprop
+
+
+def rate_in_training(model: Model[Ragged, Ragged]) -> float:
+    """The rate of a layer in training: its own, or that of the training loop if it has
+    none; 0 where that of the training loop is."""
+    own, of_loop = model.attrs["rate"], float(model.attrs["dropout_rate"])
+    return of_loop if own is None or not of_loop else float(own)
 
 
 def _identity(dY: Ragged) -> Ragged:

@@ -82,6 +82,18 @@ def test_numeric_gradient_through_a_fixed_mask(rate):
     assert max(errors.values()) < NUMERIC, errors
 
 
+@both_depths
+@both_directions
+def test_numeric_gradient_through_recurrent_masks(depth, bi):
+    model = make_lstm(depth=depth, bi=bi, dropout=0.0, recurrent_dropout=0.5)
+    set_dropout_rate(model, 0.1)
+    X = random_vectors(UNEVEN, 3)
+    fix_random_seed(0)
+    assert not equal(model(X, is_train=True)[0], model.predict(X))
+    errors = gradient_errors(model, X, random_sum())
+    assert max(errors.values()) < NUMERIC, errors
+
+
 @pytest.mark.parametrize("bi", [False, True])
 def test_check_fails_for_a_gradient_that_is_zero(bi):
     model = make_lstm(bi=bi)
@@ -328,7 +340,10 @@ def test_a_copy_is_another_model():
         ({"nO": -1, "bi": False}, r"\[L002\].*width = -1"),
         ({"nO": 4, "grad_clip": 0}, r"\[L003\].*grad_clip = 0 .*null"),
         ({"nO": 4, "grad_clip": -1.0}, r"\[L003\].*positive limit"),
-        ({"nO": 4, "dropout": 1.0}, r"\[L004\].*dropout = 1\.0 .*0 <= dropout < 1"),
+        ({"nO": 4, "dropout": 1.0}, r"\[L004\].*dropout of 1\.0 .*0 <= dropout < 1"),
+        ({"nO": 4, "input_dropout": 1.5}, r"\[L004\].*dropout of 1\.5 "),
+        ({"nO": 4, "output_dropout": -1}, r"\[L004\].*dropout of -1 "),
+        ({"nO": 4, "recurrent_dropout": 1.0}, r"\[L004\].*dropout of 1\.0 "),
         ({"nO": 4, "dropout": -0.1}, r"\[L004\].*null"),
     ],
 )

@@ -7,7 +7,7 @@ from spacy.attrs import LOWER, ORTH
 from spacy.tokens import Doc
 from spacy.vectors import Vectors
 from thinc.api import Adam, Model, fix_random_seed
-from util import numeric_gradient, random_sum, relative_error
+from util import numeric_gradient, parameters, random_sum, relative_error
 
 from spacy_lstm_ner.layers.lexemes import Lexemes, per_lexeme
 from spacy_lstm_ner.layers.word_vectors import WordVectors
@@ -256,4 +256,73 @@ def test_save_and_load():
     words = lexemes(make_nlp(**table()).vocab, ["Apple", "ROME"])
     model = make()
     fresh = WordVectors(3).from_bytes(model.to_bytes())
+    np.testing.assert_array_equal(fresh.predict(words), model.predict(words))
+
+
+# Fine-tuning
+
+
+def tuned(vocab, texts, **settings):
+    """A layer that met words, with random offsets; and the words."""
+    fix_random_seed(0)
+    model, words = WordVectors(3, fine_tune=True), lexemes(vocab, texts, **settings)
+    model.initialize(X=words)
+    model(words, is_train=True)
+    (offsets,) = model.layers
+    for key in offsets.param_names:
+        E = offsets.get_param(key)
+        E += np.random.default_rng(0).standard_normal(E.shape).astype("f")
+    return model, words
+
+
+def test_fine_tuning_starts_with_the_vectors_as_they_are():
+    words = lexemes(make_nlp(**table()).vocab, ["Apple", "unknown", "ROME"])
+    fix_random_seed(0)
+    model = WordVectors(3, fine_tune=True)
+    model.initialize(X=words)
+    Y, _ = model(words, is_train=True)
+    np.testing.assert_array_equal(Y, make().predict(words))
+
+
+def test_numeric_gradient_of_offsets():
+    vocab = make_nlp(**table()).vocab
+    model, words = tuned(vocab, ["Apple", "x", "ROME", "b0", "rome"], hidden=[3])
+    loss = random_sum()
+    Y, backprop = model(words, is_train=True)
+    assert backprop(loss([Y])[1][0]) == []
+    names = [name for name, _, _ in parameters(model)]
+    assert names == ["0.word_vectors.W", "1.seen_table.E0"]
+    for name, node, key in parameters(model):
+        numeric = numeric_gradient(
+            lambda: loss([model(words, True)[0]])[0], node.get_param(key), eps=3e-2
+        )
+        assert relative_error(node.get_grad(key), numeric) < 1e-3, name
+
+
+def test_offsets_of_words_that_training_met():
+    vocab = make_nlp(**table()).vocab
+    model, _ = tuned(vocab, ["Apple", "ROME", "unknown", "b0"], hidden=[3])
+    assert len(model.layers[0].attrs["row_of_key"]) == 2
+    Y = model.predict(lexemes(vocab, ["ROME", "Rome", "rome", "b0", "unknown", "b4"]))
+    frozen = expected(["rome", "rome", "rome", "b0", None, "b4"])
+    moved = ~np.isclose(Y, frozen @ model.get_param("W").T, atol=1e-5).all(axis=1)
+    assert moved.tolist() == [True, True, True, False, False, False]
+    np.testing.assert_array_equal(Y[0], Y[1])  # they share a vector
+    np.testing.assert_array_equal(vocab.vectors.data, table()["data"])
+
+
+def test_offsets_of_floret_words():
+    data = np.random.default_rng(0).standard_normal((50, WIDTH)).astype("f")
+    vocab = make_nlp(data=data, mode="floret", minn=2, maxn=4, hash_count=2).vocab
+    model, _ = tuned(vocab, ["Rome", "x"], hidden=[1])
+    Y = model.predict(lexemes(vocab, ["Rome", "rome", "x"]))
+    wanted = np.array([vocab.vectors[text] for text in ["Rome", "rome", "x"]])
+    moved = ~np.isclose(Y, wanted @ model.get_param("W").T, atol=1e-5).all(axis=1)
+    assert moved.tolist() == [True, False, False]
+
+
+def test_save_and_load_offsets():
+    vocab = make_nlp(**table()).vocab
+    model, words = tuned(vocab, ["Apple", "ROME"])
+    fresh = WordVectors(3, fine_tune=True).from_bytes(model.to_bytes())
     np.testing.assert_array_equal(fresh.predict(words), model.predict(words))

@@ -1,4 +1,4 @@
-"""The character LSTM: gradients against central differences, states against PyTorch."""
+"""Words by characters: gradients against central differences, vectors against PyTorch."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from util import (
     zero_gradients,
 )
 
-from spacy_lstm_ner.layers.char_lstm import CharLSTM
+from spacy_lstm_ner.layers.characters import CharCNN, CharLSTM
 from spacy_lstm_ner.layers.lexemes import Lexemes, per_lexeme
 
 # float32 against central differences.
@@ -27,6 +27,9 @@ SCRIPTS += ["👩\u200d👧", "e\u0301", "\u00e9"]  # the last two look the same
 SPACES = [" ", "  ", "\n", "\t", "\u00a0", "\u3000", "\u200b", "\0"]
 
 
+both_kinds = pytest.mark.parametrize("kind", [CharLSTM, CharCNN])
+
+
 def lexemes(texts):
     """Words as `per_lexeme` gives them."""
     vocab = Vocab()
@@ -35,9 +38,9 @@ def lexemes(texts):
     return Lexemes(orths, attrs, np.zeros(len(texts), dtype=bool), vocab)
 
 
-def make(nO=4, *, seed=0, **settings):
+def make(nO=4, *, seed=0, kind=CharLSTM, **settings):
     fix_random_seed(seed)
-    model = CharLSTM(nO, **settings).initialize()
+    model = kind(nO, **settings).initialize()
     for _, node, key in parameters(model):
         # Zero biases would hide a swapped gate, small vectors a lost one.
         param = node.get_param(key)
@@ -48,7 +51,7 @@ def make(nO=4, *, seed=0, **settings):
 
 def with_long_memory(model):
     """The forget gates of the LSTM wide open, so that distant characters matter."""
-    lstm = model.layers[1]
+    (lstm,) = model.layers[1].layers
     b = lstm.get_param("b").copy()
     nH = b.shape[1] // 4
     b[:, nH : 2 * nH] = 5
@@ -66,10 +69,11 @@ def assert_all_differ(rows):
         assert np.abs(others - row).max(axis=1).min() > 1e-5, i
 
 
-def test_numeric_gradient():
+@both_kinds
+def test_numeric_gradient(kind):
     # The last words are cut; characters repeat within and across words.
     words = lexemes(["abba", "a", "Łódź", "😀b", "ab" * 31, "\n"])
-    model = make(nC=3, rows=7)
+    model = make(nC=3, rows=7, kind=kind)
     loss = random_sum()
 
     def value():
@@ -78,10 +82,12 @@ def test_numeric_gradient():
     Y, backprop = model(words, True)
     zero_gradients(model)
     assert backprop(loss([Y])[1][0]) == []
-    assert len(parameters(model)) == 4
+    assert len(parameters(model)) == {CharLSTM: 4, CharCNN: 3}[kind]
     for name, node, key in parameters(model):
         found = node.get_grad(key).copy()
-        numeric = numeric_gradient(value, node.get_param(key), eps=3e-2)
+        # Small steps for the convolution: a larger one may change which value is largest.
+        eps = {CharLSTM: 3e-2, CharCNN: 3e-3}[kind]
+        numeric = numeric_gradient(value, node.get_param(key), eps)
         assert relative_error(found, numeric) < NUMERIC, name
 
 
@@ -89,7 +95,7 @@ def test_numeric_gradient():
 def test_states_against_pytorch(nO):
     torch = pytest.importorskip("torch", reason="needs the extra `torch`")
     model = with_long_memory(make(nO, nC=5))
-    embed, lstm = model.layers
+    embed, (lstm,) = model.layers[0], model.layers[1].layers
     reference = torch_lstm([lstm])
     texts = [*SCRIPTS, *SPACES, "xy" * 30, "yx" * 29 + "y"]
     for text, found in zip(texts, vectors_of(model, texts), strict=True):
@@ -102,15 +108,32 @@ def test_states_against_pytorch(nO):
         np.testing.assert_allclose(found, expected, **SAME, err_msg=repr(text))
 
 
-def test_training_and_prediction_agree():
-    model, words = make(), lexemes([*SCRIPTS, "x" * 200])
+def test_convolution_against_pytorch():
+    torch = pytest.importorskip("torch", reason="needs the extra `torch`")
+    model = make(6, nC=5, kind=CharCNN)
+    embed, (linear,) = model.layers[0], [n for n in model.walk() if n.name == "linear"]
+    W = linear.get_param("W").reshape(6, 3, 5).transpose(0, 2, 1)  # O, C, window
+    weight, bias = (torch.from_numpy(x.copy()) for x in (W, linear.get_param("b")))
+    texts = [*SCRIPTS, *SPACES, "xy" * 30]
+    for text, found in zip(texts, vectors_of(model, texts), strict=True):
+        codes = np.array([[ord(char)] for char in text], dtype="uint64")
+        X = torch.from_numpy(embed.predict(codes).T.copy())
+        Y = torch.nn.functional.conv1d(X, weight, bias, padding=1)
+        expected = Y.max(dim=1).values.numpy()
+        np.testing.assert_allclose(found, expected, **SAME, err_msg=repr(text))
+
+
+@both_kinds
+def test_training_and_prediction_agree(kind):
+    model, words = make(kind=kind), lexemes([*SCRIPTS, "x" * 200])
     Y, _ = model(words, is_train=True)
     assert Y.dtype == "float32"
     np.testing.assert_allclose(model.predict(words), Y, **SAME)
 
 
-def test_word_does_not_depend_on_others():
-    model = make(8)
+@both_kinds
+def test_word_does_not_depend_on_others(kind):
+    model = make(8, kind=kind)
     texts = [*SCRIPTS, "y" * 61, *SPACES]
     together = vectors_of(model, texts)
     np.testing.assert_allclose(vectors_of(model, texts[::-1])[::-1], together, **SAME)
@@ -118,8 +141,9 @@ def test_word_does_not_depend_on_others():
         np.testing.assert_allclose(vectors_of(model, [text])[0], expected, **SAME)
 
 
-def test_characters_of_all_scripts_and_white_space_are_told_apart():
-    assert_all_differ(vectors_of(make(8), [*SCRIPTS, *SPACES]))
+@both_kinds
+def test_characters_of_all_scripts_and_white_space_are_told_apart(kind):
+    assert_all_differ(vectors_of(make(8, kind=kind), [*SCRIPTS, *SPACES]))
 
 
 def test_order_case_and_length_matter():
@@ -166,14 +190,16 @@ def test_width_out_of_range(nO):
 
 
 def test_settings_reach_the_parts():
-    embed, lstm = CharLSTM(6, nC=5, rows=11).layers
+    embed, states = CharLSTM(6, nC=5, rows=11).layers
+    (lstm,) = states.layers
     assert embed.get_dim("nO") == lstm.get_dim("nI") == 5
     assert lstm.get_dim("nO") == 6
     assert [n.get_dim("nV") for n in embed.walk() if n.has_dim("nV")] == [11]
 
 
-def test_callers_arrays_stay():
-    model = make()
+@both_kinds
+def test_callers_arrays_stay(kind):
+    model = make(kind=kind)
     Y, backprop = model(lexemes(["ab", "c"]), is_train=True)
     Y_before, dY = Y.copy(), np.ones_like(Y)
     backprop(dY)
@@ -181,13 +207,14 @@ def test_callers_arrays_stay():
     np.testing.assert_array_equal(Y, Y_before)
 
 
-def test_save_and_load():
-    model, other = make(seed=1), make(seed=2)
+@both_kinds
+def test_save_and_load(kind):
+    model, other = make(seed=1, kind=kind), make(seed=2, kind=kind)
     words = lexemes(SCRIPTS)
     assert not np.allclose(other.predict(words), model.predict(words))
     other.from_bytes(model.to_bytes())
     np.testing.assert_array_equal(other.predict(words), model.predict(words))
-    fresh = CharLSTM(4).from_bytes(model.to_bytes())
+    fresh = kind(4).from_bytes(model.to_bytes())
     np.testing.assert_array_equal(fresh.predict(words), model.predict(words))
 
 
