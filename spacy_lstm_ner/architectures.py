@@ -83,7 +83,8 @@ def build_word_char_embed(
         word, in lower case, or with zeros for digits, whichever has one.
     word_dropout (float): Share of words that are hidden in training, so that the model
         learns to do without them.
-    fine_tune_vectors (bool): Learn an offset of the vector of each word met in training.
+    fine_tune_vectors (bool): Learn an offset of the vector of each word that
+        training meets.
     char_kind (str): How the characters are read: "lstm" or "cnn".
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
     RAISES ValueError: If a setting is out of its range (L040, L041, L044).

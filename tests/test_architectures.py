@@ -114,7 +114,7 @@ def losses(model, docs, n_updates=12):
 
 
 def rates(encode):
-    """The rates of dropout of an encoder's layers: input, ..., output, recurrent ones."""
+    """The rates of dropout of an encoder: input, ..., output, recurrent ones."""
     nodes = [node for node in encode.walk() if "rate" in node.attrs]
     nodes.sort(key=lambda node: node.name == "lstm_layer")
     return [node.attrs["rate"] for node in nodes]

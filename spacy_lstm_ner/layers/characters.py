@@ -50,7 +50,9 @@ def CharCNN(nO: int, *, nC: int = 32, rows: int = 1000) -> Embed:
     RETURNS (Model[Lexemes, Floats2d]): Words -> (L, O). Of words of more than 60
         characters, the first and the last 30 count.
     """
-    convolve = chain(expand_window(1), with_array(Linear(nO, 3 * nC)), reduce_max())
+    convolve: Summarize = chain(
+        expand_window(1), with_array(Linear(nO, 3 * nC)), reduce_max()
+    )
     return _characters("char_cnn", nO, nC, rows, convolve)
 
 
@@ -69,7 +71,7 @@ def _init_all(model: Model[Any, Any], X: Any = None, Y: Any = None) -> None:
 def forward(
     model: Embed, X: Lexemes, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], list[Any]]]:
-    """The vectors of the characters, and of the words from them, of all words at once."""
+    """The vectors of the characters, and from them those of the words, all at once."""
     embed, summarize = model.layers
     xp = model.ops.xp
     texts = [_shorten(text) for text in X.texts()]
@@ -98,7 +100,7 @@ def _shorten(text: str) -> str:
 def _last_states(
     model: Summarize, X: Ragged, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Ragged]]:
-    """The last state of each direction: the backward one ends at the first character."""
+    """The last state of each direction; the backward one ends at the first row."""
     xp = model.ops.xp
     states, backprop_lstm = model.layers[0](X, is_train)
     nH = states.dataXd.shape[1] // 2

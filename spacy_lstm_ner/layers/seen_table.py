@@ -17,9 +17,9 @@ def SeenTable(nO: int | None = None) -> Table:
     """A learned vector for each key that training has met; 0 for all others, and at
     first.
 
-    The rows are parameters in blocks ("E0", "E1", ...): a new block takes no part in
-    what the optimizer remembers of the older ones, and a step moves only the blocks that
-    its batch has met. So memory is proportional to the number of keys met.
+    The rows are parameters in blocks ("E0", "E1", ...): what the optimizer remembers
+    of a block stays right when a new one comes, and memory is proportional to the number
+    of keys met.
 
     nO (int | None): Width of the vectors.
     RETURNS (Model[Keys, Floats2d]): (N,) -> (N, O). Key -1 stands for none.

@@ -1,4 +1,4 @@
-"""Words by characters: gradients against central differences, vectors against PyTorch."""
+"""Words by characters: gradients by central differences, vectors against PyTorch."""
 
 import numpy as np
 import pytest
@@ -85,7 +85,7 @@ def test_numeric_gradient(kind):
     assert len(parameters(model)) == {CharLSTM: 4, CharCNN: 3}[kind]
     for name, node, key in parameters(model):
         found = node.get_grad(key).copy()
-        # Small steps for the convolution: a larger one may change which value is largest.
+        # A larger step may change which value of the convolution is the largest.
         eps = {CharLSTM: 3e-2, CharCNN: 3e-3}[kind]
         numeric = numeric_gradient(value, node.get_param(key), eps)
         assert relative_error(found, numeric) < NUMERIC, name
