@@ -55,8 +55,10 @@ def per_lexeme(
     embed (Model[Lexemes, Floats2d]): Gives a vector for each word.
     attrs (Sequence[str]): Names of the lexical attributes that it uses.
     word_dropout (float): Share of tokens whose word is hidden in training: what is left
-        is its parts (affixes, shape, characters), as for unknown words (Lample et al.
-        2016). A `drop` of 0 turns it off.
+        is its parts (affixes, shape, characters), as of unknown words (Lample et al.
+        2016). A `drop` of 0 turns it off. In prediction, the words that training never
+        met are hidden: an attribute that identifies them would be looked up in rows of
+        hash tables that were learned for other words.
     RETURNS (Model[List[Doc], List[Floats2d]]): (T_b, O) for each Doc b.
     RAISES ValueError: If `word_dropout` is no probability (L040), or an attribute is
         unknown (L041).
@@ -77,6 +79,8 @@ def per_lexeme(
             "attrs": [ORTH, *ids],
             "word_dropout": word_dropout,
             "dropout_rate": 0.0,
+            # The values that training has met, of each attribute that identifies words.
+            "met": {},
         },
     )
 
@@ -87,6 +91,7 @@ def init(
     Y: list[Floats2d] | None = None,
 ) -> None:
     """Initialize the embedding by the words of sample Docs."""
+    model.attrs["met"] = {}
     words = _distinct(X, model.attrs["attrs"], 0.0)[0] if X else None
     model.layers[0].initialize(X=words)
 
@@ -101,7 +106,10 @@ def forward(
         return [ops.alloc2f(0, nO) for _ in X], _no_tokens
     is_on = is_train and model.attrs["dropout_rate"] > 0
     rate = model.attrs["word_dropout"] if is_on else 0.0
-    words, word_of_token = _distinct(X, model.attrs["attrs"], rate)
+    ids = model.attrs["attrs"]
+    words, word_of_token = _distinct(X, ids, rate)
+    if model.attrs["word_dropout"]:
+        _note_or_hide(words.attrs, ids[1:], model.attrs["met"], is_train)
     rows = ops.asarray1i(word_of_token)
     Y_LO, backprop_embed = model.layers[0](words, is_train)
     ends = np.cumsum([len(doc) for doc in X])
@@ -139,6 +147,26 @@ def _distinct(
     words = columns[first]
     lexemes = Lexemes(words[:, 0], words[:, 1:], hidden[first], docs[0].vocab)
     return lexemes, word_of_token
+
+
+def _note_or_hide(
+    attrs: NDArray[np.uint64],
+    ids: Sequence[int],
+    met: dict[int, dict[int, None]],
+    note: bool,
+) -> None:
+    """Note the words in training; afterwards hide those that were never noted.
+
+    attrs: Of distinct words (L, A); changed in place.
+    """
+    for column, id_ in enumerate(ids):
+        if id_ in _IDENTIFYING:
+            values = attrs[:, column].tolist()
+            if note:
+                met.setdefault(id_, {}).update(dict.fromkeys(values))
+            elif id_ in met:
+                is_new = np.array([v not in met[id_] for v in values], dtype=bool)
+                attrs[is_new, column] = 0
 
 
 # The golden ratio in 64 bits (Knuth's multiplicative hashing).

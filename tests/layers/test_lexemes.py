@@ -331,3 +331,56 @@ def test_lexical_attrs(docs):
     np.testing.assert_array_equal(Y, words.attrs)
     assert Y.dtype == "uint64"
     assert backprop(np.ones_like(Y)) == []
+
+
+# Unknown words
+
+
+def trained(docs, **settings):
+    """A model with word dropout that met the words of Docs in training."""
+    model, _ = dropping(**settings)
+    model(docs, is_train=True)
+    return model
+
+
+def test_words_that_training_never_met_are_hidden(nlp):
+    model = trained([nlp.make_doc("Ada met Bob")], rate=0.001)
+    doc = nlp.make_doc("bob met Grace")
+    (Y,), _ = model([doc], is_train=False)
+    wanted = expected(doc)
+    orth, lower, norm = 1, 2, 3
+    wanted[0, orth] = 0  # "Bob" was met, "bob" in no other form
+    wanted[2, [orth, lower, norm]] = 0
+    np.testing.assert_array_equal(Y, wanted)
+
+
+def test_a_word_that_was_always_hidden_is_unknown(nlp):
+    doc = nlp.make_doc("Ada")
+    model = trained([doc], rate=0.999999)
+    assert not model.predict([doc])[0][:, 1 : 1 + IDENTIFYING].any()
+
+
+def test_training_goes_on_with_new_words(nlp):
+    old, new = nlp.make_doc("Ada met Bob"), nlp.make_doc("Grace met Alan")
+    model = trained([old], rate=0.001)
+    set_dropout_rate(model, 0.0)
+    model([new], is_train=True)
+    for doc in (old, new):
+        np.testing.assert_array_equal(model.predict([doc])[0], expected(doc))
+
+
+def test_no_word_is_unknown_without_word_dropout(nlp):
+    model = trained([nlp.make_doc("Ada")], rate=0.0)
+    doc = nlp.make_doc("Grace")
+    np.testing.assert_array_equal(model.predict([doc])[0], expected(doc))
+
+
+def test_known_words_are_saved_and_forgotten_at_initialization(nlp):
+    model, doc = trained([nlp.make_doc("Ada")], rate=0.001), nlp.make_doc("Ada Bob")
+    fresh, _ = dropping(rate=0.001)
+    fresh.from_bytes(model.to_bytes())
+    Y = fresh.predict([doc])
+    np.testing.assert_array_equal(Y, model.predict([doc]))
+    assert not np.array_equal(Y[0], expected(doc))
+    fresh.initialize()
+    np.testing.assert_array_equal(fresh.predict([doc])[0], expected(doc))
