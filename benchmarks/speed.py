@@ -3,7 +3,7 @@
     python benchmarks/speed.py train.conll
 
 All pipelines are tokenizer + entity recognizer: `lstm_ner` of configs/default.cfg, the
-same in other settings, and `ner` of spaCy's quickstart (`spacy init config -p ner -o
+same in other settings, that of configs/small.cfg, and `ner` of spaCy's quickstart (`spacy init config -p ner -o
 efficiency`). Each is trained for three passes, so that it finds entities; then all
 annotate the texts in turn, several times. What counts is the ratio within a round:
 absolute figures depend on the machine.
@@ -32,14 +32,15 @@ from spacy.util import load_config, load_model_from_config, minibatch
 from spacy_lstm_ner import decode
 from spacy_lstm_ner.readers import ConllCorpus
 
-DEFAULT_CONFIG = Path(__file__).parent.parent / "configs" / "default.cfg"
+CONFIGS = Path(__file__).parent.parent / "configs"
 PROBABILITY = {"decoding": "probability", "threshold": 0.2}
-# Settings of lstm_ner, and what to compare each with.
-VARIANTS: dict[str, tuple[dict[str, Any], str]] = {
-    "lstm_ner": ({}, "ner"),
-    "no confidence": ({}, "lstm_ner"),
-    "probability": (PROBABILITY, "lstm_ner"),
-    "CRF": ({"model.decode.@layers": "spacy_lstm_ner.CRF.v1"}, "lstm_ner"),
+# Configs and settings of lstm_ner, and what to compare each with.
+VARIANTS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "lstm_ner": ("default", {}, "ner"),
+    "no confidence": ("default", {}, "lstm_ner"),
+    "probability": ("default", PROBABILITY, "lstm_ner"),
+    "CRF": ("default", {"model.decode.@layers": "spacy_lstm_ner.CRF.v1"}, "lstm_ner"),
+    "small": ("small", {}, "lstm_ner"),
 }
 
 
@@ -55,9 +56,9 @@ def main() -> None:
         lang="en", pipeline=["ner"], optimize="efficiency", silent=True
     )
     rivals = {"ner": load_model_from_config(quickstart, auto_fill=True)}
-    for name, (settings, _) in VARIANTS.items():
+    for name, (stem, settings, _) in VARIANTS.items():
         overrides = {f"components.lstm_ner.{key}": v for key, v in settings.items()}
-        config = load_config(DEFAULT_CONFIG, overrides=overrides)
+        config = load_config(CONFIGS / f"{stem}.cfg", overrides=overrides)
         rivals[name] = load_model_from_config(config, auto_fill=True)
     texts = [eg.reference.text for eg in examples]
     n_words = sum(len(doc) for doc in spacy.blank("en").pipe(texts))
@@ -80,7 +81,7 @@ def main() -> None:
         "words": n_words,
         "batch_size": args.batch_size,
     }
-    for name, (_, rival) in VARIANTS.items():
+    for name, (_, _, rival) in VARIANTS.items():
         ratios = [speeds[name] / speeds[rival] for speeds in rounds]
         median, low, high = statistics.median(ratios), min(ratios), max(ratios)
         result[f"{name} / {rival}"] = f"{median:.2f} ({low:.2f} to {high:.2f})"
