@@ -19,6 +19,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus
 from spacy.util import minibatch
+from spacy.vocab import Vocab
 
 from .bio import INVALID, SCHEMES
 from .calibration import (
@@ -115,6 +116,12 @@ def _add_data_commands(commands: Any) -> None:
     convert.add_argument(
         "--limit", type=int, default=0, metavar="N", help="number of Docs; default: all"
     )
+
+    raw_text = _add(
+        commands, "raw-text", _raw_text, "write texts as JSON lines, for spacy pretrain"
+    )
+    raw_text.add_argument("inputs", nargs="+", type=Path, metavar="DATA.spacy")
+    raw_text.add_argument("output", type=Path, metavar="OUTPUT.jsonl")
 
     vectors = _add(
         commands,
@@ -238,6 +245,17 @@ def _convert(inputs: list[str], output: Path, **settings: Any) -> None:
     DocBin(docs=docs).to_disk(output)
     labels = [ent.label_ for doc in docs for ent in doc.ents]
     _print_counts(output, len(docs), sum(map(len, docs)), labels)
+
+
+def _raw_text(inputs: list[Path], output: Path) -> None:
+    _check_suffix(output, ".jsonl")
+    texts = []
+    for path in inputs:
+        _check_data(path)
+        texts += [doc.text for doc in DocBin().from_disk(path).get_docs(Vocab())]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    srsly.write_jsonl(output, [{"text": text} for text in texts])
+    print(f"{output}: {len(texts)} texts")
 
 
 def _vectors(output: Path, limit: int | None) -> None:

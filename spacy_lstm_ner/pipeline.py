@@ -56,6 +56,8 @@ rows = [5000, 1000, 2500, 2500]
 char_width = 0
 include_static_vectors = false
 word_dropout = 0.3
+fine_tune_vectors = false
+char_kind = "lstm"
 
 [model.encode]
 @architectures = "spacy_lstm_ner.LSTMEncoder.v1"
@@ -65,6 +67,9 @@ bidirectional = true
 dropout = null
 skip = true
 grad_clip = null
+input_dropout = null
+output_dropout = null
+recurrent_dropout = 0.0
 
 [model.decode]
 @layers = "spacy_lstm_ner.LogSoftmax.v1"
@@ -473,7 +478,7 @@ class LSTMNer(TrainablePipe):
         self,
         examples: Iterable[Example],
         *,
-        drop: float = 0.0,
+        drop: float = 0.1,
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
@@ -484,7 +489,10 @@ class LSTMNer(TrainablePipe):
         examples (Iterable[Example]): The batch; its annotation does not matter. Texts
             with entities of new labels should not be among them: the old model holds
             that they have none.
-        drop (float): Rate of dropout.
+        drop (float): Rate of dropout. Not 0, which would turn word dropout off: texts that
+            are known word by word don't rehearse what to do with unknown words, and that
+            is what is forgotten first. `nlp.rehearse` passes another one in
+            `component_cfg`.
         sgd (Optional[Optimizer]): Changes the weights; without it gradients add up.
         losses (Optional[Dict[str, float]]): The loss is added under the component's
             name: cross-entropy of the paths with those of the old model, in nats.

@@ -91,6 +91,16 @@ def test_convert_passes_the_settings_of_the_reader(tmp_path: Path):
     assert [ent.label_ for ent in doc.ents] == ["PER"]
 
 
+def test_raw_text(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    other, output = tmp_path / "other.spacy", tmp_path / "raw" / "texts.jsonl"
+    doc = spacy.blank("en")('Caf\u00e9 \u2013 "closed"\n')
+    DocBin(docs=[doc]).to_disk(other)
+    assert main(["raw-text", str(data), str(other), str(output)]) == 0
+    assert f"{output}: 3 texts" in capsys.readouterr().out
+    texts = ["Sharon flew to Miami ", "No <b> ", doc.text]
+    assert list(srsly.read_jsonl(output)) == [{"text": text} for text in texts]
+
+
 def test_visualize(
     model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -130,6 +140,9 @@ def test_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         (["scores", "{conll}"], "error"),
         (["scores", "{model}/meta.json"], "L204.*meta.json"),
         (["demo-corpus", "{conll}"], "File exists.*train.conll"),
+        (["raw-text", "{data}", "{missing}", "{new}.jsonl"], "L202.*missing"),
+        (["raw-text", "{data}", "{conll}", "{new}.jsonl"], "L203.*train.conll"),
+        (["raw-text", "{data}", "{data}"], "L201.*'.jsonl'"),
     ],
 )
 def test_careless_use_gets_a_message(
@@ -162,6 +175,7 @@ def test_careless_use_gets_a_message(
         ["convert"],
         ["convert", "a", "b.spacy", "--docs", "c"],
         ["sing"],
+        ["raw-text", "a.jsonl"],
         ["calibrate", "a", "b"],
         ["calibrate", "a", "b", "c", "--beta", "much"],
         ["reliability", "a", "b"],

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import srsly
+from thinc.api import Config
 from weasel.cli.run import project_run
 from weasel.util import load_project_config
 
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CORPORA = ["demo", "wnut17"]
 
 # Of spaCy's own command line, what the workflow uses.
-SPACY_COMMANDS = ["debug", "evaluate", "package", "project", "train"]
+SPACY_COMMANDS = ["debug", "evaluate", "package", "pretrain", "project", "train"]
 
 
 @pytest.fixture
@@ -126,6 +127,15 @@ def test_workflow_runs_and_skips_what_is_done(
     _run(project)
     out = capfd.readouterr().out
     assert out.count("Skipping") == len(config["workflows"]["all"])
+    weights = "training/demo-tok2vec/model-last.bin"
+    _run(project, "pretrain")
+    assert (project / weights).is_file()
+    settings = {"vars.config": "pretrain", "vars.init_tok2vec": weights}
+    project_run(project, "train", overrides=settings)
+    trained = Config().from_disk(
+        project / "training/demo-pretrain/model-best/config.cfg"
+    )
+    assert trained["initialize"]["init_tok2vec"] == weights
     pytest.importorskip("matplotlib", reason="needs the extra `plots`")
     _run(project, "reliability")
     assert (project / "visualizations" / "demo-default-reliability.svg").is_file()
