@@ -3,10 +3,10 @@
     python benchmarks/speed.py train.conll
 
 All pipelines are tokenizer + entity recognizer: `lstm_ner` of configs/default.cfg, the
-same in other settings, that of configs/small.cfg, and `ner` of spaCy's quickstart (`spacy init config -p ner -o
-efficiency`). Each is trained for three passes, so that it finds entities; then all
-annotate the texts in turn, several times. What counts is the ratio within a round:
-absolute figures depend on the machine.
+same in other settings, that of configs/small.cfg, and `ner` of spaCy's quickstart
+(`spacy init config -p ner -o efficiency`). Each is trained for three passes, so that it
+finds entities; then all annotate the texts in turn, several times. What counts is the
+ratio within a round: absolute figures depend on the machine.
 """
 
 import argparse

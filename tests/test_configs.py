@@ -56,6 +56,7 @@ def load_for(
 def test_there_are_configs():
     assert {path.stem for path in ALL_CONFIGS} >= {
         "default",
+        "small",
         "textbook",
         "listener",
         "vectors",

@@ -18,7 +18,7 @@ def SeenTable(nO: int | None = None) -> Table:
     first.
 
     The rows are parameters in blocks ("E0", "E1", ...): what the optimizer remembers
-    of a block stays right when a new one comes, and memory is proportional to the number
+    of a block stays right when a new one comes. So memory is proportional to the number
     of keys met.
 
     nO (int | None): Width of the vectors.
