@@ -489,8 +489,8 @@ class LSTMNer(TrainablePipe):
         examples (Iterable[Example]): The batch; its annotation does not matter. Texts
             with entities of new labels should not be among them: the old model holds
             that they have none.
-        drop (float): Rate of dropout. 0 would turn word dropout off, and what to do with
-            unknown words, which is not rehearsed then, is forgotten first.
+        drop (float): Rate of dropout. 0 would turn word dropout off, too: what to do
+            with unknown words, not rehearsed then, is forgotten first.
         sgd (Optional[Optimizer]): Changes the weights; without it gradients add up.
         losses (Optional[Dict[str, float]]): The loss is added under the component's
             name: cross-entropy of the paths with those of the old model, in nats.
