@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, SENT_START
+from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH, SENT_START
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example, remove_bilu_prefix
 
 from .bio import OUTSIDE, TokenSpan, tag_names
 
 # spaCy's values of `Token.ent_iob`
-_INSIDE, _BEGIN = 1, 3
+_INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3
 
 # In the attrs of a span group: its "scores" are confidences of this package.
 _IS_CONFIDENCE = "lstm_ner_confidence"
@@ -51,6 +51,32 @@ def gold_tags(eg: Example) -> list[str | None]:
     RETURNS (List[Optional[str]]): A tag for each token of `eg.predicted`; None where
         the annotation is missing or does not align, and for white space.
     """
+    tags = _tags_of_same_tokens(eg)
+    return _aligned_tags(eg) if tags is None else tags
+
+
+def _tags_of_same_tokens(eg: Example) -> list[str | None] | None:
+    """The tags where nothing has to be aligned: both Docs have the same tokens, none of
+    them white space, and well-formed annotation. None where they don't.
+
+    It is what most training data is like, and takes a twentieth of the time."""
+    if len(eg.predicted) != len(eg.reference):
+        return None
+    orth, is_space = eg.predicted.to_array([ORTH, IS_SPACE]).T
+    same, iob, label = eg.reference.to_array([ORTH, ENT_IOB, ENT_TYPE]).T
+    goes_on = iob == _INSIDE
+    breaks = goes_on & ((label == 0) | (label != np.append(0, label[:-1])))
+    if (orth != same).any() or is_space.any() or breaks.any():
+        return None
+    tags = [OUTSIDE if value == _OUTSIDE else None for value in iob.tolist()]
+    strings = eg.reference.vocab.strings
+    for i in np.flatnonzero((goes_on | (iob == _BEGIN)) & (label != 0)).tolist():
+        tags[i] = f"{'I' if goes_on[i] else 'B'}-{strings[label[i]]}"
+    return tags
+
+
+def _aligned_tags(eg: Example) -> list[str | None]:
+    """The tags, by spaCy's alignment of the two Docs."""
     tags: list[str | None] = []
     begins = False  # the entity under way began on white space
     for token, tag in zip(eg.predicted, eg.get_aligned_ner(), strict=True):

@@ -9,6 +9,7 @@ from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 
+from spacy_lstm_ner import ents as ents_module
 from spacy_lstm_ner.bio import TokenSpan, tag_names
 from spacy_lstm_ner.ents import (
     ScoredSpan,
@@ -81,6 +82,36 @@ def other_tokens(vocab, ents=("B-geo", "I-geo", "I-geo", "O")) -> Example:
 )
 def test_gold_tags(vocab, words, ents, missing, expected):
     assert gold_tags(example(vocab, words, ents, missing)) == expected
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_gold_tags_of_same_tokens_are_those_of_the_alignment(vocab, seed):
+    rng = np.random.default_rng(seed)
+    words = rng.choice(["a", "A", "bb", "."], rng.integers(0, 12)).tolist()
+    reference, at = Doc(vocab, words=words), 0
+    parts: dict[str, list[Span]] = {"entity": [], "missing": [], "blocked": []}
+    while at < len(words):
+        end = min(at + int(rng.integers(1, 4)), len(words))
+        part = rng.choice([*parts, "outside"])
+        label = str(rng.choice(LABELS)) if part == "entity" else 0
+        if part in parts:
+            parts[part].append(Span(reference, at, end, label))
+        at = end
+    reference.set_ents(
+        parts["entity"], missing=parts["missing"], blocked=parts["blocked"]
+    )
+    eg = Example(
+        Doc(vocab, words=words, spaces=rng.random(len(words)) < 0.5), reference
+    )
+    assert ents_module._tags_of_same_tokens(eg) is not None
+    assert gold_tags(eg) == ents_module._aligned_tags(eg)
+
+
+@pytest.mark.parametrize("words", ["a _ b", "a b", "a b c d"])
+def test_gold_tags_of_tokens_that_must_be_aligned(vocab, words):
+    reference = make_doc(vocab, "a _ b" if "_" in words else "ab c d")
+    eg = Example(make_doc(vocab, words), reference)
+    assert ents_module._tags_of_same_tokens(eg) is None
 
 
 def test_gold_tags_of_other_tokens(vocab):

@@ -163,7 +163,7 @@ def _note_or_hide(
         if id_ in _IDENTIFYING:
             values = attrs[:, column].tolist()
             if note:
-                met.setdefault(id_, {}).update(dict.fromkeys(values))
+                met.setdefault(id_, {}).update((v, None) for v in values if v)
             elif id_ in met:
                 is_new = np.array([v not in met[id_] for v in values], dtype=bool)
                 attrs[is_new, column] = 0
