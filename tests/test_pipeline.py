@@ -6,7 +6,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import SGD, fix_random_seed, set_dropout_rate
+from thinc.api import SGD, fix_random_seed
 
 from spacy_lstm_ner.linear_chain import PathSums
 from spacy_lstm_ner.pipeline import DEFAULT_MODEL
@@ -209,18 +209,22 @@ def test_rehearsal_keeps_what_was_known(load):
     assert confidences[0] > confidences[1]
 
 
+def weights_of(pipe) -> list[bytes]:
+    nodes = [(n, name) for n in pipe.model.walk() for name in n.param_names]
+    return [n.get_param(name).tobytes() for n, name in nodes if n.has_param(name)]
+
+
 def test_nothing_to_rehearse(load):
     nlp = load()
     pipe = nlp.get_pipe("lstm_ner")
-    set_dropout_rate(pipe.model, 0.1)  # as rehearsal does
-    before = pipe.model.to_bytes()
+    before = weights_of(pipe)
     sgd = nlp.create_optimizer()
     assert pipe.rehearse(make_examples(nlp), sgd=sgd) == {"lstm_ner": 0.0}
     sgd = nlp.resume_training()
     empty = [Example(Doc(nlp.vocab), Doc(nlp.vocab))]
     assert pipe.rehearse(empty, sgd=sgd, losses={"x": 1}) == {"x": 1, "lstm_ner": 0}
     pipe.rehearse(make_examples(nlp))
-    assert pipe.model.to_bytes() == before
+    assert weights_of(pipe) == before
 
 
 def test_settings_of_the_config_win_on_loading(load, tmp_path):

@@ -58,7 +58,8 @@ def per_lexeme(
         is its parts (affixes, shape, characters), as of unknown words (Lample et al.
         2016). A `drop` of 0 turns it off. In prediction, the words that training never
         met are hidden: an attribute that identifies them would be looked up in rows of
-        hash tables that were learned for other words.
+        hash tables that were learned for other words. But not if most steps of training
+        had a `drop` of 0, and little was learned about hidden words.
     RETURNS (Model[List[Doc], List[Floats2d]]): (T_b, O) for each Doc b.
     RAISES ValueError: If `word_dropout` is no probability (L040), or an attribute is
         unknown (L041).
@@ -81,6 +82,9 @@ def per_lexeme(
             "dropout_rate": 0.0,
             # The values that training has met, of each attribute that identifies words.
             "met": {},
+            # Steps of training, and those of them that hid words.
+            "n_steps": 0,
+            "n_hiding_steps": 0,
         },
     )
 
@@ -91,7 +95,7 @@ def init(
     Y: list[Floats2d] | None = None,
 ) -> None:
     """Initialize the embedding by the words of sample Docs."""
-    model.attrs["met"] = {}
+    model.attrs.update(met={}, n_steps=0, n_hiding_steps=0)
     words = _distinct(X, model.attrs["attrs"], 0.0)[0] if X else None
     model.layers[0].initialize(X=words)
 
@@ -108,8 +112,13 @@ def forward(
     rate = model.attrs["word_dropout"] if is_on else 0.0
     ids = model.attrs["attrs"]
     words, word_of_token = _distinct(X, ids, rate)
-    if model.attrs["word_dropout"]:
-        _note_or_hide(words.attrs, ids[1:], model.attrs["met"], is_train)
+    met = model.attrs["met"]
+    if is_train:
+        model.attrs["n_steps"] += 1
+        model.attrs["n_hiding_steps"] += rate > 0
+        _note(words.attrs, ids[1:], met)
+    elif 2 * model.attrs["n_hiding_steps"] > model.attrs["n_steps"]:
+        _hide_unknown(words.attrs, ids[1:], met)
     rows = ops.asarray1i(word_of_token)
     Y_LO, backprop_embed = model.layers[0](words, is_train)
     ends = np.cumsum([len(doc) for doc in X])
@@ -149,24 +158,24 @@ def _distinct(
     return lexemes, word_of_token
 
 
-def _note_or_hide(
-    attrs: NDArray[np.uint64],
-    ids: Sequence[int],
-    met: dict[int, dict[int, None]],
-    note: bool,
-) -> None:
-    """Note the words in training; afterwards hide those that were never noted.
+Met = dict[int, dict[int, None]]
 
-    attrs: Of distinct words (L, A); changed in place.
-    """
+
+def _note(attrs: NDArray[np.uint64], ids: Sequence[int], met: Met) -> None:
+    """Remember what identifies words (L, A)."""
     for column, id_ in enumerate(ids):
         if id_ in _IDENTIFYING:
             values = attrs[:, column].tolist()
-            if note:
-                met.setdefault(id_, {}).update((v, None) for v in values if v)
-            elif id_ in met:
-                is_new = np.array([v not in met[id_] for v in values], dtype=bool)
-                attrs[is_new, column] = 0
+            met.setdefault(id_, {}).update((value, None) for value in values if value)
+
+
+def _hide_unknown(attrs: NDArray[np.uint64], ids: Sequence[int], met: Met) -> None:
+    """Hide the words (L, A) that were never met, in place."""
+    for column, id_ in enumerate(ids):
+        if id_ in _IDENTIFYING:
+            values = attrs[:, column].tolist()
+            is_new = np.array([value not in met[id_] for value in values], dtype=bool)
+            attrs[is_new, column] = 0
 
 
 # The golden ratio in 64 bits (Knuth's multiplicative hashing).

@@ -369,10 +369,21 @@ def test_training_goes_on_with_new_words(nlp):
         np.testing.assert_array_equal(model.predict([doc])[0], expected(doc))
 
 
-def test_no_word_is_unknown_without_word_dropout(nlp):
-    model = trained([nlp.make_doc("Ada")], rate=0.0)
+@pytest.mark.parametrize(("rate", "loop_rate"), [(0.0, 0.1), (0.5, 0.0)])
+def test_no_word_is_unknown_without_word_dropout(nlp, rate, loop_rate):
+    model = trained([nlp.make_doc("Ada")], rate=rate, loop_rate=loop_rate)
     doc = nlp.make_doc("Grace")
     np.testing.assert_array_equal(model.predict([doc])[0], expected(doc))
+
+
+def test_words_are_unknown_if_most_steps_had_word_dropout(nlp):
+    model, doc = trained([nlp.make_doc("Ada")], loop_rate=0.0), nlp.make_doc("Grace")
+    set_dropout_rate(model, 0.1)
+    for n_steps, is_unknown in [(0, False), (1, False), (1, True)]:
+        for _ in range(n_steps):
+            model([nlp.make_doc("Ada")], is_train=True)
+        found = model.predict([doc])[0]
+        assert np.array_equal(found, expected(doc)) != is_unknown
 
 
 def test_known_words_are_saved_and_forgotten_at_initialization(nlp):
