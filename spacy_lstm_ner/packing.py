@@ -13,6 +13,7 @@ So there is no arithmetic on padding and nothing to mask.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,14 +50,35 @@ class Packing:
         """The packed rows of each step as half-open (start, end), in order."""
         return zip(self.starts[:-1], self.starts[1:], strict=True)
 
+    def blocks(self, n_rows: int) -> Iterator[list[tuple[int, int]]]:
+        """The same steps, as many at a time as have together at most n rows.
+
+        n_rows (int): At least `n_first`.
+        """
+        block: list[tuple[int, int]] = []
+        for start, end in self.steps():
+            if block and end - block[0][0] > n_rows:
+                yield block
+                block = []
+            block.append((start, end))
+        if block:
+            yield block
+
 
 def pack(lengths: NDArray[np.integer]) -> Packing:
     """Lay out sequences of the given lengths time-major.
 
     lengths (ndarray): Length of each sequence, 0 allowed.  Shape (B,).
-    RETURNS (Packing): The layout.
+    RETURNS (Packing): The layout; do not change its arrays. The last ones are kept, as
+        every layer of a network lays the same batch out.
     """
-    lengths = np.asarray(lengths, dtype=np.intp)
+    return _pack(np.asarray(lengths, dtype=np.intp).tobytes())
+
+
+@lru_cache(maxsize=4)
+def _pack(buffer: bytes) -> Packing:
+    """`pack` of lengths as bytes, which can be looked up."""
+    lengths = np.frombuffer(buffer, dtype=np.intp)
     first_rows = np.cumsum(lengths) - lengths
     order = np.argsort(-lengths, kind="stable")
     lengths, first_rows = lengths[order], first_rows[order]

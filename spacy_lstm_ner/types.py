@@ -9,5 +9,6 @@ from typing import Any, TypeAlias
 Floats1d: TypeAlias = Any
 Floats2d: TypeAlias = Any
 Floats3d: TypeAlias = Any
+Floats4d: TypeAlias = Any
 Ints1d: TypeAlias = Any
 Ints2d: TypeAlias = Any

@@ -2,6 +2,7 @@
 
 import numpy as np
 from hypothesis import given
+from hypothesis import strategies as st
 from strategies import lengths
 
 from spacy_lstm_ner.packing import pack
@@ -43,3 +44,15 @@ def test_each_step_has_the_sequences_that_are_long_enough(lengths):
 def test_first_step_has_the_sequences_that_are_not_empty(lengths):
     packing = pack(np.array(lengths, dtype=int))
     assert packing.n_first == sum(n > 0 for n in lengths)
+
+
+@given(lengths, st.integers(0, 30))
+def test_blocks_are_all_steps_in_order(lengths, more):
+    packing = pack(np.array(lengths, dtype=int))
+    n_rows = packing.n_first + more
+    blocks = list(packing.blocks(n_rows))
+    assert [step for block in blocks for step in block] == list(packing.steps())
+    for block, following in zip(blocks, [*blocks[1:], []], strict=False):
+        assert block[-1][1] - block[0][0] <= n_rows
+        # The first step of the next block would not have had room.
+        assert not following or following[0][1] - block[0][0] > n_rows
