@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from thinc.api import get_array_module
 
 from .errors import Errors
+from .messages import LogProduct, finite, log_sum, send
 from .packing import pack
 from .types import Floats1d, Floats2d, Floats3d, Ints1d, Ints2d
 
@@ -182,17 +183,28 @@ class PathSums:
     def __init__(self, chain: LinearChain):
         self.chain = chain
         self._xp = xp = get_array_module(chain.emit)
-        self._packing = pack(chain.lengths)
-        self._rows = xp.asarray(self._packing.rows)
+        lengths = chain.lengths
+        self._emit, self._move, start, end = (
+            xp.asarray(a, dtype="float64")
+            for a in (chain.emit, chain.move, chain.start, chain.end)
+        )
+        # Number of each row's sequence; rows that have one before, of the sequence.
+        self._sequences = np.repeat(np.arange(len(lengths)), lengths)
+        firsts, self._lasts = first_and_last_rows(lengths)
+        self._later = np.delete(np.arange(len(self._sequences)), firsts)
         # Log sum over the paths up to a token, and over those after it, that have
-        # this tag at the token. In the packed order; only _before counts the token.
+        # this tag at the token; only _before counts the token.
         with _quiet_log_of_zero():
-            self._before_TN = self._forward()
-            self._after_TN = self._backward()
-            through = log_sum(xp, self._before_TN + self._after_TN)
-        self.log_z: Floats1d = xp.zeros(len(chain.lengths), dtype="float64")
-        first = self._packing.n_first
-        self.log_z[xp.asarray(self._packing.sequences[:first])] = through[:first]
+            forward, backward = LogProduct(xp, self._move), LogProduct(xp, self._move.T)
+            self._before_TN = send(xp, self._emit, lengths, start, forward)
+            self._before_TN += self._emit
+            self._after_TN = send(
+                xp, self._emit, lengths, end, backward, backwards=True
+            )
+            first = xp.asarray(firsts)
+            through = log_sum(xp, self._before_TN[first] + self._after_TN[first])
+        self.log_z: Floats1d = xp.zeros(len(lengths), dtype="float64")
+        self.log_z[xp.asarray(self._sequences[firsts])] = through
 
     def has_path(self) -> NDArray[np.bool_]:
         """Whether each sequence has an allowed path.  (B,)"""
@@ -200,7 +212,8 @@ class PathSums:
 
     def marginals(self) -> Floats2d:
         """Probability of each tag at each token.  (T, N)"""
-        return self._unpack(self._xp.exp(self._log_tags()))
+        marginals: Floats2d = self._xp.exp(self._log_tags())
+        return marginals
 
     def expected_moves(self) -> Floats2d:
         """Expected number of moves from tag [row] to tag [column], of all sequences
@@ -218,15 +231,13 @@ class PathSums:
         log_tags = self._log_tags()
         # Each token's own share, and for all but the first, that of the one before.
         of_rows = xp.zeros(len(log_tags), dtype="float64")
-        is_last = np.ones(len(log_tags), dtype=bool)
-        is_last[self._packing.previous] = False
-        last = xp.asarray(np.flatnonzero(is_last))
+        last = xp.asarray(self._lasts)
         of_rows[last] = _expected_surprise(xp, log_tags[last], log_tags[last])
         for rows, log_pairs in self._log_pairs():
-            log_given = log_pairs - _finite(xp, log_tags[rows])[:, None]
+            log_given = log_pairs - finite(xp, log_tags[rows])[:, None]
             of_rows[rows] += _expected_surprise(xp, log_pairs, log_given)
-        sequences, n_sequences = self._packing.sequences, len(self.chain.lengths)
-        total = np.bincount(sequences, to_numpy(of_rows), n_sequences)
+        n_sequences = len(self.chain.lengths)
+        total = np.bincount(self._sequences, to_numpy(of_rows), n_sequences)
         return np.maximum(total, 0.0)  # rounding may leave it just below
 
     def covariance(self, values: Floats2d) -> tuple[Floats1d, Floats2d, Floats2d]:
@@ -239,37 +250,41 @@ class PathSums:
             (B,), and the derivatives of their total by the scores of tags (T, N) and of
             moves (N, N).
         """
-        xp, packing = self._xp, self._packing
-        values = xp.asarray(values, dtype="float64")[self._rows]
+        xp, packing = self._xp, pack(self.chain.lengths)
+        values = xp.asarray(values, dtype="float64")
         log_tags = self._log_tags()
         # Expected sum up to a token, and after it, given its tag.
         before, after = values.copy(), xp.zeros_like(values)
-        later_steps = [slice(*step) for step in packing.steps()][1:]
-        for rows in later_steps:
-            log_pairs, previous = self._log_pairs_of(rows), self._previous(rows)
-            given = xp.exp(log_pairs - _finite(xp, log_tags[rows])[:, None])
-            before[rows] += (given * before[previous, :, None]).sum(axis=1)
-        for rows in reversed(later_steps):
-            log_pairs, previous = self._log_pairs_of(rows), self._previous(rows)
-            given = xp.exp(log_pairs - _finite(xp, log_tags[previous])[:, :, None])
-            onward = values[rows] + after[rows]
-            after[previous] = (given * onward[:, None]).sum(axis=2)
-        tags = xp.exp(log_tags)
         first = packing.n_first
+        later_steps = [
+            xp.asarray(packing.rows[start:end])
+            for start, end in packing.steps()
+            if start
+        ]
+        for rows in later_steps:
+            log_pairs = self._log_pairs_of(rows)
+            given = xp.exp(log_pairs - finite(xp, log_tags[rows])[:, None])
+            before[rows] += (given * before[rows - 1, :, None]).sum(axis=1)
+        for rows in reversed(later_steps):
+            log_pairs = self._log_pairs_of(rows)
+            given = xp.exp(log_pairs - finite(xp, log_tags[rows - 1])[:, :, None])
+            onward = values[rows] + after[rows]
+            after[rows - 1] = (given * onward[:, None]).sum(axis=2)
+        tags = xp.exp(log_tags)
+        firsts = xp.asarray(packing.rows[:first])
         expected = xp.zeros_like(self.log_z)
         expected[xp.asarray(packing.sequences[:first])] = (
-            tags[:first] * (before + after)[:first]
+            tags[firsts] * (before + after)[firsts]
         ).sum(axis=1)
-        mean = expected[xp.asarray(packing.sequences)][:, None]
+        mean = expected[xp.asarray(self._sequences)][:, None]
         d_tags = tags * (before + after - mean)
         d_moves = xp.zeros(self.chain.move.shape, dtype="float64")
         # The token before gives the sum up to it; this one its value and the rest.
         behind = (values + after - mean)[:, None]
         for rows, log_pairs in self._log_pairs():
-            previous = self._previous(rows)
-            sums = before[previous][:, :, None] + behind[rows]
+            sums = before[rows - 1][:, :, None] + behind[rows]
             d_moves += (xp.exp(log_pairs) * sums).sum(axis=0)
-        return expected, self._unpack(d_tags), d_moves
+        return expected, d_tags, d_moves
 
     def log_prob_of_paths(self, tags: NDArray[np.integer]) -> NDArray[np.float64]:
         """Log probability of one path of each sequence.
@@ -277,16 +292,15 @@ class PathSums:
         tags (ndarray): Tag of each token, one sequence after the other.  (T,)
         RETURNS (ndarray): In nats.  (B,)
         """
-        emit, move, start, end = self._flat_scores
+        emit, move, start, end = self._scores
         lengths = self.chain.lengths
-        sequence = np.repeat(np.arange(len(lengths)), lengths)
         score = emit[np.arange(len(tags)), tags]
         firsts, lasts = first_and_last_rows(lengths)
         score[firsts] += start[tags[firsts]]
         score[lasts] += end[tags[lasts]]
-        later = np.delete(np.arange(len(tags)), firsts)
+        later = self._later
         score[later] += move[tags[later - 1], tags[later]]
-        total = np.bincount(sequence, score, len(lengths))
+        total = np.bincount(self._sequences, score, len(lengths))
         return np.asarray(total - to_numpy(self.log_z))
 
     def log_prob_of_spans(self, spans: Ints2d) -> NDArray[np.float64]:
@@ -302,8 +316,8 @@ class PathSums:
             return np.zeros(0)
         start, end, first_tag, inner_tag = np.asarray(spans, dtype=np.intp).T
         lengths = self.chain.lengths
-        emit, move, _, end_score = self._flat_scores
-        before, after = self._flat_sums
+        emit, move, _, end_score = self._scores
+        before, after = self._sums
         # Inside: every token but the first, and the moves to it.
         n_inner = end - start - 1
         span = np.repeat(np.arange(len(start)), n_inner)
@@ -313,7 +327,7 @@ class PathSums:
         inside = move[from_tag, inner_tag[span]] + emit[rows, inner_tag[span]]
         log_inside = np.bincount(span, inside, len(start))
         # Behind: every continuation but the inner tag, or the end of the sequence.
-        sequence = np.repeat(np.arange(len(lengths)), lengths)[start]
+        sequence = self._sequences[start]
         is_last = end == np.cumsum(lengths)[sequence]
         behind = np.where(is_last, start, end)
         last_tag = np.where(n_inner > 0, inner_tag, first_tag)
@@ -338,8 +352,8 @@ class PathSums:
         RETURNS (Tuple[ndarray, ndarray]): The spans as `log_prob_of_spans` takes them
             (S, 4), by first row, kind and length, and their log probabilities (S,).
         """
-        emit, move, _, _ = self._flat_scores
-        before, after = self._flat_sums
+        emit, move, _, _ = self._scores
+        before, after = self._sums
         lengths = self.chain.lengths
         log_z = np.repeat(to_numpy(self.log_z), lengths)
         ends = np.repeat(np.cumsum(lengths), lengths)
@@ -370,87 +384,36 @@ class PathSums:
         return spans[probable], log_probs[probable]
 
     @cached_property
-    def _flat_scores(self) -> "_Scores":
+    def _scores(self) -> "_Scores":
         """The chain's scores, float64 on the CPU."""
         chain = self.chain
+        moves = (chain.move, chain.start, chain.end)
         return _Scores(
-            *(
-                to_numpy(a).astype("float64")
-                for a in (chain.emit, chain.move, chain.start, chain.end)
-            )
+            to_numpy(self._emit), *(to_numpy(a).astype("float64") for a in moves)
         )
 
     @cached_property
-    def _flat_sums(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Log sums before and after each token, in the order of `emit`, on the CPU."""
-        before, after = self._unpack(self._before_TN), self._unpack(self._after_TN)
-        return to_numpy(before), to_numpy(after)
+    def _sums(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Log sums before and after each token, on the CPU."""
+        return to_numpy(self._before_TN), to_numpy(self._after_TN)
 
     def _log_tags(self) -> Floats2d:
-        """Log probability of each tag at each packed row."""
-        log_z = self.log_z[self._xp.asarray(self._packing.sequences)]
+        """Log probability of each tag at each token."""
+        log_z = self.log_z[self._xp.asarray(self._sequences)]
         return self._before_TN + self._after_TN - log_z[:, None]
 
-    def _log_pairs(self) -> Iterator[tuple[slice, Floats3d]]:
+    def _log_pairs(self) -> Iterator[tuple[Ints1d, Floats3d]]:
         """Log probability of each tag at the row before with each tag at the row, for
-        all packed rows that have one before, in blocks: so memory stays bounded."""
-        n_rows = max(1, 2**20 // self.chain.move.size)
-        n_all = len(self._before_TN)
-        for start in range(self._packing.n_first, n_all, n_rows):
-            rows = slice(start, min(start + n_rows, n_all))
+        all rows that have one before, in blocks: so memory stays bounded."""
+        n_rows = max(1, 2**20 // self._move.size)
+        for start in range(0, len(self._later), n_rows):
+            rows = self._xp.asarray(self._later[start : start + n_rows])
             yield rows, self._log_pairs_of(rows)
 
-    def _log_pairs_of(self, rows: slice) -> Floats3d:
-        xp = self._xp
-        move = xp.asarray(self.chain.move, dtype="float64")
-        log_z = self.log_z[xp.asarray(self._packing.sequences[rows])]
-        onward = self._emit(self._rows[rows]) + self._after_TN[rows] - log_z[:, None]
-        return (
-            self._before_TN[self._previous(rows)][:, :, None] + move + onward[:, None]
-        )
-
-    def _previous(self, rows: slice) -> Ints1d:
-        """The packed rows before some, of the same sequences."""
-        first = self._packing.n_first
-        return self._xp.asarray(
-            self._packing.previous[rows.start - first : rows.stop - first]
-        )
-
-    def _emit(self, rows: Ints1d) -> Floats2d:
-        return self._xp.asarray(self.chain.emit[rows], dtype="float64")
-
-    def _forward(self) -> Floats2d:
-        xp, chain = self._xp, self.chain
-        step = _LogProduct(xp, chain.move)
-        before = self._emit(self._rows)
-        last = 0
-        for start, end in self._packing.steps():
-            if start:
-                before[start:end] += step(before[last : last + end - start])
-            else:
-                before[:end] += xp.asarray(chain.start, dtype="float64")
-            last = start
-        return before
-
-    def _backward(self) -> Floats2d:
-        xp, chain = self._xp, self.chain
-        step = _LogProduct(xp, chain.move.T)
-        emit = self._emit(self._rows)
-        after = xp.empty_like(emit)
-        after[:] = xp.asarray(chain.end, dtype="float64")
-        later = (0, 0)
-        for start, end in reversed(list(self._packing.steps())):
-            n_later = later[1] - later[0]
-            if n_later:
-                rows = slice(*later)
-                after[start : start + n_later] = step(emit[rows] + after[rows])
-            later = (start, end)
-        return after
-
-    def _unpack(self, packed_TN: Floats2d) -> Floats2d:
-        flat = self._xp.empty_like(packed_TN)
-        flat[self._rows] = packed_TN
-        return flat
+    def _log_pairs_of(self, rows: Ints1d) -> Floats3d:
+        log_z = self.log_z[self._xp.asarray(self._sequences)[rows]]
+        onward = self._emit[rows] + self._after_TN[rows] - log_z[:, None]
+        return self._before_TN[rows - 1][:, :, None] + self._move + onward[:, None]
 
 
 class _Scores(NamedTuple):
@@ -460,36 +423,6 @@ class _Scores(NamedTuple):
     move: NDArray[np.float64]
     start: NDArray[np.float64]
     end: NDArray[np.float64]
-
-
-class _LogProduct:
-    """Log of the product of exponentials, log(exp(scores) @ exp(move)).
-
-    As long as no term can underflow, one matrix product; else term by term.
-    """
-
-    def __init__(self, xp: Any, move_NN: Floats2d):
-        self._xp = xp
-        self._move = move = xp.asarray(move_NN, dtype="float64")
-        finite = xp.isfinite(move)
-        top = xp.where(finite, move, -xp.inf).max(axis=0)
-        self._top = xp.where(xp.isfinite(top), top, 0.0)
-        self._exp_move = xp.exp(move - self._top)
-        self._spread = float(xp.where(finite, self._top - move, 0.0).max())
-
-    def __call__(self, scores_BN: Floats2d) -> Floats2d:
-        xp = self._xp
-        top = _finite(xp, scores_BN.max(axis=1, keepdims=True))
-        below = scores_BN - top
-        lowest = float(_finite(xp, below).min())
-        if self._spread - lowest < _UNDERFLOW:
-            product = xp.exp(below) @ self._exp_move
-            return xp.log(product) + top + self._top
-        return log_sum(xp, scores_BN[:, :, None] + self._move, axis=1)
-
-
-# exp(-x) is a normal float64 up to x = 708.
-_UNDERFLOW = 700.0
 
 
 def first_and_last_rows(
@@ -503,18 +436,6 @@ def first_and_last_rows(
     return ends - lengths[lengths > 0], ends - 1
 
 
-def log_sum(xp: Any, scores: Any, axis: int = -1) -> Any:
-    """Log of the sum of exponentials along an axis; -inf where all are -inf.
-
-    xp (module): NumPy or CuPy.
-    scores (FloatsXd): The exponents.
-    axis (int): The axis to sum over.
-    """
-    top = _finite(xp, scores.max(axis=axis, keepdims=True))
-    total = xp.exp(scores - top).sum(axis=axis, keepdims=True)
-    return (xp.log(total) + top).squeeze(axis)
-
-
 def to_numpy(array: Any) -> NDArray[Any]:
     """The array on the CPU.
 
@@ -523,15 +444,10 @@ def to_numpy(array: Any) -> NDArray[Any]:
     return array if isinstance(array, np.ndarray) else array.get()
 
 
-def _finite(xp: Any, scores: Any) -> Any:
-    """The scores with 0 for those of -inf, so that they can be subtracted."""
-    return xp.where(xp.isfinite(scores), scores, 0.0)
-
-
 def _expected_surprise(xp: Any, log_probs: Any, log_given: Any) -> Any:
     """Expectation of -log of a probability: the sum over all axes but the first, where
     what can't happen adds nothing."""
-    surprise = -xp.exp(log_probs) * _finite(xp, log_given)
+    surprise = -xp.exp(log_probs) * finite(xp, log_given)
     return surprise.sum(axis=tuple(range(1, surprise.ndim)))
 
 

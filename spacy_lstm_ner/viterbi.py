@@ -8,7 +8,9 @@ from thinc.api import get_array_module
 
 from .errors import Errors
 from .linear_chain import LinearChain, first_and_last_rows, to_numpy
+from .messages import send
 from .packing import pack
+from .types import Floats2d
 
 
 def best_path(chain: LinearChain) -> NDArray[np.intp]:
@@ -22,12 +24,50 @@ def best_path(chain: LinearChain) -> NDArray[np.intp]:
     tags = to_numpy(chain.emit.argmax(axis=1))
     rest = ~_is_best(chain, tags)
     if rest.any():
-        (paths,), (scores,) = n_best_paths(chain.take_sequences(rest), 1)
+        paths, scores = _best_paths(chain.take_sequences(rest))
         has_path = np.ones(len(rest), dtype=bool)
         has_path[rest] = np.isfinite(scores)
         chain.require_paths(has_path)
         tags[np.repeat(rest, chain.lengths)] = paths
     return tags
+
+
+def _best_paths(chain: LinearChain) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The path of the highest score of each sequence, one after the other (T,), and
+    whether there is one: its score is finite then (B,)."""
+    xp = get_array_module(chain.emit)
+    emit, move, start, end = (
+        xp.asarray(a, dtype="float64")
+        for a in (chain.emit, chain.move, chain.start, chain.end)
+    )
+
+    def product(scores: Floats2d) -> Floats2d:
+        return (scores[:, :, None] + move).max(axis=1)
+
+    best = emit + send(xp, emit, chain.lengths, start, product)
+    _, lasts = first_and_last_rows(chain.lengths)
+    last = xp.asarray(lasts)
+    final = best[last] + end
+    scores = np.zeros(len(chain.lengths))
+    scores[chain.lengths > 0] = to_numpy(final.max(axis=1))
+    # The best tag before each tag; at the last token, the best one to end with.
+    before = np.zeros(best.shape, dtype=np.intp)
+    for rows in np.array_split(
+        np.arange(1, len(best)), max(1, move.size * len(best) >> 20)
+    ):
+        pairs = best[xp.asarray(rows - 1)][:, :, None] + move
+        before[rows] = to_numpy(pairs.argmax(axis=1))
+    ends_with = dict(
+        zip(lasts.tolist(), to_numpy(final.argmax(axis=1)).tolist(), strict=True)
+    )
+    tag, path = 0, []
+    for row, tags_before in zip(
+        range(len(best) - 1, -1, -1), before[::-1].tolist(), strict=True
+    ):
+        tag = ends_with.get(row, tag)
+        path.append(tag)
+        tag = tags_before[tag]
+    return np.array(path[::-1], dtype=np.intp), scores
 
 
 def n_best_paths(

@@ -18,7 +18,7 @@ from util import (
     split,
 )
 
-from spacy_lstm_ner import linear_chain
+from spacy_lstm_ner import messages
 from spacy_lstm_ner.linear_chain import NoPathError, PathSums
 from spacy_lstm_ner.viterbi import best_path, n_best_paths
 
@@ -202,7 +202,7 @@ def test_one_matrix_product_agrees_with_term_by_term(scale, monkeypatch):
     chain = random_chain([9, 4, 1], 4, scale=scale)
     chain.move[1, 2] = chain.move[3, 0] = -np.inf
     default = PathSums(chain)
-    monkeypatch.setattr(linear_chain, "_UNDERFLOW", -1.0)
+    monkeypatch.setattr(messages, "_UNDERFLOW", -1.0)
     term_by_term = PathSums(chain)
     np.testing.assert_allclose(default.log_z, term_by_term.log_z, **EXACT)
     np.testing.assert_allclose(

@@ -1,0 +1,197 @@
+"""Messages along sequences: what the tokens before tell a token about its tag.
+
+The forward and the backward recursion and Viterbi's are one (a semiring's: Goodman
+1999): the message into the first token is given, that into every later one is made of
+the message into the token before and that token's own scores. All sequences of a batch
+advance together, one token per step.
+
+A sequence of 100,000 tokens would take as many steps, each with the work of a single
+row. Long sequences are cut into blocks that advance side by side, each from the message
+that the block before it sent out the last time; at first, from none. A message forgets
+what is far away, so the second round mostly changes nothing any more: then all of them
+are right.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .packing import Packing, pack
+from .types import Floats1d, Floats2d
+
+# From the log scores of the tags of some tokens, the messages to the tokens behind.
+Product = Callable[[Floats2d], Floats2d]
+
+# Tokens of a block. Sequences of twice that are cut.
+_BLOCK = 128
+# Rounds before blocks that hang together too closely are given up.
+_MAX_ROUNDS = 4
+# Messages that differ by less are equal, in nats.
+_TOLERANCE = 1e-12
+
+
+def send(
+    xp: Any,
+    emit: Floats2d,
+    lengths: NDArray[np.integer],
+    first: Floats1d,
+    product: Product,
+    *,
+    backwards: bool = False,
+) -> Floats2d:
+    """The message into each token.
+
+    xp (module): NumPy or CuPy.
+    emit (Floats2d): Log score of each tag at each token, in float64, one sequence after
+        the other.  (T, N)
+    lengths (ndarray): Number of tokens of each sequence.  (B,)
+    first (Floats1d): The message into the first token of each sequence.  (N,)
+    product (Callable): Makes of the log scores of tokens, message and own together,
+        the messages that they send.  (K, N) -> (K, N)
+    backwards (bool): Run from the last token to the first.
+    RETURNS (Floats2d): For each token, in the order of `emit`.  (T, N)
+    """
+    lengths = np.asarray(lengths, dtype=np.intp)
+    if len(lengths) and lengths.max() >= 2 * _BLOCK:
+        messages = _send_in_blocks(xp, emit, lengths, first, product, backwards)
+        if messages is not None:
+            return messages
+    packing = pack(lengths)
+    rows = xp.asarray(packing.reversed_rows if backwards else packing.rows)
+    incoming = xp.broadcast_to(first, (packing.n_first, len(first)))
+    messages = xp.empty_like(emit)
+    messages[rows] = _run(xp, emit[rows], packing, incoming, product)
+    return messages
+
+
+def _run(
+    xp: Any, emit: Floats2d, packing: Packing, incoming: Floats2d, product: Product
+) -> Floats2d:
+    """The messages into all tokens, in the packed order.
+
+    incoming: Those into the first token of each sequence.  (packing.n_first, N)
+    """
+    messages = xp.empty_like(emit)
+    last = 0
+    for start, end in packing.steps():
+        if start:
+            before = slice(last, last + end - start)
+            messages[start:end] = product(messages[before] + emit[before])
+        else:
+            messages[:end] = incoming
+        last = start
+    return messages
+
+
+def _send_in_blocks(
+    xp: Any,
+    emit: Floats2d,
+    lengths: NDArray[np.integer],
+    first: Floats1d,
+    product: Product,
+    backwards: bool,
+) -> Floats2d | None:
+    """`send`, with long sequences in blocks; None where that does not settle."""
+    n_blocks = np.maximum(lengths // _BLOCK, 1)
+    place = np.arange(n_blocks.sum()) - np.repeat(
+        np.cumsum(n_blocks) - n_blocks, n_blocks
+    )
+    n_of_block, length = np.repeat(n_blocks, n_blocks), np.repeat(lengths, n_blocks)
+    # As equal as can be.
+    packing = pack((place + 1) * length // n_of_block - place * length // n_of_block)
+    rows = xp.asarray(packing.reversed_rows if backwards else packing.rows)
+    emit_packed = emit[rows]
+    # The blocks that hear from another, and which.
+    hears = np.flatnonzero(place < n_of_block - 1 if backwards else place > 0)
+    sender = xp.asarray(hears + (1 if backwards else -1))
+    of_packed = xp.asarray(packing.sequences)
+    is_last = np.ones(len(packing.rows), dtype=bool)
+    is_last[packing.previous] = False
+    last = xp.asarray(np.flatnonzero(is_last))
+    incoming = xp.empty((len(length), len(first)), dtype="float64")
+    incoming[:] = first
+    incoming[xp.asarray(hears)] = 0.0
+    outgoing = xp.zeros_like(incoming)
+    for _ in range(_MAX_ROUNDS):
+        messages = _run(
+            xp, emit_packed, packing, incoming[of_packed[: packing.n_first]], product
+        )
+        outgoing[of_packed[last]] = product(messages[last] + emit_packed[last])
+        # Only how tags compare goes on; what they have in common is added at the end.
+        common = finite(xp, outgoing.max(axis=1))
+        heard = (outgoing - common[:, None])[sender]
+        known, incoming[xp.asarray(hears)] = incoming[xp.asarray(hears)], heard
+        if _equal(xp, known, heard):
+            break
+    else:
+        return None
+    scales = np.zeros(len(length))
+    scales[hears] = common[sender] if xp is np else common[sender].get()
+    order = slice(None, None, -1 if backwards else 1)
+    sums = np.cumsum(scales[order])[order]
+    # Sums begin anew with each sequence.
+    begins = np.flatnonzero(place == (n_of_block - 1 if backwards else 0))
+    sums -= np.repeat(sums[begins], n_blocks)
+    messages += xp.asarray(sums)[of_packed][:, None]
+    in_order = xp.empty_like(emit)
+    in_order[rows] = messages
+    return in_order
+
+
+def _equal(xp: Any, one: Floats2d, other: Floats2d) -> bool:
+    """Whether messages agree."""
+    differs = one != other  # infinite ones do not differ by a number
+    return bool((xp.abs(one[differs] - other[differs]) < _TOLERANCE).all())
+
+
+class LogProduct:
+    """Log of the product of exponentials, log(exp(scores) @ exp(move)).
+
+    As long as no term can underflow, one matrix product; else term by term.
+    """
+
+    def __init__(self, xp: Any, move_NN: Floats2d):
+        self._xp = xp
+        self._move = move = xp.asarray(move_NN, dtype="float64")
+        is_finite = xp.isfinite(move)
+        top = xp.where(is_finite, move, -xp.inf).max(axis=0)
+        self._top = xp.where(xp.isfinite(top), top, 0.0)
+        self._exp_move = xp.exp(move - self._top)
+        self._spread = float(xp.where(is_finite, self._top - move, 0.0).max())
+
+    def __call__(self, scores_BN: Floats2d) -> Floats2d:
+        xp = self._xp
+        top = finite(xp, scores_BN.max(axis=1, keepdims=True))
+        below = scores_BN - top
+        lowest = float(finite(xp, below).min())
+        if self._spread - lowest < _UNDERFLOW:
+            product = xp.exp(below) @ self._exp_move
+            return xp.log(product) + top + self._top
+        return log_sum(xp, scores_BN[:, :, None] + self._move, axis=1)
+
+
+# exp(-x) is a normal float64 up to x = 708.
+_UNDERFLOW = 700.0
+
+
+def log_sum(xp: Any, scores: Any, axis: int = -1) -> Any:
+    """Log of the sum of exponentials along an axis; -inf where all are -inf.
+
+    xp (module): NumPy or CuPy.
+    scores (FloatsXd): The exponents.
+    axis (int): The axis to sum over.
+    """
+    top = finite(xp, scores.max(axis=axis, keepdims=True))
+    total = xp.exp(scores - top).sum(axis=axis, keepdims=True)
+    return (xp.log(total) + top).squeeze(axis)
+
+
+def finite(xp: Any, scores: Any) -> Any:
+    """The scores with 0 for those of -inf, so that they can be subtracted.
+
+    xp (module): NumPy or CuPy.
+    scores (FloatsXd): Scores.
+    """
+    return xp.where(xp.isfinite(scores), scores, 0.0)
