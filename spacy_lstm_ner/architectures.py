@@ -11,6 +11,7 @@ from .layers.characters import CharCNN, CharLSTM
 from .layers.emissions import Decoder
 from .layers.fast_ops import use_fast_products
 from .layers.lexemes import Embed, lexical_attrs, per_lexeme
+from .layers.windows import with_windows
 from .layers.word_vectors import WordVectors
 from .linear_chain import LinearChain
 from .types import Floats2d, Ints2d
@@ -125,7 +126,12 @@ def _characters(width: int, kind: Literal["lstm", "cnn"]) -> Embed:
 
 
 def build_lstm_tagger(
-    tok2vec: Tok2Vec, encode: Encoder, decode: Decoder, nO: int | None = None
+    tok2vec: Tok2Vec,
+    encode: Encoder,
+    decode: Decoder,
+    nO: int | None = None,
+    window: int | None = 512,
+    overlap: int = 64,
 ) -> Tagger:
     """Tagger (`spacy_lstm_ner.LSTMTagger.v1`): Docs -> vectors -> vectors in context
     -> scores of the tag paths.
@@ -135,9 +141,14 @@ def build_lstm_tagger(
     decode (Model[List[Floats2d], LinearChain]): Scores of the tag paths.
     nO (int | None): Number of tags, O and two for each label; null lets the component
         set it from its labels.
+    window (int | None): Longer texts are encoded in windows of this many tokens, so
+        that they cost per token what short ones do; null: in one piece.
+    overlap (int): Tokens of context on either side of a window.
     RETURNS (Model[List[Doc], LinearChain]): The tagger, with refs "tok2vec" and
         "output_layer".
+    RAISES ValueError (L045): If windows are not longer than their context.
     """
+    encode = with_windows(encode, window, overlap)
     model = cast(Tagger, chain(tok2vec, encode, decode))
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", decode)

@@ -137,6 +137,10 @@ class Errors(metaclass=_WithCode):
         "rows = {rows} go with attrs = {attrs}: expected one number of rows for each "
         "attribute, and something to embed: attributes, characters or vectors."
     )
+    L045 = (
+        "window = {window} with overlap = {overlap} leaves nothing in the middle: use "
+        "a window of more than twice the overlap, or null for none."
+    )
     L034 = "n = {n} paths can't be listed: expected at least 1."
 
     # Tags and readers

@@ -47,6 +47,8 @@ DEFAULT_CONFIG = """
 [model]
 @architectures = "spacy_lstm_ner.LSTMTagger.v1"
 nO = null
+window = 512
+overlap = 64
 
 [model.tok2vec]
 @architectures = "spacy_lstm_ner.WordCharEmbed.v1"

@@ -1,0 +1,136 @@
+"""Long sequences in overlapping windows."""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from thinc.api import Model
+
+from ..errors import Errors
+from ..types import Floats2d
+
+Layer = Model[list[Floats2d], list[Floats2d]]
+
+# Rows that are computed at once in prediction.
+_GROUP = 16_384
+
+
+class Window(NamedTuple):
+    """Rows `start <= i < end` of a sequence are read, for those of
+    `first <= i < last`."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+
+
+def with_windows(layer: Layer, size: int | None, overlap: int) -> Layer:
+    """Let a layer read long sequences in windows.
+
+    What an LSTM knows of words that are far away has faded. So a sequence that is
+    longer than a window is read in several, all of the same size, in parallel: a text
+    of any length costs per token what short ones do. Each window gives the vectors of
+    its middle; the rest of it is context. Neither does the result depend on the other
+    sequences of the batch.
+
+    layer (Model[List[Floats2d], List[Floats2d]]): The layer.
+    size (Optional[int]): Tokens of a window; None: one window for any length.
+    overlap (int): Fewest tokens of context on either side, but at the ends of the
+        sequence.
+    RETURNS (Model[List[Floats2d], List[Floats2d]]): (T_b, I) -> (T_b, O) for each b.
+    RAISES ValueError (L045): If the windows have no middle.
+    """
+    if size is not None and (overlap < 0 or size <= 2 * overlap):
+        raise ValueError(Errors.L045.format(window=size, overlap=overlap))
+    return Model(
+        f"with_windows({layer.name})",
+        forward,
+        init=init,
+        dims={"nO": layer.maybe_get_dim("nO")},
+        layers=[layer],
+        attrs={"size": size, "overlap": overlap},
+    )
+
+
+def init(
+    model: Layer, X: list[Floats2d] | None = None, Y: list[Floats2d] | None = None
+) -> None:
+    """Let the layer infer its widths from the sample."""
+    model.layers[0].initialize(X, Y)
+
+
+def forward(
+    model: Layer, X: list[Floats2d], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
+    """Cut into windows, run the layer, and put their middles together."""
+    layer, xp = model.layers[0], model.ops.xp
+    size, overlap = model.attrs["size"], model.attrs["overlap"]
+    windows = [windows_of(len(x), size, overlap) for x in X]
+    if is_train and all(len(of_x) == 1 for of_x in windows):
+        return layer(X, is_train)
+    pieces = [
+        x[w.start : w.end] for x, of_x in zip(X, windows, strict=True) for w in of_x
+    ]
+    if is_train:
+        outputs, backprop_layer = layer(pieces, is_train)
+    else:
+        outputs = [y for group in _groups(pieces) for y in layer.predict(group)]
+    left = iter(outputs)
+    Y = [
+        xp.concatenate([next(left)[w.first - w.start : w.last - w.start] for w in of_x])
+        if len(of_x) > 1
+        else next(left)
+        for of_x in windows
+    ]
+
+    def backprop(dY: list[Floats2d]) -> list[Floats2d]:
+        d_outputs = []
+        for dy, of_x in zip(dY, windows, strict=True):
+            for w in of_x:
+                d_output = xp.zeros((w.end - w.start, dy.shape[1]), dtype="f")
+                d_output[w.first - w.start : w.last - w.start] = dy[w.first : w.last]
+                d_outputs.append(d_output)
+        d_pieces = iter(backprop_layer(d_outputs))
+        dX = [xp.zeros_like(x) for x in X]
+        for dx, of_x in zip(dX, windows, strict=True):
+            for w in of_x:
+                dx[w.start : w.end] += next(d_pieces)
+        return dX
+
+    return Y, backprop
+
+
+def windows_of(length: int, size: int | None, overlap: int) -> list[Window]:
+    """The windows of a sequence.
+
+    length (int): Its number of tokens.
+    size, overlap: As of `with_windows`.
+    RETURNS (List[Window]): One, if it is short enough.
+    """
+    if size is None or length <= size:
+        return [Window(0, length, 0, length)]
+    n = -((length - 2 * overlap) // -(size - 2 * overlap))  # rounded up
+    starts = np.linspace(0, length - size, n).astype(int).tolist()
+    # A middle begins in the middle of what two windows share.
+    cuts = [0, *((a + b + size) // 2 for a, b in pairwise(starts)), length]
+    return [
+        Window(start, start + size, first, last)
+        for start, (first, last) in zip(starts, pairwise(cuts), strict=True)
+    ]
+
+
+def _groups(pieces: list[Floats2d]) -> Iterator[list[Floats2d]]:
+    """Pieces in turn, as many at a time as have together about so many rows: what the
+    layer keeps meanwhile does not grow with the text."""
+    group: list[Floats2d] = []
+    n_rows = 0
+    for piece in pieces:
+        group.append(piece)
+        n_rows += len(piece)
+        if n_rows >= _GROUP:
+            yield group
+            group, n_rows = [], 0
+    if group:
+        yield group
