@@ -51,7 +51,7 @@ def _best_paths(chain: LinearChain) -> tuple[NDArray[np.intp], NDArray[np.float6
     scores = np.zeros(len(chain.lengths))
     scores[chain.lengths > 0] = to_numpy(final.max(axis=1))
     # The best tag before each tag; at the last token, the best one to end with.
-    before = np.zeros(best.shape, dtype=np.intp)
+    before = np.zeros(best.shape, dtype=np.int32)
     for rows in np.array_split(
         np.arange(1, len(best)), max(1, move.size * len(best) >> 20)
     ):
@@ -61,12 +61,11 @@ def _best_paths(chain: LinearChain) -> tuple[NDArray[np.intp], NDArray[np.float6
         zip(lasts.tolist(), to_numpy(final.argmax(axis=1)).tolist(), strict=True)
     )
     tag, path = 0, []
-    for row, tags_before in zip(
-        range(len(best) - 1, -1, -1), before[::-1].tolist(), strict=True
-    ):
+    tag_before = before.data  # quicker to look up in than an array
+    for row in range(len(best) - 1, -1, -1):
         tag = ends_with.get(row, tag)
         path.append(tag)
-        tag = tags_before[tag]
+        tag = tag_before[row, tag]
     return np.array(path[::-1], dtype=np.intp), scores
 
 

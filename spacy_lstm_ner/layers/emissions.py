@@ -46,7 +46,10 @@ def emissions(
     W: Floats2d = model.get_param("W")
     b: Floats1d = model.get_param("b")
     lengths = np.array([len(x) for x in X], dtype="i")
-    X_TI = ops.flatten(X) if lengths.any() else ops.alloc2f(0, W.shape[1])
+    if len(X) == 1:
+        X_TI = X[0]  # which may be long: no copy
+    else:
+        X_TI = ops.flatten(X) if lengths.any() else ops.alloc2f(0, W.shape[1])
     if X_TI.shape[1] != W.shape[1]:
         raise ValueError(Errors.L006.format(found=X_TI.shape[1], nI=W.shape[1]))
     Y_TN = ops.xp.matmul(X_TI, W.T)

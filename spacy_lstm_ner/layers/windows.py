@@ -1,7 +1,7 @@
 """Long sequences in overlapping windows."""
 
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..types import Floats2d
 Layer = Model[list[Floats2d], list[Floats2d]]
 
 # Rows that are computed at once in prediction.
-_GROUP = 16_384
+_GROUP = 8192
 
 
 class Window(NamedTuple):
@@ -73,17 +73,21 @@ def forward(
     pieces = [
         x[w.start : w.end] for x, of_x in zip(X, windows, strict=True) for w in of_x
     ]
+    outputs: Iterable[Floats2d]
     if is_train:
         outputs, backprop_layer = layer(pieces, is_train)
     else:
-        outputs = [y for group in _groups(pieces) for y in layer.predict(group)]
+        outputs = (y for group in _groups(pieces) for y in layer.predict(group))
+    Y = []
     left = iter(outputs)
-    Y = [
-        xp.concatenate([next(left)[w.first - w.start : w.last - w.start] for w in of_x])
-        if len(of_x) > 1
-        else next(left)
-        for of_x in windows
-    ]
+    for x, of_x in zip(X, windows, strict=True):
+        y = next(left)
+        if len(of_x) > 1:
+            whole = xp.empty((len(x), y.shape[1]), dtype="f")
+            for w, y_w in zip(of_x, chain([y], left), strict=False):
+                whole[w.first : w.last] = y_w[w.first - w.start : w.last - w.start]
+            y = whole
+        Y.append(y)
 
     def backprop(dY: list[Floats2d]) -> list[Floats2d]:
         d_outputs = []
