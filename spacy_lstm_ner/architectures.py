@@ -10,7 +10,7 @@ from .layers import LSTM
 from .layers.characters import CharCNN, CharLSTM
 from .layers.emissions import Decoder
 from .layers.fast_ops import use_fast_products
-from .layers.lexemes import Embed, lexical_attrs, per_lexeme
+from .layers.lexemes import CACHE_BYTES, Embed, lexical_attrs, per_lexeme
 from .layers.windows import with_windows
 from .layers.word_vectors import WordVectors
 from .linear_chain import LinearChain
@@ -71,6 +71,7 @@ def build_word_char_embed(
     word_dropout: float = 0.0,
     fine_tune_vectors: bool = False,
     char_kind: Literal["lstm", "cnn"] = "lstm",
+    cache_bytes: int = CACHE_BYTES,
 ) -> Tok2Vec:
     """Embedding of words (`spacy_lstm_ner.WordCharEmbed.v1`): hashed lexical
     attributes, characters and static vectors, mixed by a maxout layer; each distinct
@@ -87,6 +88,8 @@ def build_word_char_embed(
     fine_tune_vectors (bool): Learn an offset of the vector of each word that
         training meets.
     char_kind (str): How the characters are read: "lstm" or "cnn".
+    cache_bytes (int): Memory for the vectors of words, which are kept from batch to
+        batch in prediction; 0 keeps none.
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
     RAISES ValueError: If a setting is out of its range (L040, L041, L044).
     """
@@ -108,17 +111,22 @@ def build_word_char_embed(
     features = concatenate(*parts) if len(parts) > 1 else parts[0]
     embed = cast(Embed, chain(features, mix))
     embed.set_dim("nO", width)
-    return per_lexeme(embed, attrs, word_dropout=word_dropout)
+    return per_lexeme(embed, attrs, word_dropout=word_dropout, cache_bytes=cache_bytes)
 
 
-def build_char_lstm_embed(width: int, kind: Literal["lstm", "cnn"] = "lstm") -> Tok2Vec:
+def build_char_lstm_embed(
+    width: int,
+    kind: Literal["lstm", "cnn"] = "lstm",
+    cache_bytes: int = CACHE_BYTES,
+) -> Tok2Vec:
     """Embedding of words by their characters alone (`spacy_lstm_ner.CharLSTMEmbed.v1`).
 
     width (int): Width of the output; that of an LSTM is even, both directions together.
     kind (str): How the characters are read: "lstm" or, a convolution, "cnn".
+    cache_bytes (int): As of `WordCharEmbed.v1`.
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
     """
-    return per_lexeme(_characters(width, kind), attrs=[])
+    return per_lexeme(_characters(width, kind), attrs=[], cache_bytes=cache_bytes)
 
 
 def _characters(width: int, kind: Literal["lstm", "cnn"]) -> Embed:

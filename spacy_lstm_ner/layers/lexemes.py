@@ -18,6 +18,7 @@ from thinc.api import Model
 
 from ..errors import Errors
 from ..types import Floats2d, Ints2d
+from .word_cache import WordCache
 
 
 class Lexemes(NamedTuple):
@@ -35,6 +36,14 @@ class Lexemes(NamedTuple):
     hidden: NDArray[np.bool_]
     vocab: Vocab
 
+    def take(self, chosen: NDArray[np.intp]) -> "Lexemes":
+        """Some of the words.
+
+        chosen (ndarray): Their indices.
+        """
+        orths, attrs, hidden, vocab = self
+        return Lexemes(orths[chosen], attrs[chosen], hidden[chosen], vocab)
+
     def texts(self) -> list[str]:
         """The text of each word."""
         strings = self.vocab.strings
@@ -43,12 +52,19 @@ class Lexemes(NamedTuple):
 
 Embed = Model[Lexemes, Floats2d]
 
+# Memory for vectors of words: 30,000 words of width 96.
+CACHE_BYTES = 16_000_000
+
 # Attributes that identify a word: those that word dropout hides.
 _IDENTIFYING = (ORTH, LOWER, NORM)
 
 
 def per_lexeme(
-    embed: Embed, attrs: Sequence[str], *, word_dropout: float = 0.0
+    embed: Embed,
+    attrs: Sequence[str],
+    *,
+    word_dropout: float = 0.0,
+    cache_bytes: int = CACHE_BYTES,
 ) -> Model[list[Doc], list[Floats2d]]:
     """Embed each distinct word of a batch once.
 
@@ -60,6 +76,8 @@ def per_lexeme(
         met are hidden: an attribute that identifies them would be looked up in rows of
         hash tables that were learned for other words. But not if most steps of training
         had a `drop` of 0, and little was learned about hidden words.
+    cache_bytes (int): Memory for the vectors of words, which are kept from batch to
+        batch in prediction; 0 keeps none.
     RETURNS (Model[List[Doc], List[Floats2d]]): (T_b, O) for each Doc b.
     RAISES ValueError: If `word_dropout` is no probability (L040), or an attribute is
         unknown (L041).
@@ -85,6 +103,7 @@ def per_lexeme(
             # Steps of training, and those of them that hid words.
             "n_steps": 0,
             "n_hiding_steps": 0,
+            "cache": WordCache(cache_bytes),
         },
     )
 
@@ -111,17 +130,29 @@ def forward(
     is_on = is_train and model.attrs["dropout_rate"] > 0
     rate = model.attrs["word_dropout"] if is_on else 0.0
     ids = model.attrs["attrs"]
-    words, word_of_token = _distinct(X, ids, rate)
-    met = model.attrs["met"]
-    if is_train:
-        model.attrs["n_steps"] += 1
-        model.attrs["n_hiding_steps"] += rate > 0
-        _note(words.attrs, ids[1:], met)
-    elif 2 * model.attrs["n_hiding_steps"] > model.attrs["n_steps"]:
-        _hide_unknown(words.attrs, ids[1:], met)
+    words, keys, word_of_token = _distinct(X, ids, rate)
     rows = ops.asarray1i(word_of_token)
-    Y_LO, backprop_embed = model.layers[0](words, is_train)
     ends = np.cumsum([len(doc) for doc in X])
+    met, cache = model.attrs["met"], model.attrs["cache"]
+    if not is_train:
+        # A vector that is set anew, for a word that had one, goes unseen.
+        vectors = words.vocab.vectors
+        sources = [*_parameters(model), met, vectors.data, vectors.n_keys]
+        hides = 2 * model.attrs["n_hiding_steps"] > model.attrs["n_steps"]
+
+        def compute(chosen: NDArray[np.intp]) -> Floats2d:
+            some = words.take(chosen)
+            if hides:
+                _hide_unknown(some.attrs, ids[1:], met)
+            return model.layers[0].predict(some)
+
+        Y_LO = cache.look_up(keys, sources, compute)
+        return ops.xp.split(Y_LO[rows], ends[:-1].tolist()), _no_training
+    model.attrs["n_steps"] += 1
+    model.attrs["n_hiding_steps"] += rate > 0
+    _note(words.attrs, ids[1:], met)
+    Y_LO, backprop_embed = model.layers[0](words, is_train)
+    cache.note_training(_parameters(model))
 
     def backprop(dY: list[Floats2d]) -> list[Doc]:
         dY_LO = ops.xp.zeros_like(Y_LO)
@@ -136,10 +167,25 @@ def _no_tokens(dY: list[Floats2d]) -> list[Doc]:
     return []
 
 
+def _no_training(dY: list[Floats2d]) -> list[Doc]:
+    """Stands for the backward pass of a forward pass that kept nothing for it."""
+    raise ValueError(Errors.L008.format(name="per_lexeme"))
+
+
+def _parameters(model: Model[list[Doc], list[Floats2d]]) -> list[Any]:
+    return [
+        node.get_param(name)
+        for node in model.walk()
+        for name in node.param_names
+        if node.has_param(name)
+    ]
+
+
 def _distinct(
     docs: Sequence[Doc], ids: Sequence[int], word_dropout: float
-) -> tuple[Lexemes, NDArray[np.intp]]:
-    """The distinct words of Docs, and the number of the word of each token."""
+) -> tuple[Lexemes, NDArray[np.uint64], NDArray[np.intp]]:
+    """The distinct words of Docs, a number for each that tells it from all others, and
+    the index of the word of each token."""
     columns = np.concatenate(
         [doc.to_array(list(ids)).reshape(-1, len(ids)) for doc in docs]
     )
@@ -152,10 +198,10 @@ def _distinct(
     # One number for each row: equal rows have equal ones, others practically never.
     factors = _FACTOR ** np.arange(1, len(ids) + 1, dtype="uint64")
     keys = (columns * factors).sum(axis=1, dtype="uint64") + hidden
-    _, first, word_of_token = np.unique(keys, return_index=True, return_inverse=True)
+    keys, first, word_of_token = np.unique(keys, return_index=True, return_inverse=True)
     words = columns[first]
     lexemes = Lexemes(words[:, 0], words[:, 1:], hidden[first], docs[0].vocab)
-    return lexemes, word_of_token
+    return lexemes, keys, word_of_token
 
 
 Met = dict[int, dict[int, None]]
