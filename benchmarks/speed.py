@@ -1,16 +1,19 @@
-"""Words per second of `lstm_ner` against spaCy's `ner`, on one core, in one process.
+"""Speed of `lstm_ner` against spaCy's `ner`, on one core, in one process.
 
-    python benchmarks/speed.py train.conll
+    python benchmarks/speed.py train.conll --json speed.json
 
-All pipelines are tokenizer + entity recognizer: `lstm_ner` of configs/default.cfg, the
-same in other settings, that of configs/small.cfg, and `ner` of spaCy's quickstart
-(`spacy init config -p ner -o efficiency`). Each is trained for three passes, so that it
-finds entities; then all annotate the texts in turn, several times. What counts is the
-ratio within a round: absolute figures depend on the machine.
+All pipelines are tokenizer + entity recognizer: `ner` of spaCy's quickstart (`spacy
+init config -p ner -o efficiency`), `lstm_ner` of configs/default.cfg, the same in other
+settings, and that of configs/small.cfg. Each is trained for three passes, so that it
+finds entities, and loaded anew; then all take turns, several times. What counts are the
+ratios within a round, as `median (lowest to highest)`: absolute figures depend on the
+machine.
+
+"pipe" is `nlp.pipe` on all texts, "one text" `nlp(text)` on one after the other,
+"training" `nlp.update` in batches of about 500 words.
 """
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -24,6 +27,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np
 import spacy
+import srsly
 from spacy.cli.init_config import init_config
 from spacy.language import Language
 from spacy.training import Example
@@ -34,75 +38,102 @@ from spacy_lstm_ner.readers import ConllCorpus
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 PROBABILITY = {"decoding": "probability", "threshold": 0.2}
-# Configs and settings of lstm_ner, and what to compare each with.
-VARIANTS: dict[str, tuple[str, dict[str, Any], str]] = {
-    "lstm_ner": ("default", {}, "ner"),
-    "no confidence": ("default", {}, "lstm_ner"),
-    "probability": ("default", PROBABILITY, "lstm_ner"),
-    "CRF": ("default", {"model.decode.@layers": "spacy_lstm_ner.CRF.v1"}, "lstm_ner"),
-    "small": ("small", {}, "lstm_ner"),
+# Configs and settings of lstm_ner.
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "lstm_ner": ("default", {}),
+    "small": ("small", {}),
+    "no confidence": ("default", {}),
+    "probability": ("default", PROBABILITY),
+    "CRF": ("default", {"model.decode.@layers": "spacy_lstm_ner.CRF.v1"}),
 }
+Ratios = dict[str, dict[str, str]]
 
 
 def main() -> None:
-    """Print a table of the rounds, and the ratios as JSON."""
+    """Print a table of ratios."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("corpus", type=Path, help="CoNLL file with tokens and BIO tags")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table")
     args = parser.parse_args()
     examples = list(ConllCorpus(args.corpus)(spacy.blank("en")))
+    rivals = build()
+    for nlp in rivals.values():
+        fit(nlp, examples, n_passes=3)
+    texts = [eg.reference.text for eg in examples]
+    found = [sum(len(doc.ents) for doc in nlp.pipe(texts)) for nlp in rivals.values()]
+    n_words = sum(len(doc) for doc in spacy.blank("en").pipe(texts))
+    print(f"{args.corpus.name}: {len(texts)} texts, {n_words} words\n")
+    print_row("times as fast", rivals)
+    print_row("entities", map(str, found))
+    table: Ratios = {}
+    tasks = {
+        "pipe": lambda nlp: pipe(nlp, texts, args.batch_size),
+        "one text": lambda nlp: one_by_one(nlp, texts[:500]),
+        "training": lambda nlp: train(nlp, examples[:600]),
+    }
+    for task, run in tasks.items():
+        rounds = []
+        for _ in range(args.rounds):
+            speeds = {}
+            for name, nlp in rivals.items():
+                leave_out = name == "no confidence"
+                with without_confidences() if leave_out else nullcontext():
+                    start = time.perf_counter()
+                    run(nlp)
+                    speeds[name] = 1 / (time.perf_counter() - start)
+            rounds.append(speeds)
+        row = {name: summary([s[name] / s["ner"] for s in rounds]) for name in rivals}
+        row["small / lstm_ner"] = summary([s["small"] / s["lstm_ner"] for s in rounds])
+        print_row(task, [row[name] for name in rivals])
+        table[task] = row
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        srsly.write_json(args.json, table)
+
+
+def build() -> dict[str, Language]:
+    """The pipelines, untrained."""
     quickstart = init_config(
         lang="en", pipeline=["ner"], optimize="efficiency", silent=True
     )
     rivals = {"ner": load_model_from_config(quickstart, auto_fill=True)}
-    for name, (stem, settings, _) in VARIANTS.items():
+    for name, (stem, settings) in VARIANTS.items():
         overrides = {f"components.lstm_ner.{key}": v for key, v in settings.items()}
         config = load_config(CONFIGS / f"{stem}.cfg", overrides=overrides)
         rivals[name] = load_model_from_config(config, auto_fill=True)
-    texts = [eg.reference.text for eg in examples]
-    n_words = sum(len(doc) for doc in spacy.blank("en").pipe(texts))
-    n_entities = []
-    for nlp in rivals.values():
-        fit(nlp, examples, n_passes=3)
-        n_entities.append(sum(len(doc.ents) for doc in nlp.pipe(texts)))
-    print(f"{'words/s':>8}", *(f"{name:>14}" for name in rivals))
-    print(f"{'entities':>8}", *(f"{n:>14,}" for n in n_entities))
-    rounds = []
-    for i in range(args.rounds):
-        speeds = {}
-        for name, nlp in rivals.items():
-            with without_confidences() if name == "no confidence" else nullcontext():
-                speeds[name] = n_words / seconds(nlp, texts, args.batch_size)
-        rounds.append(speeds)
-        print(f"{i + 1:>8}", *(f"{speed:>14,.0f}" for speed in speeds.values()))
-    result: dict[str, Any] = {
-        "corpus": args.corpus.name,
-        "words": n_words,
-        "batch_size": args.batch_size,
-    }
-    for name, (_, _, rival) in VARIANTS.items():
-        ratios = [speeds[name] / speeds[rival] for speeds in rounds]
-        median, low, high = statistics.median(ratios), min(ratios), max(ratios)
-        result[f"{name} / {rival}"] = f"{median:.2f} ({low:.2f} to {high:.2f})"
-    print(json.dumps(result, indent=2))
+    return rivals
 
 
 def fit(nlp: Language, examples: list[Example], *, n_passes: int) -> None:
-    """Train a new pipeline in batches of 30 sentences."""
+    """Train a new pipeline, and load it anew."""
     examples = [Example(nlp.make_doc(eg.text), eg.reference) for eg in examples]
     sgd = nlp.initialize(lambda: examples)
     for _ in range(n_passes):
         for batch in minibatch(examples, 30):
             nlp.update(batch, sgd=sgd, drop=0.1)
+    nlp.from_bytes(nlp.to_bytes())
 
 
-def seconds(nlp: Language, texts: list[str], batch_size: int) -> float:
-    """Time that a pipeline takes to annotate raw texts."""
-    start = time.perf_counter()
+def pipe(nlp: Language, texts: list[str], batch_size: int) -> None:
+    """Annotate raw texts in batches."""
     for _ in nlp.pipe(texts, batch_size=batch_size):
         pass
-    return time.perf_counter() - start
+
+
+def one_by_one(nlp: Language, texts: list[str]) -> None:
+    """Annotate raw texts, each by itself."""
+    for text in texts:
+        nlp(text)
+
+
+def train(nlp: Language, examples: list[Example]) -> None:
+    """Learn from annotated texts, in batches of 27, or about 500 words."""
+    examples = [Example(nlp.make_doc(eg.text), eg.reference) for eg in examples]
+    sgd = nlp.create_optimizer()
+    for batch in minibatch(examples, 27):
+        nlp.update(batch, sgd=sgd, drop=0.3)
 
 
 @contextmanager
@@ -112,6 +143,17 @@ def without_confidences() -> Iterator[None]:
     decode._log_probs = lambda chain, spans: np.zeros(len(spans))
     yield
     decode._log_probs = sums
+
+
+def summary(ratios: list[float]) -> str:
+    """Median, lowest and highest."""
+    middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def print_row(name: str, cells: Any) -> None:
+    """A row of the table."""
+    print(f"{name:>13}", *(f"{cell:>21}" for cell in cells), flush=True)
 
 
 if __name__ == "__main__":

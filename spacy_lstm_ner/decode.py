@@ -153,6 +153,8 @@ def find_spans(tags: NDArray[np.intp]) -> NDArray[np.intp]:
 
 def _log_probs(chain: LinearChain, spans: NDArray[np.intp]) -> NDArray[np.float64]:
     """Log probability of each span; only sequences that have one are summed over."""
+    if not len(spans):
+        return np.zeros(0)
     sequence = _sequences(chain)[spans[:, 0]]
     has_spans = np.bincount(sequence, minlength=len(chain.lengths)) > 0
     n_left_out = np.cumsum(np.repeat(~has_spans, chain.lengths))[spans[:, 0]]

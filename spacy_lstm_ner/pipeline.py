@@ -60,7 +60,7 @@ include_static_vectors = false
 word_dropout = 0.3
 fine_tune_vectors = false
 char_kind = "lstm"
-cache_bytes = 16000000
+cache_bytes = 8000000
 
 [model.encode]
 @architectures = "spacy_lstm_ner.LSTMEncoder.v1"

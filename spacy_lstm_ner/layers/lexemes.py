@@ -52,8 +52,8 @@ class Lexemes(NamedTuple):
 
 Embed = Model[Lexemes, Floats2d]
 
-# Memory for vectors of words: 30,000 words of width 96.
-CACHE_BYTES = 16_000_000
+# Memory for vectors of words: 16,000 words of width 96.
+CACHE_BYTES = 8_000_000
 
 # Attributes that identify a word: those that word dropout hides.
 _IDENTIFYING = (ORTH, LOWER, NORM)
@@ -152,7 +152,7 @@ def forward(
     model.attrs["n_hiding_steps"] += rate > 0
     _note(words.attrs, ids[1:], met)
     Y_LO, backprop_embed = model.layers[0](words, is_train)
-    cache.note_training(_parameters(model))
+    cache.words.note_training(_parameters(model))
 
     def backprop(dY: list[Floats2d]) -> list[Doc]:
         dY_LO = ops.xp.zeros_like(Y_LO)

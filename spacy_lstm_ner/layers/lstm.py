@@ -24,6 +24,7 @@ from thinc.types import Ragged
 from ..errors import Errors
 from ..packing import Packing, pack
 from ..types import Floats2d, Floats3d, Floats4d, Ints2d
+from .kept import Kept
 from .skip import Skip
 from .variational_dropout import VariationalDropout, rate_in_training
 
@@ -114,7 +115,12 @@ def lstm_layer(
         init=init,
         dims={"nO": nO, "nI": nI, "nD": 2 if bi else 1},
         params={"Wx": None, "Wh": None, "b": None},
-        attrs={"grad_clip": grad_clip, "rate": dropout, "dropout_rate": 0.0},
+        attrs={
+            "grad_clip": grad_clip,
+            "rate": dropout,
+            "dropout_rate": 0.0,
+            "weights": Kept(),
+        },
     )
 
 
@@ -167,6 +173,7 @@ def forward(
         return Ragged(Y_TO, X.lengths), partial(_no_training, model)
     X_DTI = X_TI[rows_DT]
     mask_DBH = _recurrent_mask(model, packing)
+    model.attrs["weights"].note_training(_parameters(model))
     kept_KDTH, H_DTH = _run_and_keep(model, X_DTI, packing, mask_DBH)
     Y_TO = _unpack(xp, H_DTH, rows_DT).reshape(-1, nO)
 
@@ -200,7 +207,9 @@ def _run(
     again: fresh memory for the whole batch costs more than the arithmetic on it.
     """
     xp = model.ops.xp
-    Wx_DIG, Wh_DHG, b_DG = _weights_in_order(model)
+    Wx_DIG, Wh_DHG, b_DG = model.attrs["weights"].get(
+        _parameters(model), lambda: _weights_in_order(model)
+    )
     nD, nH, nG = Wh_DHG.shape
     Y_TDH = xp.empty((len(X_TI), nD, nH), dtype="f")
     n_block = min(max(_BLOCK, packing.n_first), len(X_TI))
@@ -258,6 +267,10 @@ def _run_and_keep(
     return kept_KDTH, H_DTH
 
 
+def _parameters(model: Model[Ragged, Ragged]) -> list[Any]:
+    return [model.get_param(name) for name in ("Wx", "Wh", "b")]
+
+
 def _weights_in_order(
     model: Model[Ragged, Ragged],
 ) -> tuple[Floats3d, Floats3d, Floats2d]:
@@ -265,8 +278,7 @@ def _weights_in_order(
     sigmoids halved."""
     xp = model.ops.xp
     weights = []
-    for name in ("Wx", "Wh", "b"):
-        param: Any = model.get_param(name)
+    for param in _parameters(model):
         gates = param.reshape(*param.shape[:-1], 4, -1)  # o, f, i, c~
         ordered = xp.empty_like(gates)
         xp.multiply(gates[..., 2::-1, :], 0.5, out=ordered[..., :3, :])
