@@ -1,6 +1,7 @@
 # make demo   train, evaluate, show and package a pipeline on the demo corpus
 # make test   check style and types, run the tests with coverage
-# Both create the environment .venv first. Needs: Python 3.10 to 3.13, make.
+# make bench  measure the speed of layer and pipelines, on the demo corpus
+# All create the environment .venv first. Needs: Python 3.10 to 3.13, make.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,7 +19,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 BIN := $(VENV)/bin
 RUN := $(CORPUS)-$(CONFIG)
 
-.PHONY: demo test lint clean
+.PHONY: demo test bench lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m spacy project run all . \
@@ -29,6 +30,18 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-for-tests lint
 	$(BIN)/python -m pytest --cov --cov-fail-under=95
+
+# A CoNLL file, and where the tables go.
+BENCH ?= assets/demo/train.conll
+TABLES ?= metrics/benchmarks
+
+bench: $(VENV)/installed-for-tests $(BENCH)
+	$(BIN)/python benchmarks/layer.py --thinc --json $(TABLES)/layer.json
+	$(BIN)/python benchmarks/speed.py $(BENCH) --json $(TABLES)/speed.json
+	$(BIN)/python benchmarks/scaling.py $(BENCH) --json $(TABLES)/scaling.json
+
+assets/demo/train.conll: $(VENV)/installed
+	$(BIN)/python -m spacy_lstm_ner demo-corpus assets/demo
 
 lint: $(VENV)/installed-for-tests
 	$(BIN)/python -m ruff check .

@@ -58,6 +58,7 @@ def main() -> None:
         print("  ".join(f"{value!s:>22}" for value in row.values()), flush=True)
         rows.append(row)
     if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
         srsly.write_json(args.json, rows)
 
 

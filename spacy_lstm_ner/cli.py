@@ -117,6 +117,8 @@ def _add_data_commands(commands: Any) -> None:
         "--limit", type=int, default=0, metavar="N", help="number of Docs; default: all"
     )
 
+    _add_annotate(commands)
+
     raw_text = _add(
         commands, "raw-text", _raw_text, "write texts as JSON lines, for spacy pretrain"
     )
@@ -132,6 +134,50 @@ def _add_data_commands(commands: Any) -> None:
     vectors.add_argument("output", type=Path, metavar="OUTDIR")
     vectors.add_argument(
         "--limit", type=int, metavar="N", help="number of words; default: all 400,000"
+    )
+
+
+def _add_annotate(commands: Any) -> None:
+    annotate = _add(
+        commands,
+        "annotate",
+        _annotate,
+        "add entities to the rows of Parquet or JSONL files, in parallel with Ray",
+    )
+    _add_model(annotate)
+    annotate.add_argument(
+        "source", type=Path, metavar="INPUT", help="a file, or a folder of files"
+    )
+    annotate.add_argument(
+        "output",
+        type=Path,
+        metavar="OUTDIR",
+        help="where to write, or to go on after an interruption",
+    )
+    annotate.add_argument(
+        "--workers", type=int, default=2, metavar="N", help="processes; default: 2"
+    )
+    annotate.add_argument(
+        "--batch-size", type=int, metavar="N", help="default: that of the pipeline"
+    )
+    annotate.add_argument(
+        "--text-column", default="text", metavar="NAME", help="default: text"
+    )
+    annotate.add_argument(
+        "--entities-column",
+        default="entities",
+        metavar="NAME",
+        help="default: entities",
+    )
+    annotate.add_argument(
+        "--rows-per-shard",
+        type=int,
+        default=10_000,
+        metavar="N",
+        help="rows of each file of the output, at most; default: 10000",
+    )
+    annotate.add_argument(
+        "--code", type=Path, metavar="FILE.py", help="import it before the model"
     )
 
 
@@ -264,6 +310,16 @@ def _vectors(output: Path, limit: int | None) -> None:
     nlp.to_disk(output)
     n_words, width = nlp.vocab.vectors.shape
     print(f"{output}: {n_words} vectors of width {width}")
+
+
+def _annotate(model: str, source: Path, output: Path, **settings: Any) -> None:
+    from .ray import annotate  # noqa: PLC0415 (an extra)
+
+    done = annotate(model, source, output, **settings)
+    print(
+        f"{output}: {done.n_files} files, of which {done.n_kept} were there; "
+        f"{done.n_rows} rows annotated, {done.n_entities} entities"
+    )
 
 
 def _visualize(model: str, data: Path, output: Path, limit: int) -> None:

@@ -1,6 +1,7 @@
 """The catalogue of messages: what was found, where, what was expected, what to do.
 
 L0xx: component, model and layers. L1xx: tags and readers. L2xx: command line.
+L4xx: annotation with Ray.
 """
 
 from typing import Any
@@ -254,4 +255,45 @@ class Errors(metaclass=_WithCode):
     L208 = (
         "'{path}' has no entities, so nothing can be fitted to it: expected annotated "
         "texts that the pipeline was not trained on."
+    )
+
+    # Annotation with Ray
+    L400 = (
+        "Ray, which annotates large corpora, is not installed. Install it with: "
+        'pip install "spacy-lstm-ner[ray]"'
+    )
+    L401 = (
+        "'{path}' is no input: expected a file that ends in one of {endings}, or a "
+        "folder that has such files, there or in its subfolders."
+    )
+    L402 = (
+        "'{path}': the column {column!r} is {found}, expected one column of text. The "
+        "columns are {columns}: name another one with --text-column, or convert it."
+    )
+    L403 = "Setting '{name}' is {value}: expected at least 1."
+    L404 = (
+        "{where}: there is a column {column!r} already: name the new column otherwise "
+        "with --entities-column."
+    )
+    L405 = (
+        "{where}: found {line!r}, expected JSON with a field {column!r} that is a "
+        "string or null. Correct the line, or name another field with --text-column."
+    )
+    L406 = (
+        "The pipeline has the components {pipes}, none of which sets entities: add an "
+        "entity recognizer, or name another pipeline. A component of your own that "
+        'sets them says so with assigns=["doc.ents"].'
+    )
+    L407 = (
+        "The output '{path}' is not empty, or within the input: expected a new folder "
+        "outside of the input, or one that an interrupted run has begun."
+    )
+    L408 = (
+        "The output '{path}' was begun with other settings or inputs ({differences}): "
+        "repeat them to go on, or name a new folder."
+    )
+    L409 = (
+        "{n} of {n_files} files of the output could not be made; the others are "
+        "complete. The first is that of {where}: {reason}. Start the same command "
+        "again to try those that are missing."
     )

@@ -13,7 +13,7 @@ from ..types import Floats2d
 Layer = Model[list[Floats2d], list[Floats2d]]
 
 # Rows that are computed at once in prediction.
-_GROUP = 8192
+_GROUP = 16_384
 
 
 class Window(NamedTuple):
@@ -30,13 +30,13 @@ def with_windows(layer: Layer, size: int | None, overlap: int) -> Layer:
     """Let a layer read long sequences in windows.
 
     What an LSTM knows of words that are far away has faded. So a sequence that is
-    longer than a window is read in several, all of the same size, in parallel: a text
+    longer than a window is read in several, of equal size, in parallel: a text
     of any length costs per token what short ones do. Each window gives the vectors of
     its middle; the rest of it is context. Neither does the result depend on the other
     sequences of the batch.
 
     layer (Model[List[Floats2d], List[Floats2d]]): The layer.
-    size (Optional[int]): Tokens of a window; None: one window for any length.
+    size (Optional[int]): Most tokens of a window; None: one window for any length.
     overlap (int): Fewest tokens of context on either side, but at the ends of the
         sequence.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): (T_b, I) -> (T_b, O) for each b.
@@ -116,6 +116,8 @@ def windows_of(length: int, size: int | None, overlap: int) -> list[Window]:
     if size is None or length <= size:
         return [Window(0, length, 0, length)]
     n = -((length - 2 * overlap) // -(size - 2 * overlap))  # rounded up
+    # As many are needed; they can be smaller then.
+    size = -((length + (n - 1) * 2 * overlap) // -n)
     starts = np.linspace(0, length - size, n).astype(int).tolist()
     # A middle begins in the middle of what two windows share.
     cuts = [0, *((a + b + size) // 2 for a, b in pairwise(starts)), length]

@@ -26,9 +26,12 @@ def test_windows(length, size, overlap):
     read = [i for w in windows for i in range(w.first, w.last)]
     assert read == list(range(length))
     for w in windows:
-        assert w.end - w.start == min(size, length)
+        assert w.end - w.start == windows[0].end <= min(size, length)
         assert w.first - w.start >= overlap or w.first == 0
         assert w.end - w.last >= overlap or w.last == length
+    # No larger than they need be.
+    n_read = length + (len(windows) - 1) * 2 * overlap
+    assert windows[0].end == -(n_read // -len(windows))
     # No more than it takes.
     assert (len(windows) - 1) * (size - 2 * overlap) < max(length - 2 * overlap, 1)
 

@@ -1,0 +1,163 @@
+"""Rows per second of `annotate` with one worker and with two, and a killed worker.
+
+    python benchmarks/ray_scaling.py train.conll
+
+The sentences of the file are repeated to N rows, in one Parquet file. A pipeline
+`lstm_ner` of configs/default.cfg, of random weights unless --model names a trained one,
+annotates them with each number of workers. The time of starting actors and loading the
+pipeline is measured by a run on a row per worker, and taken off. In a last run, an
+actor is killed (SIGKILL) about half-way, once; then the output is compared, row by row,
+with that of the first number of workers. Needs the extra `ray`, and a core for each
+worker: with fewer, the ratio says little.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"  # before NumPy is imported
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+import spacy
+from spacy.util import import_file, load_config, load_model_from_config
+
+from spacy_lstm_ner.ray import annotate
+from spacy_lstm_ner.readers import ConllCorpus
+
+# A component that kills its process once, after so many texts.
+KILLER = """
+import os, signal
+from pathlib import Path
+from spacy.language import Language
+
+@Language.factory("killer", default_config={"marker": "", "after": 0})
+def make(nlp, name, marker, after):
+    seen = 0
+    def killer(doc):
+        nonlocal seen
+        seen += 1
+        if seen > after and not Path(marker).exists():
+            Path(marker).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return doc
+    return killer
+"""
+CONFIG = Path(__file__).parent.parent / "configs" / "default.cfg"
+
+
+def main() -> None:
+    """Print rows per second, the ratio, and whether nothing was lost, as JSON too."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("corpus", type=Path, help="CoNLL file with tokens and BIO tags")
+    parser.add_argument("--rows", type=int, default=200_000, metavar="N")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rows-per-shard", type=int, default=5_000, metavar="N")
+    parser.add_argument("--model", type=Path, help="default: of random weights")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        examples = list(ConllCorpus(args.corpus)(spacy.blank("en")))
+        model = args.model
+        if model is None:
+            model = folder / "model"
+            nlp = load_model_from_config(load_config(CONFIG), auto_fill=True)
+            nlp.initialize(lambda: examples)
+            nlp.to_disk(model)
+        texts = [eg.reference.text for eg in examples]
+        write_rows(folder / "all.parquet", texts, args.rows)
+        ray.init(
+            num_cpus=max(args.workers), include_dashboard=False, log_to_driver=False
+        )
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        speeds = {}
+        for n in args.workers:
+            few = folder / f"few-{n}.parquet"
+            write_rows(few, texts, n)
+            start_up = seconds(model, few, folder / f"few-{n}", n, rows_per_shard=1)
+            source, output = folder / "all.parquet", folder / f"all-{n}"
+            total = seconds(model, source, output, n, args.rows_per_shard)
+            speeds[n] = args.rows / (total - start_up)
+            print(
+                f"{n} workers: {args.rows:,} rows in {total:.1f} s, of which "
+                f"{start_up:.1f} s to start; {speeds[n]:,.0f} rows/s",
+                flush=True,
+            )
+        first, last = args.workers[0], args.workers[-1]
+        ratio = speeds[last] / speeds[first]
+        print(f"{last} workers against {first}: {ratio:.2f} times")
+        code, marker = folder / "killer.py", folder / "killed"
+        code.write_text(KILLER, encoding="utf8")
+        after = args.rows // (2 * last)
+        add_killer(model, folder / "killer", code, marker, after)
+        output = folder / "all-killed"
+        start = time.perf_counter()
+        annotate(
+            folder / "killer",
+            source,
+            output,
+            workers=last,
+            rows_per_shard=args.rows_per_shard,
+            code=code,
+        )
+        total = time.perf_counter() - start
+        table, undisturbed = content(output), content(folder / f"all-{first}")
+        is_complete = table["id"].to_pylist() == list(range(args.rows))
+        is_killed, is_same = marker.exists(), table.equals(undisturbed)
+        print(f"a worker killed: {total:.1f} s in all; same rows: {is_same}")
+    result = {
+        "corpus": args.corpus.name,
+        "rows": args.rows,
+        "cores": len(os.sched_getaffinity(0)),
+        "ray": ray.__version__,
+        "rows_per_second": {n: round(speed) for n, speed in speeds.items()},
+        "ratio": round(ratio, 2),
+        "killed": is_killed,
+        "complete_without_duplicates": is_complete,
+        "same_as_without_kill": is_same,
+    }
+    print(json.dumps(result))
+
+
+def write_rows(path: Path, texts: list[str], n: int) -> None:
+    """The texts in turn, n in all, numbered."""
+    rows = [texts[i % len(texts)] for i in range(n)]
+    pq.write_table(pa.table({"id": range(n), "text": rows}), path)
+
+
+def seconds(
+    model: Path, source: Path, output: Path, workers: int, rows_per_shard: int
+) -> float:
+    """How long a run takes."""
+    start = time.perf_counter()
+    annotate(model, source, output, workers=workers, rows_per_shard=rows_per_shard)
+    return time.perf_counter() - start
+
+
+def add_killer(model: Path, output: Path, code: Path, marker: Path, after: int) -> None:
+    """The pipeline with the killer at its end."""
+    import_file("killer", code)
+    nlp = spacy.load(model)
+    nlp.add_pipe("killer", config={"marker": str(marker), "after": after})
+    nlp.to_disk(output)
+
+
+def content(output: Path) -> pa.Table:
+    """All rows of an output, without the last digits of confidences."""
+    paths = sorted(output.glob("part-*"))
+    table = pa.concat_tables([pq.read_table(path) for path in paths])
+    entities = [
+        [(ent["start"], ent["end"], ent["label"]) for ent in row]
+        for row in table["entities"].to_pylist()
+    ]
+    found = pa.array(list(map(repr, entities)))
+    return table.set_column(table.num_columns - 1, "entities", found)
+
+
+if __name__ == "__main__":
+    main()

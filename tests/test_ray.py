@@ -1,0 +1,370 @@
+"""Annotation with Ray: a real one with two workers, on a few rows."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from shutil import copytree
+from typing import Any, NamedTuple
+
+import pytest
+import spacy
+from contract.helpers import initialized
+from spacy.language import Language
+
+from spacy_lstm_ner.cli import main
+
+ray = pytest.importorskip("ray", reason='needs Ray: pip install ".[ray]"')
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+annotation = pytest.importorskip("spacy_lstm_ner.ray")
+annotate = annotation.annotate
+
+pytestmark = [
+    # Ray Data warns of its own settings when they are looked at.
+    pytest.mark.filterwarnings(r"ignore:::ray\.data\.context"),
+    pytest.mark.filterwarnings("ignore:Tip. In future versions of Ray:FutureWarning"),
+]
+
+N_ROWS = 50
+# As long as there is no file "healed": kills its process at the text of row 7 each
+# time, and at that of row 27 once, and fails at row 13.
+KILLER = """
+import os, signal
+from pathlib import Path
+from spacy.language import Language
+
+@Language.factory("killer", default_config={"folder": ""})
+def make(nlp, name, folder):
+    healed, killed = Path(folder, "healed"), Path(folder, "killed")
+    def killer(doc):
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+        assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+        if healed.exists():
+            return doc
+        if " 13:" in doc.text:
+            raise KeyError("no such thing")
+        if " 7:" in doc.text or " 27:" in doc.text and not killed.exists():
+            if " 27:" in doc.text:
+                killed.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return doc
+    return killer
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cluster() -> Iterator[None]:
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    yield
+    ray.shutdown()
+
+
+def make_rows(n: int = N_ROWS) -> list[dict[str, Any]]:
+    """Rows of several types; some without text, or with an empty one."""
+    rows = []
+    for i in range(n):
+        text = f"Caf\u00e9 {i}: Ada Lovelace met Bob in Rome"
+        rows.append({"id": i, "text": text, "meta": {"x": [i / 3, None]}})
+    rows[3]["text"] = None
+    rows[4]["text"] = ""
+    return rows
+
+
+@pytest.fixture(scope="module")
+def ruler(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a pipeline with rules."""
+    nlp = spacy.blank("en")
+    patterns = [{"label": "PER", "pattern": "Bob"}, {"label": "GPE", "pattern": "Rome"}]
+    nlp.add_pipe("entity_ruler").add_patterns(patterns)
+    path = tmp_path_factory.mktemp("models") / "ruler"
+    nlp.to_disk(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def jsonl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two files of lines, one of them in a subfolder."""
+    folder = tmp_path_factory.mktemp("lines")
+    write_lines(folder / "a.jsonl", make_rows()[:30])
+    write_lines(folder / "b" / "c.jsonl", make_rows()[30:])
+    (folder / "readme.txt").write_text("not to be read", encoding="utf8")
+    return folder
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    lines = [json.dumps(row, ensure_ascii=row["id"] % 2 == 0) for row in rows]
+    path.write_text("\r\n".join(lines) + "\n\n", encoding="utf8")
+
+
+def read_lines(output: Path) -> list[dict[str, Any]]:
+    return [
+        json.loads(line)
+        for path in sorted(output.glob("part-*.jsonl"))
+        for line in path.read_text(encoding="utf8").splitlines()
+    ]
+
+
+def expected(nlp: Language, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows as one process annotates them; confidences to 5 digits."""
+    found = []
+    for row in rows:
+        ents = None
+        if row["text"] is not None:
+            ents = [
+                {
+                    "start": ent.start_char,
+                    "end": ent.end_char,
+                    "label": ent.label_,
+                    "confidence": ent._.confidence,
+                }
+                for ent in nlp(row["text"]).ents
+            ]
+        found.append(rounded({**row, "entities": ents}))
+    return found
+
+
+def rounded(row: dict[str, Any]) -> dict[str, Any]:
+    for ent in row["entities"] or ():
+        if ent["confidence"] is not None:
+            ent["confidence"] = round(ent["confidence"], 5)
+    return row
+
+
+def names(output: Path) -> list[str]:
+    return sorted(path.name for path in output.iterdir())
+
+
+def test_parquet_is_annotated_as_by_one_process(tmp_path: Path):
+    nlp = initialized()
+    nlp.to_disk(tmp_path / "model")
+    rows = make_rows()
+    table = pa.Table.from_pylist(rows)
+    schema = table.schema.set(1, pa.field("text", pa.large_string()))
+    table = table.cast(schema.with_metadata({"source": "here"}))
+    (tmp_path / "in").mkdir()
+    pq.write_table(table.slice(0, 20), tmp_path / "in" / "a.parquet", row_group_size=7)
+    pq.write_table(table.slice(20), tmp_path / "in" / "b.parquet")
+    pq.write_table(table.slice(0, 0), tmp_path / "in" / "c.parquet")
+    output = tmp_path / "new" / "out"
+    summary = annotate(tmp_path / "model", tmp_path / "in", output, rows_per_shard=12)
+    assert (summary.n_files, summary.n_kept, summary.n_rows) == (5, 0, N_ROWS)
+    parts = [f"part-{i:08d}.parquet" for i in range(5)]
+    assert names(output) == ["_manifest.json", *parts]
+    tables = [pq.read_table(output / part) for part in parts]
+    assert [len(part) for part in tables] == [12, 8, 12, 12, 6]
+    assert tables[0].schema.metadata[b"source"] == b"here"
+    assert tables[0].schema.field("text").type == pa.large_string()
+    found = [rounded(row) for part in tables for row in part.to_pylist()]
+    assert found == expected(nlp, rows)
+    ents = [ent for row in found for ent in row["entities"] or ()]
+    assert len(ents) == summary.n_entities
+    assert all(0 < ent["confidence"] < 1 for ent in ents)
+    assert any(ent["end"] - ent["start"] > 0 for ent in ents)
+
+
+class Finished(NamedTuple):
+    """An output of the command, and what it printed."""
+
+    output: Path
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def finished(
+    ruler: Path, jsonl: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Finished:
+    output = tmp_path_factory.mktemp("outputs") / "new" / "out"
+    args = ["annotate", str(ruler), str(jsonl), str(output), "--batch-size", "3"]
+    args += ["--entities-column", "found", "--rows-per-shard", "10"]
+    with redirect_stdout(StringIO()) as printed:
+        assert main(args) == 0
+    return Finished(output, printed.getvalue())
+
+
+def test_lines_are_annotated_by_the_command(finished: Finished, ruler: Path):
+    # The blank line at the end of the first file is a shard that has no rows.
+    counts = (
+        f"7 files, of which 0 were there; 50 rows annotated, {2 * (N_ROWS - 2)} ent"
+    )
+    assert f"{finished.output}: {counts}" in finished.printed
+    found = read_lines(finished.output)
+    assert all(list(row) == ["id", "text", "meta", "found"] for row in found)
+    assert found[3]["found"] is None
+    assert found[4]["found"] == []
+    assert found[5]["found"][0]["confidence"] is None
+    for row in found:
+        row["entities"] = row.pop("found")
+    assert found == expected(spacy.load(ruler), make_rows())
+
+
+def test_only_what_is_missing_is_computed_again(
+    finished: Finished, ruler: Path, jsonl: Path
+):
+    output = finished.output
+    settings = {"entities_column": "found", "rows_per_shard": 10}
+    before = {path.name: path.stat().st_ino for path in output.iterdir()}
+    content = read_lines(output)
+    gone = output / "part-00000002.jsonl"
+    with gone.open("rb"):  # so that its inode is not given to another file
+        gone.unlink()
+        (output / ".part-00000002.jsonl.0.tmp").write_bytes(b'{"id": ')
+        again = annotate(ruler, jsonl, output, workers=1, batch_size=1, **settings)
+        after = {path.name: path.stat().st_ino for path in output.iterdir()}
+    assert after.keys() == before.keys()
+    assert {name for name in after if after[name] != before[name]} == {gone.name}
+    assert (again.n_files, again.n_kept, again.n_rows) == (7, 6, 10)
+    assert read_lines(output) == content
+    assert annotate(ruler, jsonl, output, **settings) == (7, 7, 0, 0)
+
+
+def test_other_settings_are_not_mixed(
+    finished: Finished, jsonl: Path, ruler: Path, tmp_path: Path
+):
+    output = finished.output
+    before = {path: path.stat().st_mtime_ns for path in output.iterdir()}
+    settings = {"entities_column": "found", "rows_per_shard": 10}
+    with pytest.raises(ValueError, match=r"L408.*rows_per_shard: 10, now 26"):
+        annotate(ruler, jsonl, output, **{**settings, "rows_per_shard": 26})
+    other = spacy.load(ruler)
+    other.get_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Ada"}])
+    other.to_disk(tmp_path / "other")
+    with pytest.raises(ValueError, match=r"L408.*model: "):
+        annotate(tmp_path / "other", jsonl, output, **settings)
+    copytree(jsonl, tmp_path / "in")
+    with (tmp_path / "in" / "b" / "c.jsonl").open("a", encoding="utf8") as file:
+        file.write('{"text": "Rome"}\n')
+    with pytest.raises(
+        ValueError, match=r"L408.*\(input b/c\.jsonl: \[\d+, \d+\], now"
+    ):
+        annotate(ruler, tmp_path / "in", output, **settings)
+    assert {path: path.stat().st_mtime_ns for path in output.iterdir()} == before
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with components of a user's own."""
+    path = tmp_path_factory.mktemp("code") / "killer.py"
+    path.write_text(KILLER, encoding="utf8")
+    spacy.util.import_file("killer", path)
+    return path
+
+
+@pytest.fixture
+def killer(code: Path, tmp_path: Path) -> Path:
+    """A pipeline with rules, and with a component that kills its process."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Bob"}])
+    nlp.add_pipe("killer", config={"folder": str(tmp_path)})
+    nlp.to_disk(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_killed_workers_lose_and_repeat_nothing(
+    jsonl: Path, killer: Path, code: Path, tmp_path: Path
+):
+    output = tmp_path / "out"
+    with pytest.raises(
+        ValueError, match=r"L409.* 2 of 12.*rows 5 to 10: .*3 workers d"
+    ):
+        annotate(killer, jsonl, output, rows_per_shard=5, code=code)
+    assert (tmp_path / "killed").exists()
+    found = [row["id"] for row in read_lines(output)]
+    assert found == [*range(5), *range(15, N_ROWS)]
+    assert all(name.startswith(("part-", "_manifest")) for name in names(output))
+    (tmp_path / "healed").touch()
+    summary = annotate(killer, jsonl, output, rows_per_shard=5, code=code)
+    assert (summary.n_files, summary.n_kept, summary.n_rows) == (12, 10, 10)
+    rows = read_lines(output)
+    assert [row["id"] for row in rows] == list(range(N_ROWS))
+    assert sum(len(row["entities"] or ()) for row in rows) == N_ROWS - 2
+    assert len(names(output)) == 13
+
+
+def test_what_fails_is_told_and_leaves_nothing(ruler: Path, tmp_path: Path):
+    (tmp_path / "a.jsonl").write_text('{"text": "Bob"}\n{"txt": ""}\n\n', "utf8")
+    annotator = annotation._Annotator(
+        annotation._Pipeline(ruler, None),
+        tmp_path,
+        tmp_path,
+        annotation._Columns("text", "entities"),
+        None,
+    )
+    shard = {"name": "x.jsonl", "source": "a.jsonl", "start": 0, "stop": 1, "offset": 0}
+    result = {"name": "x.jsonl", "n_rows": 1, "n_entities": 1, "error": ""}
+    assert annotator(shard) == result
+    result = annotator({**shard, "name": "y.jsonl", "stop": 3})
+    assert re.search(r"L405.*a\.jsonl, line 2.*field 'text'", result["error"])
+    assert names(tmp_path) == ["a.jsonl", "x.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ("{ruler} {tmp}/none {out}", r"L401.*none' is no input.*\.parquet.*\.jsonl"),
+        ("{ruler} {tmp}/notes.txt {out}", "L401.*notes.txt"),
+        ("{ruler} {tmp}/empty {out}", "L401.*empty"),
+        ("{ruler} {tmp}/t.parquet {out}", r"L402.*t\.parquet.*'text' is missing.*body"),
+        ("{ruler} {tmp}/t.parquet {out} --text-column n", "L402.*'n' is int64"),
+        ("{ruler} {tmp}/ok.jsonl {out} --workers 0", "L403.*workers.*0"),
+        ("{ruler} {tmp}/ok.jsonl {out} --batch-size -1", "L403.*batch_size.*-1"),
+        (
+            "{ruler} {tmp}/t.parquet {out} --text-column body --entities-column n",
+            "L404.*t.parquet.*'n' already",
+        ),
+        ("{ruler} {tmp}/ok.jsonl {out} --entities-column n", "L404.*line 1.*'n'"),
+        ("{ruler} {tmp}/ok.jsonl {out} --text-column n", "L405.*line 1.*field 'n'"),
+        ("{ruler} {tmp}/ok.jsonl {out} --text-column txt", "L405.*line 1.*'txt'"),
+        ("{ruler} {tmp}/bad.jsonl {out}", "L405.*bad.jsonl, line 2.*Ada"),
+        ("{tmp}/blank {tmp}/ok.jsonl {out}", r"L406.*\['sentencizer'\]"),
+        ("{tmp}/none {tmp}/ok.jsonl {out}", "E052.*none"),
+        ("{ruler} {tmp}/ok.jsonl {tmp}/full", "L407.*full' is not empty"),
+        ("{ruler} {tmp}/ok.jsonl {tmp}/notes.txt", "L407.*notes.txt"),
+        ("{ruler} {tmp} {out}", "L407.*within"),
+    ],
+)
+def test_careless_use_gets_a_message(
+    args: str,
+    message: str,
+    ruler: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    blank = spacy.blank("en")
+    blank.add_pipe("sentencizer")
+    blank.to_disk(tmp_path / "blank")
+    for folder in ("empty", "full"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "full" / "thesis.txt").touch()
+    (tmp_path / "notes.txt").touch()
+    pq.write_table(pa.table({"body": ["Ada"], "n": [1]}), tmp_path / "t.parquet")
+    line = '{"text": "Ada", "n": 1}\n'
+    (tmp_path / "ok.jsonl").write_text(line, encoding="utf8")
+    (tmp_path / "bad.jsonl").write_text("\nAda\n", encoding="utf8")
+    out = tmp_path / "out"
+    filled = args.format(ruler=ruler, tmp=tmp_path, out=out)
+    assert main(["annotate", *filled.split()]) == 1
+    assert re.search(message, capsys.readouterr().err)
+    assert not out.exists()
+
+
+def test_without_ray_a_message_says_what_to_install(tmp_path: Path):
+    hide = "import sys; sys.modules['ray'] = None; from spacy_lstm_ner.cli import main"
+    command = f"{hide}; sys.exit(main(['annotate', 'model', 'in', 'out']))"
+    done = subprocess.run(
+        [sys.executable, "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=os.environ,
+    )
+    assert done.returncode == 1
+    assert 'pip install "spacy-lstm-ner[ray]"' in done.stderr
