@@ -12,7 +12,8 @@ what is far away, so the second round mostly changes nothing any more: then all 
 are right.
 """
 
-from collections.abc import Callable
+import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,51 @@ from numpy.typing import NDArray
 from .packing import Packing, pack
 from .types import Floats1d, Floats2d
 
-# From the log scores of the tags of some tokens, the messages to the tokens behind.
-Product = Callable[[Floats2d], Floats2d]
-
 # Tokens of a block. Sequences of twice that are cut.
 _BLOCK = 128
 # Rounds before blocks that hang together too closely are given up.
 _MAX_ROUNDS = 4
 # Messages that differ by less are equal, in nats.
 _TOLERANCE = 1e-12
+# exp(-x) is a normal float64 up to x = 708.
+_UNDERFLOW = 700.0
+
+
+class Product(ABC):
+    """What makes messages: the product of a semiring.
+
+    xp (module): NumPy or CuPy.
+    """
+
+    def __init__(self, xp: Any) -> None:
+        self._xp = xp
+
+    @abstractmethod
+    def __call__(self, scores: Floats2d) -> Floats2d:
+        """The messages that tokens send.
+
+        scores (Floats2d): Log scores of their tags, message and own together.  (K, N)
+        RETURNS (Floats2d): (K, N)
+        """
+
+    def run(self, emit: Floats2d, packing: Packing, incoming: Floats2d) -> Floats2d:
+        """The messages into all tokens, step by step.
+
+        emit (Floats2d): Log scores, in the packed order.  (T, N)
+        packing (Packing): The layout.
+        incoming (Floats2d): The messages into the first tokens.  (B, N)
+        RETURNS (Floats2d): In the packed order.  (T, N)
+        """
+        messages = self._xp.empty_like(emit)
+        last = 0
+        for start, end in packing.steps():
+            if start:
+                before = slice(last, last + end - start)
+                messages[start:end] = self(messages[before] + emit[before])
+            else:
+                messages[:end] = incoming
+            last = start
+        return messages
 
 
 def send(
@@ -48,8 +85,7 @@ def send(
         the other.  (T, N)
     lengths (ndarray): Number of tokens of each sequence.  (B,)
     first (Floats1d): The message into the first token of each sequence.  (N,)
-    product (Callable): Makes of the log scores of tokens, message and own together,
-        the messages that they send.  (K, N) -> (K, N)
+    product (Product): Makes the messages.
     backwards (bool): Run from the last token to the first.
     RETURNS (Floats2d): For each token, in the order of `emit`.  (T, N)
     """
@@ -62,26 +98,7 @@ def send(
     rows = xp.asarray(packing.reversed_rows if backwards else packing.rows)
     incoming = xp.broadcast_to(first, (packing.n_first, len(first)))
     messages = xp.empty_like(emit)
-    messages[rows] = _run(xp, emit[rows], packing, incoming, product)
-    return messages
-
-
-def _run(
-    xp: Any, emit: Floats2d, packing: Packing, incoming: Floats2d, product: Product
-) -> Floats2d:
-    """The messages into all tokens, in the packed order.
-
-    incoming: Those into the first token of each sequence.  (packing.n_first, N)
-    """
-    messages = xp.empty_like(emit)
-    last = 0
-    for start, end in packing.steps():
-        if start:
-            before = slice(last, last + end - start)
-            messages[start:end] = product(messages[before] + emit[before])
-        else:
-            messages[:end] = incoming
-        last = start
+    messages[rows] = product.run(emit[rows], packing, incoming)
     return messages
 
 
@@ -115,9 +132,8 @@ def _send_in_blocks(
     incoming[xp.asarray(hears)] = 0.0
     outgoing = xp.zeros_like(incoming)
     for _ in range(_MAX_ROUNDS):
-        messages = _run(
-            xp, emit_packed, packing, incoming[of_packed[: packing.n_first]], product
-        )
+        into_first = incoming[of_packed[: packing.n_first]]
+        messages = product.run(emit_packed, packing, into_first)
         outgoing[of_packed[last]] = product(messages[last] + emit_packed[last])
         # Only how tags compare goes on; what they have in common is added at the end.
         common = finite(xp, outgoing.max(axis=1))
@@ -146,14 +162,14 @@ def _equal(xp: Any, one: Floats2d, other: Floats2d) -> bool:
     return bool((xp.abs(one[differs] - other[differs]) < _TOLERANCE).all())
 
 
-class LogProduct:
+class LogProduct(Product):
     """Log of the product of exponentials, log(exp(scores) @ exp(move)).
 
     As long as no term can underflow, one matrix product; else term by term.
     """
 
-    def __init__(self, xp: Any, move_NN: Floats2d):
-        self._xp = xp
+    def __init__(self, xp: Any, move_NN: Floats2d) -> None:
+        super().__init__(xp)
         self._move = move = xp.asarray(move_NN, dtype="float64")
         is_finite = xp.isfinite(move)
         top = xp.where(is_finite, move, -xp.inf).max(axis=0)
@@ -161,19 +177,80 @@ class LogProduct:
         self._exp_move = xp.exp(move - self._top)
         self._spread = float(xp.where(is_finite, self._top - move, 0.0).max())
 
-    def __call__(self, scores_BN: Floats2d) -> Floats2d:
+    def __call__(self, scores: Floats2d) -> Floats2d:
+        """The messages that tokens send."""
         xp = self._xp
-        top = finite(xp, scores_BN.max(axis=1, keepdims=True))
-        below = scores_BN - top
+        top = finite(xp, scores.max(axis=1, keepdims=True))
+        below = scores - top
         lowest = float(finite(xp, below).min())
         if self._spread - lowest < _UNDERFLOW:
             product = xp.exp(below) @ self._exp_move
             return xp.log(product) + top + self._top
-        return log_sum(xp, scores_BN[:, :, None] + self._move, axis=1)
+        return log_sum(xp, scores[:, :, None] + self._move, axis=1)
+
+    def run(self, emit: Floats2d, packing: Packing, incoming: Floats2d) -> Floats2d:
+        """The messages into all tokens; where nothing can underflow, without logarithms
+        on the way."""
+        if len(emit):
+            messages = self._run_on_exponentials(emit, packing, incoming)
+            if messages is not None:
+                return messages
+        return super().run(emit, packing, incoming)
+
+    def _run_on_exponentials(
+        self, emit: Floats2d, packing: Packing, incoming: Floats2d
+    ) -> Floats2d | None:
+        """The messages, by the exponentials of all scores less what tags have in
+        common; they are scaled anew after as many steps as they surely last. None where
+        they might not."""
+        xp = self._xp
+        tops, below, lowest = _less_top(xp, emit)
+        first_tops, first, lowest_first = _less_top(xp, incoming)
+        move_top, move, lowest_move = _less_top(xp, self._move.reshape(1, -1))
+        # How far a step may move sums apart, and how far it may raise them.
+        per_step = -lowest - lowest_move + math.log(emit.shape[1])
+        n_lasting = int(_UNDERFLOW / 2 / per_step) if per_step else len(emit)
+        if not n_lasting or lowest_first < -_UNDERFLOW / 2:
+            return None
+        exp_emit, exp_move = xp.exp(below), xp.exp(move).reshape(self._move.shape)
+        n_first = packing.n_first
+        sums, at_token = xp.empty_like(emit), xp.empty_like(emit[:n_first])
+        # What tags have in common: at first, that of a message beyond the one before.
+        log_scales = xp.empty(len(emit), dtype="float64")
+        log_scales[:n_first] = first_tops
+        log_scales[n_first:] = tops[xp.asarray(packing.previous)] + move_top
+        xp.exp(first, out=sums[:n_first])
+        last = 0
+        for step, (start, end) in enumerate(packing.steps()):
+            if not start:
+                continue
+            now, before = sums[start:end], slice(last, last + end - start)
+            product = at_token[: end - start]
+            xp.multiply(sums[before], exp_emit[before], out=product)
+            xp.matmul(product, exp_move, out=now)
+            log_scales[start:end] += log_scales[before]
+            if step % n_lasting == 0:
+                scale = _positive(xp, now.max(axis=1))
+                now /= scale[:, None]
+                log_scales[start:end] += xp.log(scale)
+                if _positive(xp, now).min() < math.exp(-_UNDERFLOW / 2):
+                    return None
+            last = start
+        xp.log(sums, out=sums)
+        sums += log_scales[:, None]
+        return sums
 
 
-# exp(-x) is a normal float64 up to x = 708.
-_UNDERFLOW = 700.0
+def _less_top(xp: Any, scores: Floats2d) -> tuple[Floats1d, Floats2d, float]:
+    """The highest score of each row, the scores less it, and the lowest of those."""
+    top = finite(xp, scores.max(axis=1))
+    below = scores - top[:, None]
+    return top, below, float(finite(xp, below).min())
+
+
+def _positive(xp: Any, sums: Any) -> Any:
+    """The sums with 1 for 0."""
+    return xp.where(sums > 0, sums, 1.0)
 
 
 def log_sum(xp: Any, scores: Any, axis: int = -1) -> Any:

@@ -8,9 +8,9 @@ from thinc.api import get_array_module
 
 from .errors import Errors
 from .linear_chain import LinearChain, first_and_last_rows, to_numpy
-from .messages import send
+from .messages import Product, send
 from .packing import pack
-from .types import Floats2d
+from .types import Floats2d, Ints2d
 
 
 def best_path(chain: LinearChain) -> NDArray[np.intp]:
@@ -21,52 +21,98 @@ def best_path(chain: LinearChain) -> NDArray[np.intp]:
         lower tag where paths tie.  (T,)
     RAISES NoPathError: If a sequence has no allowed path.
     """
-    tags = to_numpy(chain.emit.argmax(axis=1))
-    rest = ~_is_best(chain, tags)
-    if rest.any():
-        paths, scores = _best_paths(chain.take_sequences(rest))
-        has_path = np.ones(len(rest), dtype=bool)
-        has_path[rest] = np.isfinite(scores)
-        chain.require_paths(has_path)
-        tags[np.repeat(rest, chain.lengths)] = paths
-    return tags
-
-
-def _best_paths(chain: LinearChain) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The path of the highest score of each sequence, one after the other (T,), and
-    whether there is one: its score is finite then (B,)."""
     xp = get_array_module(chain.emit)
     emit, move, start, end = (
         xp.asarray(a, dtype="float64")
         for a in (chain.emit, chain.move, chain.start, chain.end)
     )
-
-    def product(scores: Floats2d) -> Floats2d:
-        return (scores[:, :, None] + move).max(axis=1)
-
+    product = _MaxProduct(xp, move)
     best = emit + send(xp, emit, chain.lengths, start, product)
     _, lasts = first_and_last_rows(chain.lengths)
-    last = xp.asarray(lasts)
-    final = best[last] + end
-    scores = np.zeros(len(chain.lengths))
-    scores[chain.lengths > 0] = to_numpy(final.max(axis=1))
+    final = best[xp.asarray(lasts)] + end
+    has_path = np.ones(len(chain.lengths), dtype=bool)
+    has_path[chain.lengths > 0] = to_numpy(xp.isfinite(final.max(axis=1)))
+    chain.require_paths(has_path)
     # The best tag before each tag; at the last token, the best one to end with.
-    before = np.zeros(best.shape, dtype=np.int32)
-    for rows in np.array_split(
-        np.arange(1, len(best)), max(1, move.size * len(best) >> 20)
-    ):
-        pairs = best[xp.asarray(rows - 1)][:, :, None] + move
-        before[rows] = to_numpy(pairs.argmax(axis=1))
+    before = to_numpy(product.senders(best))
     ends_with = dict(
         zip(lasts.tolist(), to_numpy(final.argmax(axis=1)).tolist(), strict=True)
     )
     tag, path = 0, []
     tag_before = before.data  # quicker to look up in than an array
     for row in range(len(best) - 1, -1, -1):
-        tag = ends_with.get(row, tag)
+        tag = ends_with[row] if row in ends_with else tag_before[row, tag]
         path.append(tag)
-        tag = tag_before[row, tag]
-    return np.array(path[::-1], dtype=np.intp), scores
+    return np.array(path[::-1], dtype=np.intp)
+
+
+class _MaxProduct(Product):
+    """The highest score of a path to each tag.
+
+    By the BIO rules alone, most tags may follow all others, and what is best before one
+    is best before all; an inside tag may follow two. That is found without looking at
+    all pairs of tags.
+    """
+
+    def __init__(self, xp: Any, move: Floats2d) -> None:
+        super().__init__(xp)
+        self._move = move
+        self._pairs = _pairs(to_numpy(move))
+
+    def __call__(self, scores: Floats2d) -> Floats2d:
+        """The scores of the best paths through tokens to the tags behind."""
+        best: Floats2d
+        if self._pairs is None:
+            best = (scores[:, :, None] + self._move).max(axis=1)
+            return best
+        tags, first, second = self._pairs
+        best = self._xp.empty_like(scores)
+        best[:] = scores.max(axis=1, keepdims=True)
+        best[:, tags] = self._xp.maximum(scores[:, first], scores[:, second])
+        return best
+
+    def senders(self, scores: Floats2d) -> Ints2d:
+        """The tag at a token through which the best path to each tag behind it leads,
+        the lower one where paths tie.
+
+        scores (Floats2d): Of the best path to each tag at each token.  (T, N)
+        RETURNS (Ints2d): (T, N)
+        """
+        xp, n_tags = self._xp, scores.shape[1]
+        senders = xp.empty(scores.shape, dtype=np.int32)
+        if self._pairs is None:
+            n_rows = max(1, 2**20 // n_tags**2)  # so memory stays bounded
+            for start in range(0, len(scores), n_rows):
+                rows = slice(start, start + n_rows)
+                senders[rows] = (scores[rows, :, None] + self._move).argmax(axis=1)
+            return senders
+        tags, first, second = self._pairs
+        number = xp.arange(n_tags)
+        senders[:] = scores.argmax(axis=1)[:, None]
+        is_first = scores[:, first] >= scores[:, second]
+        senders[:, tags] = xp.where(is_first, number[first], number[second])
+        return senders
+
+
+def _pairs(move: NDArray[np.floating]) -> tuple[slice, slice, slice] | None:
+    """The tags that may follow two only, the first and the second of the two; None
+    unless all others may follow any, and all moves score 0 that are not forbidden."""
+    is_free = move == 0
+    tags = np.flatnonzero(~is_free.all(axis=0))
+    n_before = is_free[:, tags].sum(axis=0)
+    if np.isfinite(move[~is_free]).any() or not len(tags) or (n_before != 2).any():
+        return None
+    first, second = np.nonzero(is_free[:, tags].T)[1].reshape(-1, 2).T
+    regular = [_as_slice(indices) for indices in (tags, first, second)]
+    return None if None in regular else tuple(regular)  # type: ignore[return-value]
+
+
+def _as_slice(indices: NDArray[np.intp]) -> slice | None:
+    """Indices at equal distances as a slice, which is quicker; None for others."""
+    start, stop = indices[0], indices[-1] + 1
+    step = int(indices[1] - start) if len(indices) > 1 else 1
+    regular = np.arange(start, stop, step) if step > 0 else indices[:0]
+    return slice(start, stop, step) if np.array_equal(regular, indices) else None
 
 
 def n_best_paths(

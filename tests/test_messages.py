@@ -11,29 +11,35 @@ from util import bio_chain, random_chain
 
 from spacy_lstm_ner import messages
 from spacy_lstm_ner.linear_chain import PathSums
-from spacy_lstm_ner.messages import LogProduct, send
+from spacy_lstm_ner.messages import LogProduct, Product, send
 from spacy_lstm_ner.viterbi import best_path, n_best_paths
 
 both_directions = pytest.mark.parametrize("backwards", [False, True])
 
 
+class Counting(Product):
+    """A product that is told step by step, and counts."""
+
+    def __init__(self, product):
+        super().__init__(np)
+        self.product = product
+        self.n_steps = 0
+
+    def __call__(self, scores):
+        self.n_steps += 1
+        return self.product(scores)
+
+
 def send_in(block, chain, *, backwards=False, product=None):
     """The messages, with blocks of that length, and the number of products."""
     move = chain.move.T if backwards else chain.move
-    product = product or LogProduct(np, move)
-    n_products = 0
-
-    def counting(scores):
-        nonlocal n_products
-        n_products += 1
-        return product(scores)
-
+    product = Counting(product or LogProduct(np, move))
     with pytest.MonkeyPatch.context() as patch, np.errstate(divide="ignore"):
         patch.setattr(messages, "_BLOCK", block)
         emit = chain.emit.astype("float64")
         first = chain.end if backwards else chain.start
-        found = send(np, emit, chain.lengths, first, counting, backwards=backwards)
-    return found, n_products
+        found = send(np, emit, chain.lengths, first, product, backwards=backwards)
+    return found, product.n_steps
 
 
 @both_directions
@@ -96,3 +102,28 @@ def test_all_that_is_made_of_them(lengths, seed):
     np.testing.assert_allclose(cut.log_z, whole.log_z, rtol=1e-12)
     np.testing.assert_allclose(cut.marginals(), whole.marginals(), atol=1e-11)
     np.testing.assert_allclose(cut.entropy(), whole.entropy(), atol=1e-10)
+
+
+# A spread of 1000 nats is too much for exponentials; 40 asks for new scales on the way.
+@both_directions
+@pytest.mark.parametrize("scale", [0.3, 40.0, 1000.0])
+@pytest.mark.parametrize("make", [bio_chain, random_chain])
+def test_exponentials_give_what_logarithms_do(make, scale, backwards):
+    chain = make([90, 0, 3, 1], 5, seed=1, scale=scale)
+    chain.emit[20, 1:] = -np.inf
+    product = LogProduct(np, chain.move.T if backwards else chain.move)
+    found, n_steps = send_in(10**6, chain, backwards=backwards)
+    assert n_steps == 89
+    emit, first = chain.emit.astype("float64"), chain.end if backwards else chain.start
+    with np.errstate(divide="ignore"):
+        fast = send(np, emit, chain.lengths, first, product, backwards=backwards)
+    np.testing.assert_allclose(fast, found, rtol=1e-12, atol=1e-12)
+
+
+def test_nothing_underflows():
+    # One tag loses 50 nats at each of 30 tokens, and may be the only one left then.
+    emit = np.tile([0.0, -50.0], (30, 1))
+    move = np.array([[0.0, -np.inf], [-np.inf, 0.0]])
+    with np.errstate(divide="ignore"):
+        found = send(np, emit, np.array([30]), np.zeros(2), LogProduct(np, move))
+    np.testing.assert_allclose(found, np.arange(30)[:, None] * [0.0, -50.0])

@@ -52,15 +52,16 @@ def test_extreme_best_path():
     assert score == float(reduce_forward(chain, np.maximum))  # integers are exact
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([0.1, 1.0, 10.0]))
+@given(st.integers(0, 2**32 - 1), st.sampled_from([3, 7]), st.booleans())
 @settings(deadline=None, max_examples=60)
-def test_shortcut_for_uniform_moves_agrees_with_viterbi(seed, scale):
-    chain = bio_chain([3, 0, 6, 1, 9], 7, seed=seed, scale=scale)
-    chain.emit[:, 0] += scale  # often, but not always, the best tags are a legal path
+def test_best_path_by_the_bio_rules_alone(seed, n_tags, with_ties):
+    chain = bio_chain([3, 0, 6, 1, 9], n_tags, seed=seed)
+    if with_ties:
+        chain.emit[:] = np.round(chain.emit)
     np.testing.assert_array_equal(best_path(chain), n_best_paths(chain, 1)[0][0])
 
 
-def test_shortcut_is_not_taken_if_moves_differ():
+def test_scores_of_moves_count():
     chain = random_chain([3], 2, scale=0.0)
     chain.emit[:] = [[1, 0], [1, 0], [1, 0]]
     chain.move[1, 1] = 5.0
