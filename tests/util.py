@@ -1,11 +1,12 @@
 """Oracles: the same answers as the package's, found another way.
 
 Numeric gradients by central differences, every tag path by enumeration, and PyTorch's
-LSTM. Each of them stands here once.
+recurrent networks. Each of them stands here once.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise, product
 from typing import Any
 
@@ -16,8 +17,24 @@ from thinc.api import Model, fix_random_seed
 from spacy_lstm_ner.layers.bio_moves import bio_moves
 from spacy_lstm_ner.linear_chain import LinearChain
 
-# Gates: ours are o, f, i, c~; PyTorch's are i, f, g (our c~), o.
-_TO_TORCH_GATES = [2, 1, 3, 0]
+# By the number of gates that the output feeds: PyTorch's parameters, ours, and which of
+# our gates are PyTorch's, in its order.
+_TO_TORCH = {
+    1: {"weight_ih": ("Wx", [0]), "weight_hh": ("Wh", [0]), "bias_ih": ("b", [0])},
+    # GRU. PyTorch's: r, z, n. Ours: n, r, z of the input, r, z, a of the output.
+    3: {
+        "weight_ih": ("Wx", [1, 2, 0]),
+        "weight_hh": ("Wh", [0, 1, 2]),
+        "bias_ih": ("b", [1, 2, 0]),
+        "bias_hh": ("b", [1, 2, 3]),
+    },
+    # LSTM. PyTorch's: i, f, g (our c~), o. Ours: o, f, i, c~.
+    4: {
+        "weight_ih": ("Wx", [2, 1, 3, 0]),
+        "weight_hh": ("Wh", [2, 1, 3, 0]),
+        "bias_ih": ("b", [2, 1, 3, 0]),
+    },
+}
 
 
 def relative_error(found: Any, expected: Any) -> float:
@@ -238,28 +255,42 @@ def reduce_forward(chain, add):
     return add.reduce(state + end)
 
 
-def torch_lstm(layers: list[Model[Any, Any]]) -> Any:
-    """PyTorch's LSTM with the weights of a stack of our layers; both of its biases
+def torch_recurrent(layers: list[Model[Any, Any]]) -> Any:
+    """PyTorch's network with the weights of a stack of our layers; both of its biases
     add up to ours."""
     torch = pytest.importorskip("torch", reason="needs the extra `torch`")
     nI, nO, nD = (layers[0].get_dim(name) for name in ("nI", "nO", "nD"))
-    lstm = torch.nn.LSTM(nI, nO // nD, len(layers), bidirectional=nD == 2)
+    nH = nO // nD
+    kinds = {
+        "lstm_layer": torch.nn.LSTM,
+        "gru_layer": torch.nn.GRU,
+        "rnn_layer": partial(
+            torch.nn.RNN,
+            nonlinearity=getattr(layers[0].attrs["cell"], "activation", None),
+        ),
+    }
+    build = kinds[layers[0].name]
+    network = build(nI, nH, len(layers), bidirectional=nD == 2)
     with torch.no_grad():
+        for key, param in network.named_parameters():
+            if key.startswith("bias_hh"):
+                param.zero_()
         for i, layer in enumerate(layers):
             for key, array in torch_arrays(layer.get_param, i).items():
-                getattr(lstm, key).copy_(torch.from_numpy(array))
-                if key.startswith("bias_ih"):
-                    getattr(lstm, key.replace("ih", "hh")).zero_()
-    return lstm
+                getattr(network, key).copy_(torch.from_numpy(array))
+                if key.startswith("bias_hh"):
+                    getattr(network, key)[: 2 * nH] = 0  # that of r and z is in bias_ih
+    return network
 
 
 def torch_arrays(get: Callable[[str], Any], depth: int) -> dict[str, Any]:
     """A layer's parameters, or their gradients, in PyTorch's names and order."""
-    named = {"weight_ih": get("Wx"), "weight_hh": get("Wh"), "bias_ih": get("b")}
+    nD, nH, nG = get("Wh").shape
     arrays = {}
-    for name, array in named.items():
-        for d, suffix in zip(range(len(array)), ("", "_reverse"), strict=False):
-            gates = array[d].reshape(*array[d].shape[:-1], 4, -1)
-            gates = gates[..., _TO_TORCH_GATES, :].reshape(array[d].shape)
-            arrays[f"{name}_l{depth}{suffix}"] = np.ascontiguousarray(gates.T)
+    for name, (key, gates) in _TO_TORCH[nG // nH].items():
+        for d, suffix in zip(range(nD), ("", "_reverse"), strict=False):
+            array = get(key)[d]
+            by_gate = array.reshape(*array.shape[:-1], -1, nH)[..., gates, :]
+            ordered = by_gate.reshape(*array.shape[:-1], -1).T
+            arrays[f"{name}_l{depth}{suffix}"] = np.ascontiguousarray(ordered)
     return arrays

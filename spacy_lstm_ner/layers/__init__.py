@@ -1,5 +1,7 @@
 """The package's Thinc layers."""
 
+from .gru import GRU
 from .lstm import LSTM
+from .rnn import RNN
 
-__all__ = ["LSTM"]
+__all__ = ["GRU", "LSTM", "RNN"]

@@ -18,7 +18,8 @@ from thinc.types import Ragged
 from ..errors import Errors
 from ..types import Floats2d, Ints2d
 from .lexemes import Embed, Lexemes, no_input_gradient
-from .lstm import lstm_layer
+from .lstm import LSTMCell
+from .recurrent import recurrent_layer
 
 Summarize = Model[Ragged, Floats2d]
 
@@ -36,7 +37,7 @@ def CharLSTM(nO: int, *, nC: int = 32, rows: int = 1000) -> Embed:
     """
     if nO < 1 or nO % 2:
         raise ValueError(Errors.L002.format(nO=nO))
-    lstm = lstm_layer(nO, nC)
+    lstm = recurrent_layer(LSTMCell(), nO, nC)
     last: Summarize = Model("last_states", _last_states, init=_init_all, layers=[lstm])
     return _characters("char_lstm", nO, nC, rows, last)
 

@@ -3,7 +3,8 @@
 A word's vector depends on the word alone, and in a batch of texts about half of the
 tokens are words that were there before. So a batch is reduced to its distinct words,
 those are embedded, and each token gets the vector of its word; the gradient of a word
-is the sum over its tokens. This is the only layer that sees Docs.
+is the sum over its tokens. Besides the textbook's `word_index`, this is the only
+layer that sees Docs.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,7 +62,7 @@ _IDENTIFYING = (ORTH, LOWER, NORM)
 
 def per_lexeme(
     embed: Embed,
-    attrs: Sequence[str],
+    attrs: Sequence[str | int],
     *,
     word_dropout: float = 0.0,
     cache_bytes: int = CACHE_BYTES,
@@ -69,7 +70,7 @@ def per_lexeme(
     """Embed each distinct word of a batch once.
 
     embed (Model[Lexemes, Floats2d]): Gives a vector for each word.
-    attrs (Sequence[str]): Names of the lexical attributes that it uses.
+    attrs (Sequence[Union[str, int]]): Names or ids of the attributes that it uses.
     word_dropout (float): Share of tokens whose word is hidden in training: what is left
         is its parts (affixes, shape, characters), as of unknown words (Lample et al.
         2016). A `drop` of 0 turns it off. In prediction, the words that training never
@@ -116,7 +117,9 @@ def init(
     """Initialize the embedding by the words of sample Docs."""
     model.attrs.update(met={}, n_steps=0, n_hiding_steps=0)
     words = _distinct(X, model.attrs["attrs"], 0.0)[0] if X else None
-    model.layers[0].initialize(X=words)
+    embed = model.layers[0]
+    embed.initialize(X=words)
+    model.set_dim("nO", embed.get_dim("nO"))
 
 
 def forward(

@@ -10,7 +10,7 @@ from util import (
     parameters,
     random_sum,
     relative_error,
-    torch_lstm,
+    torch_recurrent,
     zero_gradients,
 )
 
@@ -96,7 +96,7 @@ def test_states_against_pytorch(nO):
     torch = pytest.importorskip("torch", reason="needs the extra `torch`")
     model = with_long_memory(make(nO, nC=5))
     embed, (lstm,) = model.layers[0], model.layers[1].layers
-    reference = torch_lstm([lstm])
+    reference = torch_recurrent([lstm])
     texts = [*SCRIPTS, *SPACES, "xy" * 30, "yx" * 29 + "y"]
     for text, found in zip(texts, vectors_of(model, texts), strict=True):
         codes = np.array([[ord(char)] for char in text], dtype="uint64")

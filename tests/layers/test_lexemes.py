@@ -305,7 +305,12 @@ def test_unknown_attributes_are_all_named():
 
 def test_sample_words_reach_the_embedding(docs):
     samples = []
-    embed = Model("embed", None, init=lambda model, X, Y: samples.append(X))
+    embed = Model(
+        "embed",
+        None,
+        init=lambda model, X, Y: samples.append(X),
+        dims={"nO": 1},
+    )
     model = per_lexeme(embed, ["NORM"])
     model.initialize(X=docs)
     model.initialize()

@@ -1,0 +1,106 @@
+"""The gated recurrent unit.
+
+Equations (Cho et al. 2014; the reset gate after the product, as in cuDNN and
+`torch.nn.GRU`), with * the element-wise product::
+
+    r_t, z_t = sigmoid(x_t Wx + h_{t-1} Wh + b)      reset, update gate
+    a_t      = h_{t-1} Wh + b                        what the candidate sees of h_{t-1}
+    n_t      = tanh(x_t Wx + b + r_t * a_t)          candidate
+    h_t      = n_t + z_t * (h_{t-1} - n_t)           output
+
+On its way back in time the gradient has a path past the products, whose factor is z_t
+alone. From step t there flows to h_{t-1}::
+
+    (gradient of the gates' sums at t) Wh^T + dh_t * z_t
+
+Letters of array axes: as in recurrent.py; the gates stand in the order n, r, z, a, of
+which the input feeds n, r, z and the previous output r, z, a.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from thinc.api import Model
+
+from ..types import Floats2d, Floats3d, Floats4d
+from .recurrent import Cell, Steps, StepsBack, recurrent_stack
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .recurrent import StackSettings
+
+
+def GRU(
+    nO: int, nI: int | None = None, **settings: "Unpack[StackSettings]"
+) -> Model[list[Floats2d], list[Floats2d]]:
+    """Stacked GRU over sequences of any lengths: the same function as `torch.nn.GRU`
+    for the same weights, without padding. Recurrent dropout hides from the products
+    what it drops of h_{t-1}, not from z_t * h_{t-1}.
+
+    nO, nI, settings, RETURNS, RAISES: As of `recurrent_stack`.
+    """
+    return recurrent_stack(GRUCell(), nO, nI, **settings)
+
+
+class _Steps(Steps):
+    """Forward. The order of the memory is r, z, a, n, h_{t-1} - n."""
+
+    n_parts = 5
+
+    def arrange(self, parts: Floats4d) -> None:
+        super().arrange(parts)
+        self._sigmoids = parts[:2]
+        self._r, self._z, self._a, self._n_t, self._change = parts
+        self._bias = self.b[:, None, -parts.shape[3] :]  # of a
+
+    def step(self, inputs: Floats4d, h: Floats3d, kept: Floats4d | None = None) -> None:
+        """Keeps r, z, a, n and h_{t-1} - n."""
+        previous = self.recur(h)
+        xp, n = self.xp, self._n_t
+        xp.add(self.recurrent[:2], inputs[1:], out=self._sigmoids)
+        xp.tanh(self._sigmoids, out=self._sigmoids)
+        xp.multiply(self._sigmoids, 0.5, out=self._sigmoids)
+        xp.add(self._sigmoids, 0.5, out=self._sigmoids)
+        xp.add(self.recurrent[2], self._bias, out=self._a)
+        xp.multiply(self._r, self._a, out=n)
+        xp.add(n, inputs[0], out=n)
+        xp.tanh(n, out=n)
+        xp.subtract(previous, n, out=self._change)
+        if kept is not None:
+            kept[:] = self.parts
+        xp.multiply(self._z, self._change, out=h)
+        xp.add(h, n, out=h)
+
+
+class _StepsBack(StepsBack):
+    def prepare(self, kept_KDTH: Floats4d, H_DTH: Floats3d) -> None:
+        r, z, a, n, change = kept_KDTH
+        dn, dr, dz, da = (self.dgates[:, :, gate] for gate in range(4))
+        dn[:] = (1 - z) * (1 - n * n)
+        self.xp.multiply(dn, r, out=da)
+        dr[:] = da * a * (1 - r)
+        dz[:] = change * z * (1 - z)
+        self._z = z
+
+    def step(self, now: slice, dh: Floats3d) -> Floats3d:
+        super().step(now, dh)
+        return dh * self._z[:, now]
+
+
+class GRUCell(Cell):
+    """What is different in the GRU: two gates feed on one product alone."""
+
+    name, n_gates, n_kept = "gru", 4, 5
+    inputs, recurrent = slice(0, 3), slice(1, 4)
+    steps, steps_back = _Steps, _StepsBack
+
+    def in_order(
+        self, xp: Any, Wx_DIG: Floats3d, Wh_DHG: Floats3d, b_DG: Floats2d
+    ) -> tuple[Floats3d, Floats3d, Floats2d]:
+        """The sums of the two sigmoids halved: sigmoid(x) = (1 + tanh(x / 2)) / 2."""
+        half = xp.asarray([1, 0.5, 0.5, 1], dtype="f").repeat(Wh_DHG.shape[1])
+        return (
+            Wx_DIG * half[: Wx_DIG.shape[2]],
+            Wh_DHG * half[-Wh_DHG.shape[2] :],
+            b_DG * half,
+        )

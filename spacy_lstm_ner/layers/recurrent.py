@@ -1,0 +1,583 @@
+"""Recurrent layers, forward and backward in time, for any cell.
+
+At each step t a recurrent layer reads the vector x_t and its own output h_{t-1} of the
+step before. What all layers share is here: the packed order, both directions in the
+same step, dropout, backpropagation through time with clipping, and the stack of layers.
+What is different between them is a `Cell`; lstm.py, gru.py and rnn.py have one each.
+
+The products x_t Wx, for all steps at once, and h_{t-1} Wh feed the gates of a cell (of
+the plain network: its only sum). Every gate has a bias. A cell may have gates that only
+one of the products feeds; `Cell.inputs` and `Cell.recurrent` tell which.
+
+Letters of array axes: B sequences, T tokens of the whole batch, D directions, I input
+width, H width of one direction, O = DH width of the output, G the gates side by side,
+each of width H (of Wx: those that the input feeds; of Wh: those that the output feeds),
+K arrays that are kept for the way back. n is the number of running sequences.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypedDict
+
+import numpy as np
+from thinc.api import Model, chain, get_width, list2ragged, ragged2list
+from thinc.initializers import glorot_uniform_init
+from thinc.types import Ragged
+
+from ..errors import Errors
+from ..packing import Packing, pack
+from ..types import Floats2d, Floats3d, Floats4d, Ints2d
+from .kept import Kept
+from .skip import Skip
+from .variational_dropout import VariationalDropout, rate_in_training
+
+
+class Steps(ABC):
+    """The way forward: sequences that run in parallel, in all directions, and how they
+    get from one step of time to the next.
+
+    All that a step computes lies in one piece of memory, cut anew when sequences end:
+    NumPy is twice as fast on it as on columns of a matrix.
+
+    Wh_DHG, b_DG: Recurrent weights and bias, from `Cell.in_order`.
+    n_first: Number of sequences of the first step. Later steps may have fewer: the
+        sequences that end leave from the back.
+    mask_DBH: What the product with the weights sees of h_{t-1}; None: all.
+    """
+
+    n_parts = 0  # arrays (D, n, H) that `step` needs room for
+
+    def __init__(
+        self,
+        xp: Any,
+        Wh_DHG: Floats3d,
+        b_DG: Floats2d,
+        n_first: int,
+        mask_DBH: Floats3d | None = None,
+    ) -> None:
+        self.xp, self.b = xp, b_DG
+        self._Wh, self._mask = Wh_DHG, mask_DBH
+        nD, nH, nG = Wh_DHG.shape
+        self._memory = xp.empty((nG // nH + self.n_parts) * nD * n_first * nH, "f")
+        self._n = 0  # before the first step
+        self._h: Floats3d = xp.zeros((nD, n_first, nH), dtype="f")
+
+    @abstractmethod
+    def step(self, inputs: Floats4d, h: Floats3d, kept: Floats4d | None = None) -> None:
+        """Advance by one step: `recur`, then the equations of the cell.
+
+        inputs: x_t Wx + b, by gate.  (number of inputs, D, n, H)
+        h: Receives the outputs, and is read at the next step.  (D, n, H)
+        kept: Receives what the way back needs, if given.  (K, D, n, H)
+        """
+
+    def arrange(self, parts: Floats4d) -> None:
+        """Name the parts of the memory, and move the state of the first n sequences
+        into them, if the cell has one beside h.
+
+        parts: Room for `n_parts` arrays.  (n_parts, D, n, H)
+        """
+        self.parts = parts
+
+    def recur(self, h: Floats3d) -> Floats3d:
+        """Begin a step: put h_{t-1} Wh, by gate, into `recurrent`.
+
+        h: As of `step`.
+        RETURNS: h_{t-1}.  (D, n, H)
+        """
+        is_first = not self._n
+        if h.shape[1] != self._n:
+            self._take(h.shape[1])
+        previous, self._h = self._h, h
+        if is_first:
+            self._product[:] = 0
+            return previous
+        seen = previous if self._mask is None else previous * self._mask
+        if self._few:
+            self.xp.matmul(
+                seen[:, :, None], self._Wh[:, None], out=self._product[:, :, None]
+            )
+        else:
+            self.xp.matmul(seen, self._Wh, out=self._product)
+        return previous
+
+    def _take(self, n: int) -> None:
+        """Keep the first n sequences, with views for all steps that have as many."""
+        nD, nH, nG = self._Wh.shape
+        self._n = n
+        # A few rows are faster one by one: BLAS would repack the weights for them.
+        self._few = n in (2, 3)
+        self._h = self._h[:, :n]
+        if self._mask is not None:
+            self._mask = self._mask[:, :n]
+        n_arrays = nG // nH + self.n_parts
+        arrays = self._memory[: n_arrays * nD * n * nH].reshape(-1, nD, n, nH)
+        self.arrange(arrays[: self.n_parts])
+        self._product = arrays[self.n_parts :].reshape(nD, n, nG)
+        self.recurrent = by_gate(self._product, nH)
+
+
+class StepsBack(ABC):
+    """The way back in time.
+
+    kept_KDTH: What `Steps` kept.
+    H_DTH: The outputs.
+    n_gates: Number of gates of the cell.
+    limit: Of each element of what flows from a step to the one before; None: none.
+
+    dgates: The gradient of the gates' sums, (D, T, n_gates, H). Until `step` comes by,
+        only what depends on the forward pass alone, computed for all steps at once.
+    """
+
+    def __init__(
+        self,
+        xp: Any,
+        kept_KDTH: Floats4d,
+        H_DTH: Floats3d,
+        n_gates: int,
+        limit: float | None,
+    ) -> None:
+        self.xp, self._limit = xp, limit
+        nD, nT, nH = H_DTH.shape
+        self.dgates: Floats4d = xp.empty((nD, nT, n_gates, nH), dtype="f")
+        self.prepare(kept_KDTH, H_DTH)
+
+    @abstractmethod
+    def prepare(self, kept_KDTH: Floats4d, H_DTH: Floats3d) -> None:
+        """Put the derivatives of the outputs with respect to the gates' sums into
+        `dgates`. Arguments: as of the class."""
+
+    def step(self, now: slice, dh: Floats3d) -> Floats3d | None:
+        """Go back by one step: complete `dgates`.
+
+        now: The packed rows of the step.
+        dh: The whole gradient of its outputs.  (D, n, H)
+        RETURNS: What reaches h_{t-1} by another way than the product; None: nothing.
+        """
+        self.dgates[:, now] *= dh[:, :, None]
+        return None
+
+    def clip(self, gradient: Floats3d) -> None:
+        """Limit what flows to the step before, in place, element by element."""
+        if self._limit is not None:
+            self.xp.clip(gradient, -self._limit, self._limit, out=gradient)
+
+
+class Cell:
+    """What makes one recurrent layer different from another."""
+
+    name: str
+    n_gates: int
+    n_kept: int  # arrays (D, T, H) that the way back needs
+    inputs = slice(None)  # the gates that x_t Wx feeds
+    recurrent = slice(None)  # the gates that h_{t-1} Wh feeds
+    steps: type[Steps]
+    steps_back: type[StepsBack]
+
+    def initial_weights(
+        self, ops: Any, nI: int, nH: int
+    ) -> tuple[Floats2d, Floats2d, Floats2d]:
+        """Wx (I, G), Wh (H, G) and b (G,) of one direction: Glorot-uniform input
+        weights, orthogonal recurrent weights (Saxe et al. 2014), zero bias."""
+        gates = range(self.n_gates)
+        Wx, Wh = [], []
+        # Each gate is a matrix of its own: its fans are (I, H), not (I, G).
+        for gate in gates:
+            if gate in gates[self.inputs]:
+                Wx.append(glorot_uniform_init(ops, (nI, nH)))
+            if gate in gates[self.recurrent]:
+                Wh.append(_orthogonal(ops, nH))
+        b = ops.alloc1f(self.n_gates * nH)
+        return ops.xp.concatenate(Wx, axis=1), ops.xp.concatenate(Wh, axis=1), b
+
+    def in_order(
+        self, xp: Any, Wx_DIG: Floats3d, Wh_DHG: Floats3d, b_DG: Floats2d
+    ) -> tuple[Floats3d, Floats3d, Floats2d]:
+        """The parameters as `steps` wants them: the order of the gates may be another,
+        if `inputs` and `recurrent` stay true."""
+        return Wx_DIG, Wh_DHG, b_DG
+
+
+def _orthogonal(ops: Any, nH: int) -> Floats2d:
+    normal = ops.asarray(ops.xp.random.normal(size=(nH, nH)), dtype="f")
+    Q, R = ops.xp.linalg.qr(normal)
+    return Q * ops.xp.sign(ops.xp.diag(R))
+
+
+class StackSettings(TypedDict, total=False):
+    """The settings of every recurrent encoder: see `recurrent_stack`."""
+
+    bi: bool
+    depth: int
+    dropout: float | None
+    input_dropout: float | None
+    output_dropout: float | None
+    recurrent_dropout: float
+    skip: bool
+    grad_clip: float | None
+
+
+def recurrent_stack(
+    cell: Cell,
+    nO: int,
+    nI: int | None = None,
+    *,
+    bi: bool = True,
+    depth: int = 1,
+    dropout: float | None = None,
+    input_dropout: float | None = None,
+    output_dropout: float | None = None,
+    recurrent_dropout: float = 0.0,
+    skip: bool = False,
+    grad_clip: float | None = None,
+) -> Model[list[Floats2d], list[Floats2d]]:
+    """Stacked recurrent layers over sequences of any lengths, without padding.
+
+    cell (Cell): Of all layers.
+    nO (int): Width of the output, both directions together.
+    nI (int | None): Width of the input; None infers it from the sample data.
+    bi (bool): Read each sequence in both directions and concatenate the outputs.
+    depth (int): Number of layers.
+    dropout (float | None): Rate of the variational dropout between layers; None takes
+        the rate of the training loop.
+    input_dropout, output_dropout (float | None): The rate before the first layer and
+        after the last one; None: as between layers.
+    recurrent_dropout (float): The rate of what each layer reads of its own output of
+        the step before.
+    skip (bool): Add each layer's input to its output where their widths agree.
+    grad_clip (float | None): Clip each element of the gradients that flow back from
+        one step of time to the one before to [-grad_clip, grad_clip].
+    RETURNS (Model[List[Floats2d], List[Floats2d]]): (T_b, I) -> (T_b, O) for each b.
+    RAISES ValueError: If a setting is out of its range (L001 to L004).
+    """
+    if depth < 1:
+        raise ValueError(Errors.L001.format(depth=depth))
+    if nO < 1 or (bi and nO % 2):
+        raise ValueError(Errors.L002.format(nO=nO))
+    if grad_clip is not None and grad_clip <= 0:
+        raise ValueError(Errors.L003.format(grad_clip=grad_clip))
+    rates = [dropout if input_dropout is None else input_dropout]
+    rates += [dropout] * (depth - 1)
+    rates += [dropout if output_dropout is None else output_dropout]
+    for rate in (*rates, recurrent_dropout):
+        if rate is not None and not 0 <= rate < 1:
+            raise ValueError(Errors.L004.format(rate=rate))
+    layers: list[Model[Ragged, Ragged]] = []
+    for i in range(depth):
+        layer = recurrent_layer(
+            cell,
+            nO,
+            nI if i == 0 else nO,
+            bi=bi,
+            dropout=recurrent_dropout,
+            grad_clip=grad_clip,
+        )
+        layers.append(VariationalDropout(rates[i]))
+        layers.append(Skip(layer) if skip else layer)
+    layers.append(VariationalDropout(rates[depth]))
+    model: Model[list[Floats2d], list[Floats2d]] = chain(
+        list2ragged(), *layers, ragged2list()
+    )
+    model.name = cell.name
+    model.set_dim("nO", nO)
+    return model
+
+
+def recurrent_layer(
+    cell: Cell,
+    nO: int,
+    nI: int | None = None,
+    *,
+    bi: bool = True,
+    dropout: float = 0.0,
+    grad_clip: float | None = None,
+) -> Model[Ragged, Ragged]:
+    """One recurrent layer; both directions advance in the same step.
+
+    cell, nO, nI, bi, grad_clip: As of `recurrent_stack`.
+    dropout (float): The recurrent one: a mask for each sequence and feature of h_{t-1},
+        the same at every step, and off where the rate of the training loop is 0.
+    RETURNS (Model[Ragged, Ragged]): (T, I) -> (T, O), with parameters Wx (D, I, G),
+        Wh (D, H, G) and b (D, G).
+    """
+    return Model(
+        f"{cell.name}_layer",
+        forward,
+        init=init,
+        dims={"nO": nO, "nI": nI, "nD": 2 if bi else 1},
+        params={"Wx": None, "Wh": None, "b": None},
+        attrs={
+            "cell": cell,
+            "grad_clip": grad_clip,
+            "rate": dropout,
+            "dropout_rate": 0.0,
+            "weights": Kept(),
+        },
+    )
+
+
+def init(
+    model: Model[Ragged, Ragged], X: Ragged | None = None, Y: Ragged | None = None
+) -> None:
+    """Infer the width of the input, and let the cell choose the initial weights."""
+    if X is not None:
+        model.set_dim("nI", get_width(X))
+    nD, nI = model.get_dim("nD"), model.get_dim("nI")
+    nH = model.get_dim("nO") // nD
+    cell: Cell = model.attrs["cell"]
+    directions = [cell.initial_weights(model.ops, nI, nH) for _ in range(nD)]
+    for name, arrays in zip(_PARAMETERS, zip(*directions, strict=True), strict=True):
+        model.set_param(name, model.ops.xp.stack(arrays))
+
+
+def forward(
+    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
+) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
+    """Run the layer over packed sequences."""
+    if not len(X.data):
+        Y_TO = model.ops.alloc2f(0, model.get_dim("nO"))
+        return Ragged(Y_TO, X.lengths), partial(_no_rows, model)
+    if not is_train:
+        return Ragged(_predict(model, X), X.lengths), partial(_no_training, model)
+    unrolled = _unroll(model, X)
+    model.attrs["weights"].note_training(_parameters(model))
+
+    def backprop(dY: Ragged) -> Ragged:
+        _, dgates = unrolled.back(dY.data)
+        return Ragged(unrolled.learn(dgates), dY.lengths)
+
+    return Ragged(unrolled.flat(unrolled.H), X.lengths), backprop
+
+
+def hidden_gradients(layer: Model[Ragged, Ragged], X: Ragged, dY: Ragged) -> Floats2d:
+    """Backpropagation through time, looked at from inside: the gradient that reaches
+    the output of each step, from the loss at that step and through all later ones.
+
+    What flows from step t to step t-1 has passed recurrent dropout and clipping, as in
+    training; the parameters' gradients stay as they are.
+
+    layer (Model[Ragged, Ragged]): From `recurrent_layer`, initialized.
+    X (Ragged): Its input.  (T, I)
+    dY (Ragged): Gradient of a loss with respect to its output, the direct one: of each
+        step as if the outputs of the others did not depend on it.  (T, O)
+    RETURNS (Floats2d): dL/dh_t, in the rows and columns of dY.  (T, O)
+    RAISES ValueError (L005): If X has another width than the layer was built for.
+    """
+    if not len(X.data):
+        return layer.ops.alloc2f(0, layer.get_dim("nO"))
+    unrolled = _unroll(layer, X)
+    dH_DTH, _ = unrolled.back(dY.data)
+    return unrolled.flat(dH_DTH)
+
+
+def _layout(model: Model[Ragged, Ragged], X: Ragged) -> tuple[Packing, Ints2d]:
+    """The packed order of a batch, and its flat rows in each direction."""
+    X_TI: Floats2d = X.data
+    nI = model.get_dim("nI")
+    if X_TI.shape[1] != nI:
+        raise ValueError(Errors.L005.format(found=X_TI.shape[1], nI=nI))
+    packing = pack(model.ops.to_numpy(X.lengths))
+    rows = [packing.rows, packing.reversed_rows][: model.get_dim("nD")]
+    return packing, model.ops.xp.asarray(np.stack(rows))
+
+
+_PARAMETERS = ("Wx", "Wh", "b")
+
+
+def _parameters(model: Model[Ragged, Ragged]) -> list[Any]:
+    return [model.get_param(name) for name in _PARAMETERS]
+
+
+def _weights(
+    model: Model[Ragged, Ragged],
+) -> tuple[Floats3d, Floats3d, Floats3d, Floats2d]:
+    """Wx, the bias of the inputs (D, 1, G), Wh and the whole bias, for `Steps`."""
+    cell: Cell = model.attrs["cell"]
+    Wx_DIG, Wh_DHG, b_DG = cell.in_order(model.ops.xp, *_parameters(model))
+    nD, nH, _ = Wh_DHG.shape
+    by_gate = b_DG.reshape(nD, cell.n_gates, nH)
+    return Wx_DIG, by_gate[:, cell.inputs].reshape(nD, 1, -1), Wh_DHG, b_DG
+
+
+def _predict(model: Model[Ragged, Ragged], X: Ragged) -> Floats2d:
+    """The recurrence for prediction, which keeps nothing: flat outputs, (T, O).
+
+    The inputs of the gates are computed for blocks of steps, into buffers that are used
+    again: fresh memory for the whole batch costs more than the arithmetic on it.
+    """
+    xp, X_TI = model.ops.xp, X.data
+    packing, rows_DT = _layout(model, X)
+    Wx_DIG, b_D1G, Wh_DHG, b_DG = model.attrs["weights"].get(
+        _parameters(model), lambda: _weights(model)
+    )
+    nD, nH, _ = Wh_DHG.shape
+    Y_TDH = xp.empty((len(X_TI), nD, nH), dtype="f")
+    n_block = min(max(_BLOCK, packing.n_first), len(X_TI))
+    inputs_DTG = xp.empty((nD, n_block, Wx_DIG.shape[2]), dtype="f")
+    h_DTH = xp.empty((nD, n_block, nH), dtype="f")
+    run = model.attrs["cell"].steps(xp, Wh_DHG, b_DG, packing.n_first)
+    for steps in packing.blocks(n_block):
+        first, last = steps[0][0], steps[-1][1]
+        rows = rows_DT[:, first:last]
+        block = inputs_DTG[:, : last - first]
+        xp.matmul(X_TI[rows], Wx_DIG, out=block)
+        block += b_D1G
+        inputs = by_gate(block, nH)
+        for start, end in steps:
+            now = slice(start - first, end - first)
+            run.step(inputs[:, :, now], h_DTH[:, now])
+        for d in range(nD):
+            Y_TDH[rows[d], d] = h_DTH[d, : last - first]
+    return Y_TDH.reshape(len(X_TI), nD * nH)
+
+
+# Rows of a block of steps: its buffers stay in the cache.
+_BLOCK = 512
+
+
+@dataclass(frozen=True)
+class _Unrolled:
+    """A layer unrolled in time over one batch: its forward pass in the packed order,
+    and the way back.
+
+    rows: Flat rows in the packed order of each direction.  (D, T)
+    mask: Recurrent dropout.  (D, B, H)
+    X: The input.  (D, T, I)
+    kept: What the steps kept.  (K, D, T, H)
+    H: The outputs.  (D, T, H)
+    """
+
+    model: Model[Ragged, Ragged]
+    packing: Packing
+    rows: Ints2d
+    mask: Floats3d | None
+    X: Floats3d
+    kept: Floats4d
+    H: Floats3d
+
+    def back(self, dY_TO: Floats2d) -> tuple[Floats3d, Floats3d]:
+        """Backpropagation through time: the gradients of the outputs, (D, T, H), and of
+        the gates' sums, (D, T, n_gates, H), of all steps."""
+        xp = self.model.ops.xp
+        cell: Cell = self.model.attrs["cell"]
+        limit = self.model.attrs["grad_clip"]
+        dH_DTH = self._packed(dY_TO)
+        Wh_DHG: Floats3d = self.model.get_param("Wh")
+        WhT_DGH = Wh_DHG.transpose(0, 2, 1)
+        run = cell.steps_back(xp, self.kept, self.H, cell.n_gates, limit)
+        drecurrent_DTG = run.dgates[:, :, cell.recurrent].reshape(*dH_DTH.shape[:2], -1)
+        dh_next = None  # the gradient that comes from the next step
+        for start, end in reversed(list(self.packing.steps())):
+            now = slice(start, end)
+            dh = dH_DTH[:, now]
+            if dh_next is not None:
+                dh[:, : dh_next.shape[1]] += dh_next
+            other_way = run.step(now, dh)
+            if start:
+                dh_next = xp.matmul(drecurrent_DTG[:, now], WhT_DGH)
+                if self.mask is not None:
+                    dh_next *= self.mask[:, : end - start]
+                if other_way is not None:
+                    dh_next += other_way
+                run.clip(dh_next)
+        return dH_DTH, run.dgates
+
+    def learn(self, dgates: Floats4d) -> Floats2d:
+        """Add to the gradients of the parameters; the gradient of the input.
+
+        dgates: From `back`.
+        RETURNS: Flat rows.  (T, I)
+        """
+        xp, model = self.model.ops.xp, self.model
+        cell: Cell = model.attrs["cell"]
+        Wx_DIG: Floats3d = model.get_param("Wx")
+        nD, nT = dgates.shape[:2]
+        dinputs_DTG = dgates[:, :, cell.inputs].reshape(nD, nT, -1)
+        # The first step has no output before it.
+        first = self.packing.n_first
+        nG = model.get_param("Wh").shape[-1]
+        later_DTG = dgates[:, first:, cell.recurrent].reshape(nD, nT - first, nG)
+        Hprev_DTH = self._previous_outputs()
+        model.inc_grad("Wx", xp.matmul(self.X.transpose(0, 2, 1), dinputs_DTG))
+        model.inc_grad("Wh", xp.matmul(Hprev_DTH.transpose(0, 2, 1), later_DTG))
+        model.inc_grad("b", dgates.sum(axis=1).reshape(nD, -1))
+        dX_DTI = xp.matmul(dinputs_DTG, Wx_DIG.transpose(0, 2, 1))
+        return _unpack(xp, dX_DTI, self.rows).sum(axis=1)
+
+    def flat(self, packed_DTH: Floats3d) -> Floats2d:
+        """Packed rows in flat order, the directions side by side: (T, O)."""
+        flat_TDH = _unpack(self.model.ops.xp, packed_DTH, self.rows)
+        return flat_TDH.reshape(len(flat_TDH), -1)
+
+    def _packed(self, flat_TO: Floats2d) -> Floats3d:
+        """The reverse of `flat`."""
+        nD = len(self.rows)
+        flat_TDH = flat_TO.reshape(len(flat_TO), nD, -1)
+        rows = [flat_TDH[self.rows[d], d] for d in range(nD)]
+        return self.model.ops.xp.stack(rows)
+
+    def _previous_outputs(self) -> Floats3d:
+        """What the steps from the second one on read of h_{t-1}."""
+        xp, packing = self.model.ops.xp, self.packing
+        Hprev_DTH = self.H[:, xp.asarray(packing.previous)]
+        if self.mask is not None:
+            Hprev_DTH *= self.mask[:, xp.asarray(packing.ranks[packing.n_first :])]
+        return Hprev_DTH
+
+
+def _unroll(model: Model[Ragged, Ragged], X: Ragged) -> _Unrolled:
+    """The recurrence for training."""
+    xp = model.ops.xp
+    cell: Cell = model.attrs["cell"]
+    packing, rows_DT = _layout(model, X)
+    X_TI: Floats2d = X.data
+    X_DTI = X_TI[rows_DT]
+    mask_DBH = _recurrent_mask(model, packing)
+    Wx_DIG, b_D1G, Wh_DHG, b_DG = _weights(model)
+    nD, nH, _ = Wh_DHG.shape
+    inputs_DTG = xp.matmul(X_DTI, Wx_DIG)
+    inputs_DTG += b_D1G
+    inputs = by_gate(inputs_DTG, nH)
+    H_DTH = xp.empty((nD, X_DTI.shape[1], nH), dtype="f")
+    kept_KDTH = xp.empty((cell.n_kept, *H_DTH.shape), dtype="f")
+    run = cell.steps(xp, Wh_DHG, b_DG, packing.n_first, mask_DBH)
+    for start, end in packing.steps():
+        now = slice(start, end)
+        run.step(inputs[:, :, now], H_DTH[:, now], kept_KDTH[:, :, now])
+    return _Unrolled(model, packing, rows_DT, mask_DBH, X_DTI, kept_KDTH, H_DTH)
+
+
+def _recurrent_mask(model: Model[Ragged, Ragged], packing: Packing) -> Floats3d | None:
+    """What is left of h_{t-1}, (D, B, H); None without dropout."""
+    rate = rate_in_training(model)
+    nD = model.get_dim("nD")
+    shape = nD, packing.n_first, model.get_dim("nO") // nD
+    mask: Floats3d | None = model.ops.get_dropout_mask(shape, rate) if rate else None
+    return mask
+
+
+def by_gate(sums_DTG: Floats3d, nH: int) -> Floats4d:
+    """A view with the gates first: (D, T, G) -> (number of gates, D, T, H)."""
+    nD, nT, _ = sums_DTG.shape
+    return sums_DTG.reshape(nD, nT, -1, nH).transpose(2, 0, 1, 3)
+
+
+def _unpack(xp: Any, packed_DTK: Floats3d, rows_DT: Ints2d) -> Floats3d:
+    """Packed rows, in one order per direction, to flat ones: (D, T, K) -> (T, D, K)."""
+    nD, nT, nK = packed_DTK.shape
+    flat_TDK = xp.empty((nT, nD, nK), dtype="f")
+    for d in range(nD):
+        flat_TDK[rows_DT[d], d] = packed_DTK[d]
+    return flat_TDK
+
+
+def _no_rows(model: Model[Ragged, Ragged], dY: Ragged) -> Ragged:
+    """Backpropagation through a batch without tokens: nothing to learn from it."""
+    return Ragged(model.ops.alloc2f(0, model.get_dim("nI")), dY.lengths)
+
+
+def _no_training(model: Model[Ragged, Ragged], dY: Ragged) -> Ragged:
+    """Stands for the backward pass of a forward pass that kept nothing for it."""
+    raise ValueError(Errors.L008.format(name=model.name))
