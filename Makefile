@@ -1,6 +1,6 @@
 # make demo   train, evaluate, show and package a pipeline on the demo corpus
 # make test   check style and types, run the tests with coverage
-# make bench  measure the speed of layer and pipelines, on the demo corpus
+# make bench  measure the speed of layer and pipelines on the demo corpus, and draw it
 # All create the environment .venv first. Needs: Python 3.10 to 3.13, make.
 
 PYTHON ?= python3
@@ -39,6 +39,7 @@ bench: $(VENV)/installed-for-tests $(BENCH)
 	$(BIN)/python benchmarks/layer.py --thinc --json $(TABLES)/layer.json
 	$(BIN)/python benchmarks/speed.py $(BENCH) --json $(TABLES)/speed.json
 	$(BIN)/python benchmarks/scaling.py $(BENCH) --json $(TABLES)/scaling.json
+	$(BIN)/python benchmarks/draw.py $(TABLES) $(TABLES)/speed.svg
 
 assets/demo/train.conll: $(VENV)/installed
 	$(BIN)/python -m spacy_lstm_ner demo-corpus assets/demo

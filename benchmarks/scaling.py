@@ -10,6 +10,8 @@ text of all words allocates while it is processed. "Growth" is that of the resid
 memory of the process from 50,000 to 1,000,000 distinct words, each seen once, in memory
 zones of 250 texts; most of it is spaCy's own, as the tokenizer alone shows. "Cold
 start" is the time from an empty process to the first entity, spaCy's `ner` beside it.
+"Two processes" is how many times as fast `nlp.pipe(n_process=2)` is as one process, on
+20 times as many words, in batches of 1,000 texts of 20; it needs two free cores.
 """
 
 import argparse
@@ -74,6 +76,7 @@ def main() -> None:
             cost(nlp, words, 20, size, args.rounds) / standard,
         )
     show(result, "bytes per token", bytes_per_token(nlp, words))
+    show(result, "two processes, speed", gain_of_two(nlp, words * 20, args.rounds))
     pipelines["tokenizer"] = spacy.blank("en")
     for name, nlp in pipelines.items():
         grown, _ = in_new_process(nlp, GROWTH)
@@ -118,6 +121,21 @@ def bytes_per_token(nlp: Language, words: list[str]) -> float:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return peak / len(words)
+
+
+def gain_of_two(nlp: Language, words: list[str], n_rounds: int) -> float:
+    """How many times as fast two processes are as one."""
+    texts = [" ".join(words[i : i + 20]) for i in range(0, len(words), 20)]
+    ratios = []
+    for _ in range(n_rounds):
+        seconds = {}
+        for n_process in (1, 2):
+            start = time.perf_counter()
+            for _ in nlp.pipe(texts, batch_size=1000, n_process=n_process):
+                pass
+            seconds[n_process] = time.perf_counter() - start
+        ratios.append(seconds[1] / seconds[2])
+    return statistics.median(ratios)
 
 
 def growth(nlp: Language) -> float:

@@ -4,7 +4,9 @@
 
 All pipelines are tokenizer + entity recognizer: `ner` of spaCy's quickstart (`spacy
 init config -p ner -o efficiency`), `lstm_ner` of configs/default.cfg, the same in other
-settings, and that of configs/small.cfg. Each is trained for three passes, so that it
+settings, and that of configs/small.cfg; "torch" has `spacy.TorchBiLSTMEncoder.v1` for
+its encoder, and "as torch" ours of the same widths, as torch's takes the width of the
+embedding. Each is trained for three passes, so that it
 finds entities, and loaded anew; then all take turns, several times. What counts are the
 ratios within a round, as `median (lowest to highest)`: absolute figures depend on the
 machine.
@@ -28,6 +30,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np
 import spacy
 import srsly
+import torch
 from spacy.cli.init_config import init_config
 from spacy.language import Language
 from spacy.training import Example
@@ -38,6 +41,9 @@ from spacy_lstm_ner.readers import ConllCorpus
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 PROBABILITY = {"decoding": "probability", "threshold": 0.2}
+TORCH = {"model.encode": {"@architectures": "spacy.TorchBiLSTMEncoder.v1"}}
+TORCH["model.encode"] |= {"width": 96, "depth": 2, "dropout": 0.0}
+AS_TORCH = {"model.encode.width": 96}
 # Configs and settings of lstm_ner.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "lstm_ner": ("default", {}),
@@ -45,8 +51,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "no confidence": ("default", {}),
     "probability": ("default", PROBABILITY),
     "CRF": ("default", {"model.decode.@layers": "spacy_lstm_ner.CRF.v1"}),
+    "as torch": ("default", AS_TORCH),
+    "torch": ("default", TORCH),
 }
-Ratios = dict[str, dict[str, str]]
+Ratios = dict[str, dict[str, list[float]]]
 
 
 def main() -> None:
@@ -57,6 +65,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table")
     args = parser.parse_args()
+    torch.set_num_threads(1)
     examples = list(ConllCorpus(args.corpus)(spacy.blank("en")))
     rivals = build()
     for nlp in rivals.values():
@@ -84,9 +93,9 @@ def main() -> None:
                     run(nlp)
                     speeds[name] = 1 / (time.perf_counter() - start)
             rounds.append(speeds)
-        row = {name: summary([s[name] / s["ner"] for s in rounds]) for name in rivals}
-        row["small / lstm_ner"] = summary([s["small"] / s["lstm_ner"] for s in rounds])
-        print_row(task, [row[name] for name in rivals])
+        row = {name: [s[name] / s["ner"] for s in rounds] for name in rivals}
+        row["small / lstm_ner"] = [s["small"] / s["lstm_ner"] for s in rounds]
+        print_row(task, [summary(row[name]) for name in rivals])
         table[task] = row
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)

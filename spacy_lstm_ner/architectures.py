@@ -6,12 +6,15 @@ from spacy.tokens import Doc
 from thinc.api import Dropout, HashEmbed, Maxout, Model, chain, concatenate
 
 from .errors import Errors
-from .layers import LSTM
+from .layers import GRU, LSTM, RNN
 from .layers.characters import CharCNN, CharLSTM
 from .layers.emissions import Decoder
 from .layers.fast_ops import use_fast_products
 from .layers.lexemes import CACHE_BYTES, Embed, lexical_attrs, per_lexeme
+from .layers.on_words import on_words, read_attrs
+from .layers.rnn import Activation, Init
 from .layers.windows import with_windows
+from .layers.word_index import WordIndex
 from .layers.word_vectors import WordVectors
 from .linear_chain import LinearChain
 from .types import Floats2d, Ints2d
@@ -31,6 +34,7 @@ def build_lstm_encoder(
     input_dropout: float | None = None,
     output_dropout: float | None = None,
     recurrent_dropout: float = 0.0,
+    forget_bias: float = 1.0,
 ) -> Encoder:
     """LSTM encoder (`spacy_lstm_ner.LSTMEncoder.v1`): a vector that knows its context
     for each token. A drop-in for `spacy.MaxoutWindowEncoder.v2` in any pipeline.
@@ -47,6 +51,8 @@ def build_lstm_encoder(
         the first layer and after the last one; null: as between layers.
     recurrent_dropout (float): Rate of the variational dropout of what each layer reads
         of its own output of the step before.
+    forget_bias (float): Initial bias of the forget gate: how much the cells remember
+        before they have learned anything.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder.
     """
     return LSTM(
@@ -59,6 +65,72 @@ def build_lstm_encoder(
         recurrent_dropout=recurrent_dropout,
         skip=skip,
         grad_clip=grad_clip,
+        forget_bias=forget_bias,
+    )
+
+
+def build_gru_encoder(
+    width: int,
+    depth: int = 1,
+    bidirectional: bool = True,
+    dropout: float | None = None,
+    skip: bool = False,
+    grad_clip: float | None = None,
+    input_dropout: float | None = None,
+    output_dropout: float | None = None,
+    recurrent_dropout: float = 0.0,
+) -> Encoder:
+    """GRU encoder (`spacy_lstm_ner.GRUEncoder.v1`): with fewer gates than the LSTM, and
+    no cell beside its output.
+
+    All settings and RETURNS: As of `LSTMEncoder.v1`.
+    """
+    return GRU(
+        width,
+        bi=bidirectional,
+        depth=depth,
+        dropout=dropout,
+        input_dropout=input_dropout,
+        output_dropout=output_dropout,
+        recurrent_dropout=recurrent_dropout,
+        skip=skip,
+        grad_clip=grad_clip,
+    )
+
+
+def build_rnn_encoder(
+    width: int,
+    depth: int = 1,
+    bidirectional: bool = True,
+    dropout: float | None = None,
+    skip: bool = False,
+    grad_clip: float | None = None,
+    input_dropout: float | None = None,
+    output_dropout: float | None = None,
+    recurrent_dropout: float = 0.0,
+    activation: Activation = "tanh",
+    init: Init = "orthogonal",
+) -> Encoder:
+    """Plain recurrent encoder (`spacy_lstm_ner.RNNEncoder.v1`): the textbook's network,
+    whose gradients vanish or explode. With `activation = "relu"` and
+    `init = "identity"` it is the identity network, in which they need not.
+
+    activation (str): "tanh" or "relu".
+    init (str): Initial recurrent weights: "orthogonal" or "identity".
+    Other settings and RETURNS: As of `LSTMEncoder.v1`.
+    """
+    return RNN(
+        width,
+        bi=bidirectional,
+        depth=depth,
+        dropout=dropout,
+        input_dropout=input_dropout,
+        output_dropout=output_dropout,
+        recurrent_dropout=recurrent_dropout,
+        skip=skip,
+        grad_clip=grad_clip,
+        activation=activation,
+        init=init,
     )
 
 
@@ -127,6 +199,45 @@ def build_char_lstm_embed(
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
     """
     return per_lexeme(_characters(width, kind), attrs=[], cache_bytes=cache_bytes)
+
+
+def build_word_index_embed(
+    width: int,
+    attrs: list[str],
+    min_freq: int = 2,
+) -> Tok2Vec:
+    """The textbook's embedding (`spacy_lstm_ner.WordIndexEmbed.v1`): each word of the
+    training corpus is a number, each number has a learned vector. All other words are
+    one number, that of <UNK>, or one for each shape.
+
+    The component `lstm_ner` counts the words of the whole corpus at initialization. A
+    shared tok2vec component gets ten texts from spaCy, whose words are then the
+    vocabulary, and a warning is logged.
+
+    width (int): Width of the vectors.
+    attrs (List[str]): What is numbered. ["ORTH"]: words as they are written; "LOWER":
+        in lower case. ["ORTH", "SHAPE"]: a word that has no number gets that of its
+        shape, such as <Xxxxx>, and only if that has none either, that of <UNK>.
+    min_freq (int): How often a word occurs at least to have a number of its own. From 2
+        on, the rarer ones train the vector of <UNK>; at 1, nothing does.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding. `word_index.vocabulary`
+        and `word_index.word_numbers` show the numbers.
+    RAISES ValueError: If an attribute is unknown or there is none (L041), or if
+        `min_freq` is not positive (L403).
+    """
+    return WordIndex(width, attrs=attrs, min_freq=min_freq)
+
+
+def build_per_lexeme(embed: Tok2Vec, cache_bytes: int = CACHE_BYTES) -> Tok2Vec:
+    """Wrapper (`spacy_lstm_ner.PerLexeme.v1`) that gives an embedding each distinct
+    word of a batch once, and keeps the vectors from batch to batch in prediction.
+
+    embed (Model[List[Doc], List[Floats2d]]): Gives each token a vector that depends on
+        this token alone: `spacy.MultiHashEmbed.v2` or `spacy.CharacterEmbed.v2`.
+    cache_bytes (int): As of `WordCharEmbed.v1`.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The same vectors.
+    """
+    return per_lexeme(on_words(embed), read_attrs(embed), cache_bytes=cache_bytes)
 
 
 def _characters(width: int, kind: Literal["lstm", "cnn"]) -> Embed:

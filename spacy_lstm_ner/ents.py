@@ -14,10 +14,14 @@ from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH, SENT_START
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example, remove_bilu_prefix
 
-from .bio import OUTSIDE, TokenSpan, tag_names
+from .bio import OUTSIDE, TokenSpan, split_tag, tag_names
+from .errors import Errors
 
 # spaCy's values of `Token.ent_iob`
 _INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3
+
+# In place of a tag's number: none is known.
+UNKNOWN_TAG = -1
 
 # In the attrs of a span group: its "scores" are confidences of this package.
 _IS_CONFIDENCE = "lstm_ner_confidence"
@@ -53,6 +57,32 @@ def gold_tags(eg: Example) -> list[str | None]:
     """
     tags = _tags_of_same_tokens(eg)
     return _aligned_tags(eg) if tags is None else tags
+
+
+def gold_tag_numbers(eg: Example, i: int, labels: Sequence[str]) -> NDArray[np.intp]:
+    """The numbers of the BIO tags that the predicted Doc of an example should get.
+
+    eg (Example): The example.
+    i (int): Its number in the batch, for messages.
+    labels (Sequence[str]): The labels of the model.
+    RETURNS (ndarray): For each token of `eg.predicted`; UNKNOWN_TAG where `gold_tags`
+        has None.  (T,)
+    RAISES ValueError (L012): If the gold data has another label.
+    """
+    number: dict[str | None, int] = {None: UNKNOWN_TAG}
+    number.update((tag, n) for n, tag in enumerate(tag_names(labels)))
+    tags = gold_tags(eg)
+    for tag in tags:
+        if tag is not None and tag not in number:
+            raise ValueError(
+                Errors.L012.format(
+                    label=split_tag(tag)[1],
+                    i=i,
+                    text=eg.reference.text[:50],
+                    labels=list(labels),
+                )
+            )
+    return np.array([number[tag] for tag in tags], dtype=np.intp)
 
 
 def _tags_of_same_tokens(eg: Example) -> list[str | None] | None:

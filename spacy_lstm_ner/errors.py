@@ -256,6 +256,14 @@ class Errors(metaclass=_WithCode):
         "'{path}' has no entities, so nothing can be fitted to it: expected annotated "
         "texts that the pipeline was not trained on."
     )
+    L210 = (
+        "gensim, which trains the word vectors, is not installed. Install it with: "
+        'pip install "spacy-lstm-ner[word2vec]"'
+    )
+    L211 = (
+        "Of the {n} words of the texts, none occurs {min_count} times: expected more "
+        "text, or a lower --min-count."
+    )
 
     # Annotation with Ray
     L400 = (

@@ -10,13 +10,12 @@ from spacy.training import Example
 from thinc.api import get_array_module
 
 from .bio import split_tag, tag_names
-from .ents import gold_tags, incorrect_spans, taggable
+from .ents import UNKNOWN_TAG, gold_tag_numbers, incorrect_spans, taggable
 from .errors import Errors
 from .linear_chain import LinearChain, NoPathError
 from .losses import add_gradients, expected_ratio, negative_log_likelihood
 from .types import Ints1d
 
-_UNKNOWN = -1
 # Among labels with costs: all that are not named.
 _OTHERS = "*"
 
@@ -25,7 +24,7 @@ class _Gold(NamedTuple):
     """What is known about the tags of one Doc.
 
     tokens: Its taggable tokens.  (T,)
-    tags: Number of the tag of each of them, or _UNKNOWN.  (T,)
+    tags: Number of the tag of each of them, or UNKNOWN_TAG.  (T,)
     wrong: Spans that are no entities, as `PathSums.log_prob_of_spans` takes them, but
         counted in `tokens`.  (S, 4)
     """
@@ -36,7 +35,7 @@ class _Gold(NamedTuple):
 
     @property
     def is_annotated(self) -> bool:
-        return bool((self.tags != _UNKNOWN).any() or len(self.wrong))
+        return bool((self.tags != UNKNOWN_TAG).any() or len(self.wrong))
 
 
 @dataclass(frozen=True)
@@ -128,21 +127,8 @@ class Objective:
 
     def _gold(self, eg: Example, i: int, labels: Sequence[str]) -> _Gold:
         number = {tag: n for n, tag in enumerate(tag_names(labels))}
-        tokens, known = taggable(eg.predicted), gold_tags(eg)
-        tags = np.full(len(tokens), _UNKNOWN, dtype=np.intp)
-        for row, token in enumerate(tokens.tolist()):
-            tag = known[token]
-            if tag is not None:
-                if tag not in number:
-                    raise ValueError(
-                        Errors.L012.format(
-                            label=split_tag(tag)[1],
-                            i=i,
-                            text=eg.reference.text[:50],
-                            labels=list(labels),
-                        )
-                    )
-                tags[row] = number[tag]
+        tokens = taggable(eg.predicted)
+        tags = gold_tag_numbers(eg, i, labels)[tokens]
         wrong = []
         if self.incorrect_spans_key is not None:
             for start, end, label in incorrect_spans(eg, self.incorrect_spans_key):
@@ -199,7 +185,7 @@ class Objective:
 def _allowed(tags: NDArray[np.intp], n_tags: int) -> NDArray[np.bool_]:
     """Which tags each token may have, by what is known of it and of the one before: as
     entities are annotated as a whole, none goes on into a token of unknown tag."""
-    is_unknown = tags == _UNKNOWN
+    is_unknown = tags == UNKNOWN_TAG
     allowed: NDArray[np.bool_] = tags[:, None] == np.arange(n_tags)
     allowed |= is_unknown[:, None]
     ends_before = np.append(False, tags[:-1] > 0) & is_unknown

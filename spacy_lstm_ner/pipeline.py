@@ -73,6 +73,7 @@ grad_clip = null
 input_dropout = null
 output_dropout = null
 recurrent_dropout = 0.0
+forget_bias = 1.0
 
 [model.decode]
 @layers = "spacy_lstm_ner.LogSoftmax.v1"
@@ -311,6 +312,10 @@ class LSTMNer(TrainablePipe):
             docs = [Doc(self.vocab, words=["word"])]
         self.cfg["temperature"] = 1.0
         self.set_output(len(tag_names(self.labels)))
+        for node in self.model.walk():
+            if "build_vocabulary" in node.attrs:
+                corpus = (eg.predicted for eg in get_examples())
+                node.attrs["build_vocabulary"](node, corpus)
         self.model.initialize(X=docs)
 
     def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:

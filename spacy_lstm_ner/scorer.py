@@ -4,12 +4,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 from spacy.scorer import PRFScore, get_ner_prf
 from spacy.tokens import Token
 from spacy.training import Example
 
 from .bio import OUTSIDE
 from .ents import gold_tags, has_confidences, judge, token_spans
+from .types import FloatsXd, IntsXd
 
 
 def make_scorer() -> Callable[..., dict[str, Any]]:
@@ -58,14 +60,41 @@ def _span_groups_prf(examples: Iterable[Example]) -> dict[str, float]:
     }
 
 
+def masked_accuracy(scores: FloatsXd, tags: IntsXd, mask: IntsXd) -> float | None:
+    """The share of tokens whose tag has the highest score, among those that count.
+
+    The textbook's formula puts the mask into the denominator alone::
+
+        sum(argmax(scores) == tags) / sum(mask)
+
+    Padding that has the number of a tag, and whose scores happen to be highest there,
+    then counts as right above the line without counting below it: the accuracy of short
+    sentences rises with the length of their batch, and may exceed 1. So what is masked
+    counts on neither side here::
+
+        sum((argmax(scores) == tags) * mask) / sum(mask)
+
+    scores (FloatsXd): Of each tag at each token, such as logarithms of probabilities.
+        (..., N)
+    tags (IntsXd): The numbers of the right tags.  (...)
+    mask (IntsXd): Which tokens count.  (...)
+    RETURNS (Optional[float]): None if none does.
+    """
+    return _share_of_equal(scores.argmax(axis=-1), tags, mask)
+
+
 def _tag_accuracy(examples: Iterable[Example]) -> float | None:
-    right = annotated = 0
-    for eg in examples:
-        for token, gold in zip(eg.predicted, gold_tags(eg), strict=True):
-            if gold is not None:
-                annotated += 1
-                right += gold == _tag(token)
-    return right / annotated if annotated else None
+    predicted = [_tag(token) for eg in examples for token in eg.predicted]
+    gold = [tag for eg in examples for tag in gold_tags(eg)]
+    mask = np.array([tag is not None for tag in gold], dtype=bool)
+    return _share_of_equal(np.array(predicted, "O"), np.array(gold, "O"), mask)
+
+
+def _share_of_equal(found: Any, right: Any, mask: Any) -> float | None:
+    """Of what the mask leaves, the share in which two arrays agree."""
+    mask = mask != 0
+    n = int(mask.sum())
+    return int(((found == right) & mask).sum()) / n if n else None
 
 
 def _tag(token: Token) -> str:

@@ -12,3 +12,5 @@ Floats3d: TypeAlias = Any
 Floats4d: TypeAlias = Any
 Ints1d: TypeAlias = Any
 Ints2d: TypeAlias = Any
+FloatsXd: TypeAlias = Any
+IntsXd: TypeAlias = Any

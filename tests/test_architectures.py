@@ -30,6 +30,7 @@ from spacy.training import Example
 from spacy.util import registry
 from spacy.vectors import Vectors
 from thinc.api import Adam, Config, Model, fix_random_seed, set_dropout_rate
+from thinc.types import Ragged
 from util import (
     numeric_gradient,
     parameters,
@@ -75,7 +76,11 @@ width = {WIDTH}
 depth = 1
 dropout = 0.0
 """
-ENCODERS = {"lstm": LSTM_ENCODER, "window": WINDOW_ENCODER, "torch": TORCH_ENCODER}
+GRU_ENCODER = LSTM_ENCODER.replace("LSTMEncoder", "GRUEncoder")
+RNN_ENCODER = LSTM_ENCODER.replace("LSTMEncoder", "RNNEncoder")
+# By the names of their layers.
+OUR_ENCODERS = {"lstm": LSTM_ENCODER, "gru": GRU_ENCODER, "rnn": RNN_ENCODER}
+ENCODERS = {**OUR_ENCODERS, "window": WINDOW_ENCODER, "torch": TORCH_ENCODER}
 
 
 def resolve(text):
@@ -116,35 +121,62 @@ def losses(model, docs, n_updates=12):
 def rates(encode):
     """The rates of dropout of an encoder: input, ..., output, recurrent ones."""
     nodes = [node for node in encode.walk() if "rate" in node.attrs]
-    nodes.sort(key=lambda node: node.name == "lstm_layer")
+    nodes.sort(key=lambda node: "cell" in node.attrs)
     return [node.attrs["rate"] for node in nodes]
 
 
-def test_encoder_is_registered_with_its_defaults():
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
+def test_encoder_is_registered_with_its_defaults(name):
     encode = resolve(f"""
     [encode]
-    @architectures = "spacy_lstm_ner.LSTMEncoder.v1"
+    @architectures = "spacy_lstm_ner.{name}Encoder.v1"
     width = {WIDTH}
     """)["encode"]
     assert encode.get_dim("nO") == WIDTH
-    (layer,) = [node for node in encode.walk() if node.name == "lstm_layer"]
+    layer_name = f"{name.lower()}_layer"
+    (layer,) = [node for node in encode.walk() if node.name == layer_name]
     assert layer.get_dim("nD") == 2
     assert layer.attrs["grad_clip"] is None
     assert rates(encode) == [None, None, 0.0]
 
 
-def test_encoder_passes_its_settings_on():
+@pytest.mark.parametrize("name", OUR_ENCODERS)
+def test_encoder_passes_its_settings_on(name):
     encode = resolve(
-        LSTM_ENCODER.replace("0.3", "0.25")
+        OUR_ENCODERS[name].replace("0.3", "0.25")
         + "bidirectional = false\ngrad_clip = 5.0\nrecurrent_dropout = 0.125\n"
         + "input_dropout = 0.5\noutput_dropout = 0.75"
     )["encode"]
     nodes = list(encode.walk())
-    layers = [node for node in nodes if node.name == "lstm_layer"]
+    layers = [node for node in nodes if node.name == f"{name}_layer"]
     assert [layer.get_dim("nD") for layer in layers] == [1, 1]
     assert [layer.attrs["grad_clip"] for layer in layers] == [5.0, 5.0]
-    assert sum(node.name == "skip(lstm_layer)" for node in nodes) == 2
+    assert sum(node.name == f"skip({name}_layer)" for node in nodes) == 2
     assert rates(encode) == [0.5, 0.25, 0.75, 0.125, 0.125]
+
+
+def initial_layer(encode):
+    """The first recurrent layer of an encoder, initialized."""
+    X = [np.ones((2, WIDTH), dtype="f")]
+    model = resolve(encode)["encode"].initialize(X=X)
+    return next(node for node in model.walk() if "cell" in node.attrs)
+
+
+def test_forget_bias():
+    layer = initial_layer(LSTM_ENCODER + "forget_bias = 3.5")
+    half = WIDTH // 2
+    np.testing.assert_array_equal(layer.get_param("b")[:, half : 2 * half], 3.5)
+
+
+def test_identity_network():
+    layer = initial_layer(
+        RNN_ENCODER + 'activation = "relu"\ninit = "identity"\nbidirectional = false'
+    )
+    np.testing.assert_array_equal(layer.get_param("Wh"), [np.eye(WIDTH)])
+    layer.set_param("Wx", np.eye(WIDTH, dtype="f")[None])
+    X = np.linspace(-1, 1, WIDTH, dtype="f")[None]
+    Y = layer.predict(Ragged(X, np.array([1], dtype="i"))).dataXd
+    np.testing.assert_array_equal(Y, np.maximum(X, 0))
 
 
 def test_bad_setting_in_a_config():
@@ -152,14 +184,15 @@ def test_bad_setting_in_a_config():
         resolve(LSTM_ENCODER.replace("depth = 2", "depth = 0"))
 
 
-def test_encoder_in_spacys_tagger():
+@pytest.mark.parametrize("name", OUR_ENCODERS)
+def test_encoder_in_spacys_tagger(name):
     tok2vec = f"""
     [model]
     @architectures = "spacy.Tagger.v2"
     [model.tok2vec]
     @architectures = "spacy.Tok2Vec.v2"
     {EMBED.replace("[embed]", "[model.tok2vec.embed]")}
-    {LSTM_ENCODER.replace("[encode]", "[model.tok2vec.encode]")}
+    {OUR_ENCODERS[name].replace("[encode]", "[model.tok2vec.encode]")}
     """
     fix_random_seed(0)
     nlp = spacy.blank("en")
@@ -170,7 +203,8 @@ def test_encoder_in_spacys_tagger():
         Example.from_dict(nlp.make_doc(""), {"tags": []}),
     ]
     optimizer = nlp.initialize(lambda: examples)
-    encoder = [n for n in nlp.get_pipe("tagger").model.walk() if n.name == "lstm_layer"]
+    encoder = [n for n in nlp.get_pipe("tagger").model.walk() if "cell" in n.attrs]
+    assert len(encoder) == 2
     before = [layer.get_param("Wh").copy() for layer in encoder]
     for _ in range(2):
         found = {}

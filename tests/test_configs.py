@@ -23,17 +23,27 @@ SENTENCES = [
     (["Sharon", "flew", "to", "Miami", "."], [(0, 1, "per"), (3, 4, "geo")]),
     (["She", "left", "last", "Friday", "."], [(2, 4, "tim")]),
 ]
+# Of each token: its head, and what it is to it.
+HEADS = [[1, 1, 1, 2, 1], [1, 1, 3, 1, 1]]
+DEPS = [
+    ["nsubj", "ROOT", "prep", "pobj", "punct"],
+    ["nsubj", "ROOT", "amod", "npadvmod", "punct"],
+]
 
 
 def write_corpus(path: Path) -> None:
-    """Write the sentences with entities and part-of-speech tags."""
+    """Write the sentences with entities, part-of-speech tags, dependencies and
+    categories."""
     docs = []
     vocab = spacy.blank("en").vocab
-    for words, ents in SENTENCES:
-        doc = Doc(vocab, words=words, tags=[word[-1].upper() for word in words])
+    for i, (words, ents) in enumerate(SENTENCES):
+        tags = [word[-1].upper() for word in words]
+        doc = Doc(vocab, words=words, tags=tags, heads=HEADS[i], deps=DEPS[i])
         doc.set_ents([Span(doc, *ent) for ent in ents])
+        doc.cats = {"where": float(i == 0), "when": float(i == 1)}
         docs.append(doc)
-    DocBin(attrs=["TAG", "ENT_IOB", "ENT_TYPE"], docs=docs).to_disk(path)
+    attrs = ["TAG", "ENT_IOB", "ENT_TYPE", "HEAD", "DEP"]
+    DocBin(attrs=attrs, docs=docs).to_disk(path)
 
 
 def load_for(
@@ -44,7 +54,11 @@ def load_for(
     corpus = folder / "corpus.spacy"
     write_corpus(corpus)
     overrides: dict[str, Any] = {"paths.train": str(corpus), "paths.dev": str(corpus)}
-    if load_config(path)["paths"]["vectors"] is not None:
+    config = load_config(path)
+    if "parser" in config["components"]:
+        # Each label occurs once or twice.
+        overrides["components.parser.min_action_freq"] = 1
+    if config["paths"]["vectors"] is not None:
         nlp = spacy.blank("en")
         nlp.vocab.set_vector("sharon", np.ones(4, dtype="f"))
         nlp.to_disk(folder / "vectors")
@@ -68,13 +82,14 @@ def test_there_are_configs():
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_config_trains_saves_and_loads(path: Path, tmp_path: Path):
     nlp = init_nlp(load_for(path, tmp_path))
-    before = nlp.get_pipe("lstm_ner").model.to_bytes()
+    before = {name: pipe.model.to_bytes() for name, pipe in nlp.pipeline}
     train(nlp, tmp_path)
     loaded = spacy.load(tmp_path / "model-last")
     assert loaded.get_pipe("lstm_ner").labels == ("geo", "per", "tim")
-    assert loaded.get_pipe("lstm_ner").model.to_bytes() != before
-    assert loaded.meta["performance"]["lstm_ner_loss"] > 0
-    texts = [" ".join(words) for words, _ in SENTENCES]
+    for name, model in before.items():
+        assert loaded.get_pipe(name).model.to_bytes() != model, name
+        assert loaded.meta["performance"][f"{name}_loss"] > 0, name
+    texts = [*(" ".join(words) for words, _ in SENTENCES), ""]
     for doc in loaded.pipe(texts):
         assert len(doc.spans["lstm_ner"]) == len(doc.ents)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import spacy
 import srsly
 from thinc.api import Config
 from weasel.cli.run import project_run
@@ -23,7 +24,15 @@ ROOT = Path(__file__).resolve().parents[1]
 CORPORA = ["demo", "wnut17"]
 
 # Of spaCy's own command line, what the workflow uses.
-SPACY_COMMANDS = ["debug", "evaluate", "package", "pretrain", "project", "train"]
+SPACY_COMMANDS = [
+    "debug",
+    "evaluate",
+    "init",
+    "package",
+    "pretrain",
+    "project",
+    "train",
+]
 
 
 @pytest.fixture
@@ -85,6 +94,8 @@ def test_scripts_call_commands_that_exist(project: Path):
         assert not re.search(r"[|&;<>$`]", " ".join(script)), "no logic in shell lines"
         if module == "spacy":
             assert command in SPACY_COMMANDS
+        elif module == "doctest":
+            assert (ROOT / command).is_file()
         else:
             assert module == "spacy_lstm_ner"
             spacy_lstm_ner.cli._make_parser().parse_args(script[3:])
@@ -139,6 +150,19 @@ def test_workflow_runs_and_skips_what_is_done(
     pytest.importorskip("matplotlib", reason="needs the extra `plots`")
     _run(project, "reliability")
     assert (project / "visualizations" / "demo-default-reliability.svg").is_file()
+
+
+def test_word_vectors_of_the_corpus_are_trained_and_used(project: Path):
+    pytest.importorskip("gensim", reason="needs the extra `word2vec`")
+    sizes = {"train": 30, "dev": 5, "test": 5}
+    write_corpus(project / "assets" / "demo", sizes=sizes)
+    settings = {"vars.max_steps": 2, "vars.word2vec": "cbow"}
+    for command in ("convert", "word2vec", "train-word2vec"):
+        project_run(project, command, overrides=settings)
+    folder = project / "training" / "demo-cbow"
+    words, _ = spacy.load(folder / "vectors").vocab.vectors.shape
+    assert (folder / "vectors.txt").read_text("utf8").startswith(f"{words} 100\n")
+    assert spacy.load(folder / "model-best").vocab.vectors.shape == (words, 100)
 
 
 def _run(project: Path, name: str = "all") -> None:

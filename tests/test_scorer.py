@@ -1,13 +1,18 @@
 """The scorer beside spaCy's."""
 
+import numpy as np
 import pytest
 import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import registry
 
 from spacy_lstm_ner.ents import ScoredSpan, set_entities
+from spacy_lstm_ner.scorer import masked_accuracy
 
 score = registry.scorers.get("spacy_lstm_ner.scorer.v1")()
 
@@ -108,3 +113,59 @@ def test_a_group_of_entities_has_the_scores_of_the_entities(vocab):
     for name in "prf":
         assert scores[f"spans_sc_{name}"] == pytest.approx(scores[f"ents_{name}"])
         assert 0 < scores[f"ents_{name}"] < 1
+
+
+# Accuracy of tags, padding masked out
+
+
+def scores_of(best, n_tags):
+    """Log-probabilities whose largest one is that of the given tag."""
+    return np.log(np.eye(n_tags)[np.array(best)] * 0.8 + 0.1)
+
+
+def test_masked_accuracy_leaves_padding_out_of_both_sides():
+    tags = np.array([[1, 2, 0], [0, 0, 0]])
+    mask = np.array([[True, True, True], [True, False, False]])
+    # Right: tags 1 and 0 of the first row. Padding is found to be 0, as it is filled.
+    scores = scores_of([[1, 1, 0], [2, 0, 0]], 3)
+    assert masked_accuracy(scores, tags, mask) == 2 / 4
+    textbook = (scores.argmax(-1) == tags).sum() / mask.sum()
+    assert textbook == 4 / 4
+    short = np.array([[True, False, False], [True, False, False]])
+    assert (scores.argmax(-1) == tags).sum() / short.sum() == 2  # "accuracy" of 200%
+    assert masked_accuracy(scores, tags, short) == 1 / 2
+    assert masked_accuracy(scores, tags, mask.astype("f")) == 2 / 4
+
+
+def test_masked_accuracy_of_nothing():
+    assert masked_accuracy(np.zeros((2, 3, 4)), np.zeros((2, 3)), np.zeros((2, 3))) is (
+        None
+    )
+
+
+@given(st.data(), st.integers(0, 5), st.integers(0, 5))
+def test_masked_accuracy_is_the_share_of_right_tokens(data, n_rows, n_columns):
+    shape = (n_rows, n_columns)
+    numbers = arrays(int, shape, elements=st.integers(0, 2))
+    best, tags = data.draw(numbers), data.draw(numbers)
+    mask = data.draw(arrays(bool, shape))
+    right = [
+        b == t for b, t, m in zip(best.flat, tags.flat, mask.flat, strict=True) if m
+    ]
+    expected = sum(right) / len(right) if right else None
+    assert masked_accuracy(scores_of(best, 3), tags, mask) == expected
+
+
+def test_score_of_docs_is_masked_accuracy(vocab):
+    names = ["O", "B-per", "I-per"]
+    predicted = [["B-per", "I-per", "O", "O"], ["O", "B-per"]]
+    gold = [["B-per", "O", "O", ""], ["O", "O"]]
+    examples = [
+        example(vocab, p, g, words=["a", "b", "c", "d"][: len(p)])
+        for p, g in zip(predicted, gold, strict=True)
+    ]
+    tags = [[1, 0, 0, 0], [0, 0, 0, 0]]
+    best = [[names.index(tag) for tag in [*row, "O", "O"][:4]] for row in predicted]
+    mask = np.array([[1, 1, 1, 0], [1, 1, 0, 0]])
+    expected = masked_accuracy(scores_of(best, 3), np.array(tags), mask)
+    assert score(examples)["ents_tag_acc"] == expected == 3 / 5
