@@ -12,6 +12,9 @@ from .messages import Product, send
 from .packing import pack
 from .types import Floats2d, Ints2d
 
+# Slices of tags: see `_pairs`.
+Pairs = tuple[slice, slice, slice]
+
 
 def best_path(chain: LinearChain) -> NDArray[np.intp]:
     """The path of the highest score of each sequence.
@@ -21,18 +24,34 @@ def best_path(chain: LinearChain) -> NDArray[np.intp]:
         lower tag where paths tie.  (T,)
     RAISES NoPathError: If a sequence has no allowed path.
     """
+    pairs = _pairs(chain)
+    tags = np.zeros(len(chain.emit), dtype=np.intp)
+    rest = np.ones(len(chain.lengths), dtype=bool)
+    if pairs is not None:
+        tags, rest = _without_inner(chain, pairs)
+    if rest.any():
+        has_path = np.ones(len(rest), dtype=bool)
+        found, has_path[rest] = _search(chain.take_sequences(rest), pairs)
+        chain.require_paths(has_path)
+        tags[np.repeat(rest, chain.lengths)] = found
+    return tags
+
+
+def _search(
+    chain: LinearChain, pairs: Pairs | None
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """The best path of each sequence (T,), and whether there is one (B,)."""
     xp = get_array_module(chain.emit)
     emit, move, start, end = (
         xp.asarray(a, dtype="float64")
         for a in (chain.emit, chain.move, chain.start, chain.end)
     )
-    product = _MaxProduct(xp, move)
+    product = _MaxProduct(xp, move, pairs)
     best = emit + send(xp, emit, chain.lengths, start, product)
     _, lasts = first_and_last_rows(chain.lengths)
     final = best[xp.asarray(lasts)] + end
     has_path = np.ones(len(chain.lengths), dtype=bool)
     has_path[chain.lengths > 0] = to_numpy(xp.isfinite(final.max(axis=1)))
-    chain.require_paths(has_path)
     # The best tag before each tag; at the last token, the best one to end with.
     before = to_numpy(product.senders(best))
     ends_with = dict(
@@ -43,7 +62,7 @@ def best_path(chain: LinearChain) -> NDArray[np.intp]:
     for row in range(len(best) - 1, -1, -1):
         tag = ends_with[row] if row in ends_with else tag_before[row, tag]
         path.append(tag)
-    return np.array(path[::-1], dtype=np.intp)
+    return np.array(path[::-1], dtype=np.intp), has_path
 
 
 class _MaxProduct(Product):
@@ -54,10 +73,9 @@ class _MaxProduct(Product):
     all pairs of tags.
     """
 
-    def __init__(self, xp: Any, move: Floats2d) -> None:
+    def __init__(self, xp: Any, move: Floats2d, pairs: Pairs | None) -> None:
         super().__init__(xp)
-        self._move = move
-        self._pairs = _pairs(to_numpy(move))
+        self._move, self._pairs = move, pairs
 
     def __call__(self, scores: Floats2d) -> Floats2d:
         """The scores of the best paths through tokens to the tags behind."""
@@ -65,10 +83,10 @@ class _MaxProduct(Product):
         if self._pairs is None:
             best = (scores[:, :, None] + self._move).max(axis=1)
             return best
-        tags, first, second = self._pairs
+        inner, first, second = self._pairs
         best = self._xp.empty_like(scores)
         best[:] = scores.max(axis=1, keepdims=True)
-        best[:, tags] = self._xp.maximum(scores[:, first], scores[:, second])
+        best[:, inner] = self._xp.maximum(scores[:, first], scores[:, second])
         return best
 
     def senders(self, scores: Floats2d) -> Ints2d:
@@ -86,24 +104,70 @@ class _MaxProduct(Product):
                 rows = slice(start, start + n_rows)
                 senders[rows] = (scores[rows, :, None] + self._move).argmax(axis=1)
             return senders
-        tags, first, second = self._pairs
+        inner, first, second = self._pairs
         number = xp.arange(n_tags)
         senders[:] = scores.argmax(axis=1)[:, None]
         is_first = scores[:, first] >= scores[:, second]
-        senders[:, tags] = xp.where(is_first, number[first], number[second])
+        senders[:, inner] = xp.where(is_first, number[first], number[second])
         return senders
 
 
-def _pairs(move: NDArray[np.floating]) -> tuple[slice, slice, slice] | None:
-    """The tags that may follow two only, the first and the second of the two; None
-    unless all others may follow any, and all moves score 0 that are not forbidden."""
+def _without_inner(
+    chain: LinearChain, pairs: Pairs
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """The best path without inside tags of each sequence, which is mostly the best one;
+    and whether it may not be (B,).
+
+    A run of inside tags, and the tag that begins it, has a score above or below that of
+    the tags in its place. A path gains by each of its runs for itself, so where no run
+    gains anything, there is no better path.
+    """
+    xp = get_array_module(chain.emit)
+    inner, first, _ = pairs
+    emit = xp.asarray(chain.emit, dtype="float64")
+    open_tags = emit.copy()
+    open_tags[:, inner] = -xp.inf
+    tags = open_tags.argmax(axis=1)
+    with np.errstate(invalid="ignore"):  # where there is no such path
+        best = open_tags.max(axis=1)[:, None]
+        # What is forbidden loses enough, and the sums stay exact.
+        gains = xp.maximum(emit[:, inner] - best, -_FORBIDDEN)
+        sums = xp.cumsum(gains, axis=0)
+        # The highest sum from here on, and on beyond the end of the sequence: more
+        # sequences than need be are looked into.
+        highest = xp.maximum.accumulate(sums[::-1], axis=0)[::-1]
+        gain_of_run = emit[:-1, first] - best[:-1] + highest[1:] - sums[:-1]
+        may_gain = to_numpy(~(gain_of_run < -_ROUNDING).all(axis=1))
+    sequence = np.repeat(np.arange(len(chain.lengths)), chain.lengths)
+    rest = np.bincount(sequence[:-1], may_gain, len(chain.lengths)) > 0
+    if len(tags):
+        has_tag = to_numpy(xp.isfinite(best[:, 0]))
+        rest |= np.bincount(sequence, ~has_tag, len(rest)) > 0
+    return np.asarray(to_numpy(tags), dtype=np.intp), rest
+
+
+# In nats.
+_FORBIDDEN, _ROUNDING = 1e4, 1e-6
+
+
+def _pairs(chain: LinearChain) -> Pairs | None:
+    """The inside tags, that is those that may follow two tags only, and can't start;
+    the first and the second of the two. None unless all others may be anywhere, and all
+    moves score 0 that are not forbidden."""
+    move, start, end = (to_numpy(a) for a in (chain.move, chain.start, chain.end))
     is_free = move == 0
-    tags = np.flatnonzero(~is_free.all(axis=0))
-    n_before = is_free[:, tags].sum(axis=0)
-    if np.isfinite(move[~is_free]).any() or not len(tags) or (n_before != 2).any():
+    inner = np.flatnonzero(~is_free.all(axis=0))
+    starts = np.where(is_free.all(axis=0), 0, -np.inf)
+    if (
+        np.isfinite(move[~is_free]).any()
+        or not len(inner)
+        or (is_free[:, inner].sum(axis=0) != 2).any()
+        or (start != starts).any()
+        or end.any()
+    ):
         return None
-    first, second = np.nonzero(is_free[:, tags].T)[1].reshape(-1, 2).T
-    regular = [_as_slice(indices) for indices in (tags, first, second)]
+    first, second = np.nonzero(is_free[:, inner].T)[1].reshape(-1, 2).T
+    regular = [_as_slice(indices) for indices in (inner, first, second)]
     return None if None in regular else tuple(regular)  # type: ignore[return-value]
 
 
