@@ -4,10 +4,12 @@ Training, evaluation and packaging are commands of spaCy.
 """
 
 import argparse
+import json
 import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from inspect import signature
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,10 +33,18 @@ from .demo_corpus import unseen_share, write_corpus
 from .ents import judge, token_spans
 from .errors import Errors
 from .glove import load_glove
+from .lab import (
+    LEARN_RATES,
+    RECALL_STEPS,
+    UPDATES,
+    measure_gradients,
+    measure_recall,
+)
 from .pipeline import LSTMNer
-from .plots import check_picture, draw_reliability
+from .plots import check_picture, draw_decay, draw_reliability
 from .readers import DOCS, ConllCorpus, read_lines
 from .visualize import render_page
+from .word2vec import MODELS, train_word2vec
 
 __all__ = ["main"]
 
@@ -135,6 +145,49 @@ def _add_data_commands(commands: Any) -> None:
     vectors.add_argument(
         "--limit", type=int, metavar="N", help="number of words; default: all 400,000"
     )
+
+    _add_word2vec(commands)
+
+
+def _add_word2vec(commands: Any) -> None:
+    word2vec = _add(
+        commands,
+        "word2vec",
+        _word2vec,
+        "train word vectors on raw text, for spacy init vectors",
+    )
+    word2vec.add_argument(
+        "inputs",
+        nargs="+",
+        type=Path,
+        metavar="INPUT",
+        help="a text per line; if it ends in .jsonl, the field 'text' of each line; "
+        "if it ends in .spacy, the words of its texts",
+    )
+    word2vec.add_argument("output", type=Path, metavar="OUTPUT.txt")
+    word2vec.add_argument(
+        "--lang", default="en", help="whose tokenizer splits the texts; default: en"
+    )
+    settings = signature(train_word2vec).parameters
+    model = settings["model"].default
+    word2vec.add_argument(
+        "--model", choices=MODELS, default=model, help=f"default: {model}"
+    )
+    for name, what in (
+        ("width", "width of the vectors"),
+        ("window", "words on each side, at most, that are around a word"),
+        ("min_count", "words that occur less often are left out"),
+        ("epochs", "passes over the texts"),
+        ("seed", "another seed, other vectors"),
+    ):
+        default = settings[name].default
+        word2vec.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=int,
+            default=default,
+            metavar="N",
+            help=f"{what}; default: {default}",
+        )
 
 
 def _add_annotate(commands: Any) -> None:
@@ -253,6 +306,34 @@ def _add_report_commands(commands: Any) -> None:
     )
     scores.add_argument("metrics", type=Path, metavar="METRICS.json")
 
+    lab = _add(
+        commands,
+        "lab",
+        _lab,
+        "measure and draw how far back in time networks learn",
+    )
+    lab.add_argument(
+        "folder",
+        type=Path,
+        metavar="OUTDIR",
+        help="where to write gradients.json, gradients.svg and recall.json",
+    )
+    lab.add_argument(
+        "--corpus",
+        type=Path,
+        required=True,
+        metavar="FILE.conll",
+        help="what taggers are trained on and measured with",
+    )
+    lab.add_argument(
+        "--updates",
+        type=int,
+        default=UPDATES,
+        metavar="N",
+        help=f"of each network; default: {UPDATES}",
+    )
+    lab.add_argument("--seed", type=int, default=0, help="another seed, other weights")
+
 
 def _add(
     commands: Any, name: str, command: Callable[..., None], help_: str
@@ -312,6 +393,23 @@ def _vectors(output: Path, limit: int | None) -> None:
     print(f"{output}: {n_words} vectors of width {width}")
 
 
+def _word2vec(inputs: list[Path], output: Path, lang: str, **settings: Any) -> None:
+    _check_suffix(output, ".txt")
+    nlp = spacy.blank(lang)
+    docs = [doc for path in inputs for doc in _read_docs(path, nlp)]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    n_words = train_word2vec(docs, output, **settings)
+    print(f"{output}: {n_words} vectors, from {sum(map(len, docs))} tokens")
+
+
+def _read_docs(path: Path, nlp: Language) -> Iterable[Doc]:
+    """Texts, as the tokenizer splits them or as they are split already."""
+    if path.suffix != ".spacy":
+        return nlp.pipe(record["text"] for record in _read_texts(path))
+    _check_data(path)
+    return DocBin().from_disk(path).get_docs(nlp.vocab)
+
+
 def _annotate(model: str, source: Path, output: Path, **settings: Any) -> None:
     from .ray import annotate  # noqa: PLC0415 (an extra)
 
@@ -351,6 +449,44 @@ def _scores(metrics: Path) -> None:
     for label, row in rows:
         cells = "".join(f"{100 * (row[key] or 0):>10.1f}" for key in "prf")
         print(f"{label:<12}{cells}")
+
+
+def _lab(folder: Path, corpus: Path, **settings: Any) -> None:
+    picture = folder / "gradients.svg"
+    check_picture(picture)
+    decays = measure_gradients(corpus, **settings)
+    accuracies = measure_recall(**settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    draw_decay(decays, picture, title=f"Gradients of taggers, on {corpus.name}")
+    _write_json(
+        folder / "gradients.json",
+        {
+            "corpus": str(corpus),
+            **settings,
+            "networks": {name: decay._asdict() for name, decay in decays.items()},
+        },
+    )
+    _write_json(
+        folder / "recall.json",
+        {"steps": RECALL_STEPS, **settings, "accuracy": accuracies},
+    )
+    k = 30
+    print(f"gradient {k} steps back, as a share of that at the token of the loss")
+    print(f"{'tagger':<22}{'before':>10}{'after':>10}{'accuracy':>10}")
+    for name, (before, after, accuracy) in decays.items():
+        print(f"{name:<22}{before[k]:>10.1e}{after[k]:>10.1e}{accuracy:>10.3f}")
+    print(f"recall of a word {RECALL_STEPS} steps back, by learning rate")
+    print(f"{'network':<22}" + "".join(f"{rate:>10}" for rate in LEARN_RATES))
+    for name, by_rate in accuracies.items():
+        print(
+            f"{name:<22}" + "".join(f"{by_rate[rate]:>10.3f}" for rate in LEARN_RATES)
+        )
+    print(f"{folder}: gradients.json, gradients.svg, recall.json")
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    """With all digits: srsly would round the smallest numbers to 0."""
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf8")
 
 
 def _calibrate(

@@ -264,6 +264,11 @@ class Errors(metaclass=_WithCode):
         "Of the {n} words of the texts, none occurs {min_count} times: expected more "
         "text, or a lower --min-count."
     )
+    L212 = (
+        "The sentences of '{path}', joined, make {n} texts with a known tag after "
+        "{n_steps} tokens: expected at least 2, one to train on and one to measure "
+        "with. Name a larger corpus."
+    )
 
     # Annotation with Ray
     L400 = (

@@ -1,7 +1,10 @@
-"""Pictures of how far confidences can be trusted. Needs the extra `plots`."""
+"""Pictures: how far confidences can be trusted, how far back gradients reach. Needs the
+extra `plots`.
+"""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +20,9 @@ from .errors import Errors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from .lab import Decay
 
 # Metadata for each format: what depends on the time is left out.
 _METADATA: dict[str, dict[str, None]] = {
@@ -26,6 +32,17 @@ _METADATA: dict[str, dict[str, None]] = {
 }
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#E69F00", "#666666"
+_RED, _GREEN, _PURPLE = "#D55E00", "#009E73", "#CC79A7"
+_LINES: tuple[dict[str, Any], ...] = (
+    {"color": _RED, "lw": 2.5},
+    {"color": "black", "lw": 1.2, "ls": (0, (4, 3))},
+    {"color": _PURPLE, "lw": 1.8},
+    {"color": _GREEN, "lw": 2.5},
+    {"color": _ORANGE, "lw": 2.5},
+    {"color": _BLUE, "lw": 2.5},
+)
+# Smaller gradients are not drawn.
+_FLOOR = 1e-12
 
 
 def draw_reliability(
@@ -49,7 +66,6 @@ def draw_reliability(
     RAISES ImportError: L205 without matplotlib.
     """
     check_picture(output)
-    from matplotlib import rc_context  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     figure = Figure(figsize=(5, 6.2), layout="constrained")
@@ -57,8 +73,45 @@ def draw_reliability(
     figure.suptitle(title.replace("$", r"\$"), wrap=True)
     _draw_accuracy(above, confidences, correct)
     _draw_distribution(below, confidences, correct)
-    with rc_context({"svg.hashsalt": "spacy-lstm-ner"}):
-        figure.savefig(output, dpi=150, metadata=_METADATA[output.suffix])
+    _save(figure, output)
+
+
+def draw_decay(decays: "Mapping[str, Decay]", output: Path, *, title: str) -> None:
+    """Draw how the gradients of networks fade on their way back in time, before and
+    after training, side by side and on a scale of powers of ten.
+
+    The same arguments give the same file.
+
+    decays (Mapping[str, Decay]): By name of the network, as from
+        `lab.measure_gradients`.
+    output (Path): As of `draw_reliability`.
+    title (str): What the networks have read, for instance.
+    RAISES: As of `check_picture`.
+    """
+    check_picture(output)
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(9.5, 4.6), layout="constrained")
+    before, after = figure.subplots(1, 2, sharey=True)
+    figure.suptitle(title.replace("$", r"\$"), wrap=True)
+    _draw_lines(before, {name: decay.before for name, decay in decays.items()})
+    _draw_lines(after, {name: decay.after for name, decay in decays.items()})
+    before.set_title("before training", fontsize="medium")
+    after.set_title("after training", fontsize="medium")
+    before.set_ylabel(
+        r"$|\partial L\,/\,\partial h_{t-k}|$ as a share of that at $k = 0$"
+    )
+    handles, names = after.get_legend_handles_labels()
+    from_above = sorted(
+        zip(handles, names, strict=True), key=lambda pair: -pair[0].get_ydata()[-1]
+    )
+    after.legend(
+        *zip(*from_above, strict=True),
+        loc="center left",
+        bbox_to_anchor=(1, 0.5),
+        frameon=False,
+    )
+    _save(figure, output)
 
 
 def check_picture(output: Path) -> None:
@@ -73,6 +126,24 @@ def check_picture(output: Path) -> None:
         import matplotlib  # noqa: F401, PLC0415
     except ImportError as err:
         raise ImportError(Errors.L205) from err
+
+
+def _save(figure: "Figure", output: Path) -> None:
+    from matplotlib import rc_context  # noqa: PLC0415
+
+    with rc_context({"svg.hashsalt": "spacy-lstm-ner"}):
+        figure.savefig(output, dpi=150, metadata=_METADATA[output.suffix])
+
+
+def _draw_lines(axes: "Axes", ratios: Mapping[str, Sequence[float]]) -> None:
+    """A line for each network: the gradient by the number of steps back."""
+    for i, (name, values) in enumerate(ratios.items()):
+        axes.plot(range(len(values)), values, label=name, **_LINES[i % len(_LINES)])
+    axes.set_yscale("log")
+    axes.set_ylim(_FLOOR, 10)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("steps back in time, $k$")
+    axes.grid(alpha=0.3)
 
 
 def _draw_accuracy(
