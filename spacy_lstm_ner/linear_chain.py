@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from thinc.api import get_array_module
 
 from .errors import Errors
-from .messages import LogProduct, finite, log_sum, send
+from .messages import finite, log_sum, send_both_ways
 from .packing import pack
 from .types import Floats1d, Floats2d, Floats3d, Ints1d, Ints2d
 
@@ -59,6 +59,8 @@ class LinearChain:
 
         chosen (ndarray): Whether to keep each sequence.  (B,)
         """
+        if chosen.all():
+            return self
         xp = get_array_module(self.emit)
         rows = np.flatnonzero(np.repeat(chosen, self.lengths))
         return self.take(xp.asarray(rows), self.lengths[chosen])
@@ -195,12 +197,10 @@ class PathSums:
         # Log sum over the paths up to a token, and over those after it, that have
         # this tag at the token; only _before counts the token.
         with _quiet_log_of_zero():
-            forward, backward = LogProduct(xp, self._move), LogProduct(xp, self._move.T)
-            self._before_TN = send(xp, self._emit, lengths, start, forward)
-            self._before_TN += self._emit
-            self._after_TN = send(
-                xp, self._emit, lengths, end, backward, backwards=True
+            self._before_TN, self._after_TN = send_both_ways(
+                xp, self._emit, np.asarray(lengths), start, end, self._move
             )
+            self._before_TN += self._emit
             first = xp.asarray(firsts)
             through = log_sum(xp, self._before_TN[first] + self._after_TN[first])
         self.log_z: Floats1d = xp.zeros(len(lengths), dtype="float64")

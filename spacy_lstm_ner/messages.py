@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .packing import Packing, pack
-from .types import Floats1d, Floats2d
+from .types import Floats1d, Floats2d, FloatsXd
 
 # Tokens of a block. Sequences of twice that are cut.
 _BLOCK = 128
@@ -42,29 +42,31 @@ class Product(ABC):
         self._xp = xp
 
     @abstractmethod
-    def __call__(self, scores: Floats2d) -> Floats2d:
+    def __call__(self, scores: FloatsXd) -> FloatsXd:
         """The messages that tokens send.
 
-        scores (Floats2d): Log scores of their tags, message and own together.  (K, N)
-        RETURNS (Floats2d): (K, N)
+        scores (FloatsXd): Log scores of their tags, message and own together.
+            (..., K, N)
+        RETURNS (FloatsXd): (..., K, N)
         """
 
-    def run(self, emit: Floats2d, packing: Packing, incoming: Floats2d) -> Floats2d:
+    def run(self, emit: FloatsXd, packing: Packing, incoming: FloatsXd) -> FloatsXd:
         """The messages into all tokens, step by step.
 
-        emit (Floats2d): Log scores, in the packed order.  (T, N)
+        emit (FloatsXd): Log scores, in the packed order.  (..., T, N)
         packing (Packing): The layout.
-        incoming (Floats2d): The messages into the first tokens.  (B, N)
-        RETURNS (Floats2d): In the packed order.  (T, N)
+        incoming (FloatsXd): The messages into the first tokens.  (..., B, N)
+        RETURNS (FloatsXd): In the packed order.  (..., T, N)
         """
         messages = self._xp.empty_like(emit)
         last = 0
         for start, end in packing.steps():
             if start:
                 before = slice(last, last + end - start)
-                messages[start:end] = self(messages[before] + emit[before])
+                scores = messages[..., before, :] + emit[..., before, :]
+                messages[..., start:end, :] = self(scores)
             else:
-                messages[:end] = incoming
+                messages[..., :end, :] = incoming
             last = start
         return messages
 
@@ -100,6 +102,38 @@ def send(
     messages = xp.empty_like(emit)
     messages[rows] = product.run(emit[rows], packing, incoming)
     return messages
+
+
+def send_both_ways(
+    xp: Any,
+    emit: Floats2d,
+    lengths: NDArray[np.integer],
+    first: Floats1d,
+    last: Floats1d,
+    move: Floats2d,
+) -> tuple[Floats2d, Floats2d]:
+    """Log sums over paths, as messages from both sides, which advance together.
+
+    xp, emit, lengths, first: As of `send`.
+    last (Floats1d): The message into the last token, from behind.  (N,)
+    move (Floats2d): Log score of moving from tag [row] to tag [column].  (N, N)
+    RETURNS (Tuple[Floats2d, Floats2d]): For each token, in the order of `emit`, what
+        those before it and those behind it tell.  (T, N)
+    """
+    if len(lengths) and lengths.max() >= 2 * _BLOCK:
+        forward, backward = LogProduct(xp, move), LogProduct(xp, move.T)
+        return send(xp, emit, lengths, first, forward), send(
+            xp, emit, lengths, last, backward, backwards=True
+        )
+    packing = pack(lengths)
+    forwards, backwards = rows = xp.asarray(packing.both_rows)
+    incoming = xp.empty((2, packing.n_first, len(first)))
+    incoming[0], incoming[1] = first, last
+    product = LogProduct(xp, xp.stack([move, move.T]))
+    messages = product.run(emit[rows], packing, incoming)
+    before, after = xp.empty_like(emit), xp.empty_like(emit)
+    before[forwards], after[backwards] = messages
+    return before, after
 
 
 def _send_in_blocks(
@@ -166,86 +200,88 @@ class LogProduct(Product):
     """Log of the product of exponentials, log(exp(scores) @ exp(move)).
 
     As long as no term can underflow, one matrix product; else term by term.
+
+    move (FloatsXd): Log scores of moving from tag [row] to tag [column], or several
+        such matrices for as many runs side by side.  (..., N, N)
     """
 
-    def __init__(self, xp: Any, move_NN: Floats2d) -> None:
+    def __init__(self, xp: Any, move: FloatsXd) -> None:
         super().__init__(xp)
-        self._move = move = xp.asarray(move_NN, dtype="float64")
+        self._move = move = xp.asarray(move, dtype="float64")
         is_finite = xp.isfinite(move)
-        top = xp.where(is_finite, move, -xp.inf).max(axis=0)
-        self._top = xp.where(xp.isfinite(top), top, 0.0)
-        self._exp_move = xp.exp(move - self._top)
-        self._spread = float(xp.where(is_finite, self._top - move, 0.0).max())
+        self._top = float(move[is_finite].max()) if is_finite.any() else 0.0
+        below = move - self._top
+        self._spread = -float(finite(xp, below).min())
+        self._exp_move = xp.exp(below)
 
-    def __call__(self, scores: Floats2d) -> Floats2d:
+    def __call__(self, scores: FloatsXd) -> FloatsXd:
         """The messages that tokens send."""
         xp = self._xp
-        top = finite(xp, scores.max(axis=1, keepdims=True))
-        below = scores - top
-        lowest = float(finite(xp, below).min())
-        if self._spread - lowest < _UNDERFLOW:
+        top, below, spread = _less_top(xp, scores)
+        if spread + self._spread < _UNDERFLOW:
             product = xp.exp(below) @ self._exp_move
-            return xp.log(product) + top + self._top
-        return log_sum(xp, scores[:, :, None] + self._move, axis=1)
+            return xp.log(product) + (top + self._top)[..., None]
+        pairs = scores[..., :, None] + self._move[..., None, :, :]
+        return log_sum(xp, pairs, axis=-2)
 
-    def run(self, emit: Floats2d, packing: Packing, incoming: Floats2d) -> Floats2d:
+    def run(self, emit: FloatsXd, packing: Packing, incoming: FloatsXd) -> FloatsXd:
         """The messages into all tokens; where nothing can underflow, without logarithms
         on the way."""
-        if len(emit):
+        if emit.size:
             messages = self._run_on_exponentials(emit, packing, incoming)
             if messages is not None:
                 return messages
         return super().run(emit, packing, incoming)
 
     def _run_on_exponentials(
-        self, emit: Floats2d, packing: Packing, incoming: Floats2d
-    ) -> Floats2d | None:
+        self, emit: FloatsXd, packing: Packing, incoming: FloatsXd
+    ) -> FloatsXd | None:
         """The messages, by the exponentials of all scores less what tags have in
         common; they are scaled anew after as many steps as they surely last. None where
         they might not."""
         xp = self._xp
-        tops, below, lowest = _less_top(xp, emit)
-        first_tops, first, lowest_first = _less_top(xp, incoming)
-        move_top, move, lowest_move = _less_top(xp, self._move.reshape(1, -1))
+        tops, below, spread = _less_top(xp, emit)
+        first_tops, first, first_spread = _less_top(xp, incoming)
         # How far a step may move sums apart, and how far it may raise them.
-        per_step = -lowest - lowest_move + math.log(emit.shape[1])
-        n_lasting = int(_UNDERFLOW / 2 / per_step) if per_step else len(emit)
-        if not n_lasting or lowest_first < -_UNDERFLOW / 2:
+        per_step = spread + self._spread + math.log(emit.shape[-1])
+        n_lasting = int(_UNDERFLOW / 2 / per_step) if per_step else len(packing.rows)
+        if not n_lasting or first_spread > _UNDERFLOW / 2:
             return None
-        exp_emit, exp_move = xp.exp(below), xp.exp(move).reshape(self._move.shape)
+        exp_emit, exp_move = xp.exp(below, out=below), self._exp_move
         n_first = packing.n_first
-        sums, at_token = xp.empty_like(emit), xp.empty_like(emit[:n_first])
+        sums, at_token = xp.empty_like(emit), xp.empty_like(emit[..., :n_first, :])
         # What tags have in common: at first, that of a message beyond the one before.
-        log_scales = xp.empty(len(emit), dtype="float64")
-        log_scales[:n_first] = first_tops
-        log_scales[n_first:] = tops[xp.asarray(packing.previous)] + move_top
-        xp.exp(first, out=sums[:n_first])
+        log_scales = xp.empty_like(tops)
+        log_scales[..., :n_first] = first_tops
+        log_scales[..., n_first:] = tops[..., xp.asarray(packing.previous)] + self._top
+        xp.exp(first, out=sums[..., :n_first, :])
         last = 0
         for step, (start, end) in enumerate(packing.steps()):
             if not start:
                 continue
-            now, before = sums[start:end], slice(last, last + end - start)
-            product = at_token[: end - start]
-            xp.multiply(sums[before], exp_emit[before], out=product)
+            now, before = sums[..., start:end, :], slice(last, last + end - start)
+            product = at_token[..., : end - start, :]
+            xp.multiply(sums[..., before, :], exp_emit[..., before, :], out=product)
             xp.matmul(product, exp_move, out=now)
-            log_scales[start:end] += log_scales[before]
+            log_scales[..., start:end] += log_scales[..., before]
             if step % n_lasting == 0:
-                scale = _positive(xp, now.max(axis=1))
-                now /= scale[:, None]
-                log_scales[start:end] += xp.log(scale)
+                scale = _positive(xp, now.max(axis=-1))
+                now /= scale[..., None]
+                log_scales[..., start:end] += xp.log(scale)
                 if _positive(xp, now).min() < math.exp(-_UNDERFLOW / 2):
                     return None
             last = start
         xp.log(sums, out=sums)
-        sums += log_scales[:, None]
+        sums += log_scales[..., None]
         return sums
 
 
-def _less_top(xp: Any, scores: Floats2d) -> tuple[Floats1d, Floats2d, float]:
-    """The highest score of each row, the scores less it, and the lowest of those."""
-    top = finite(xp, scores.max(axis=1))
-    below = scores - top[:, None]
-    return top, below, float(finite(xp, below).min())
+def _less_top(xp: Any, scores: FloatsXd) -> tuple[FloatsXd, FloatsXd, float]:
+    """The highest score of each row, the scores less it, and how far the lowest of all
+    is below it."""
+    top = finite(xp, scores.max(axis=-1))
+    below = scores - top[..., None]
+    return top, below, -float(finite(xp, below).min())
 
 
 def _positive(xp: Any, sums: Any) -> Any:

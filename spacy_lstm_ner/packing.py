@@ -27,8 +27,8 @@ class Packing:
         of longer sequences come first.  Shape (T,).
     ranks: For each packed row its number within its step: that of its sequence by
         length, longest first.  Shape (T,).
-    rows: For each packed row the flat row.  Shape (T,).
-    reversed_rows: The same with every sequence running backwards.  Shape (T,).
+    both_rows: For each packed row the flat row; and the same with every sequence
+        running backwards.  Shape (2, T).
     previous: For the packed rows of step 1 and later, the packed row of the same
         sequence one step earlier.  Shape (T - number of non-empty sequences,).
     starts: The first packed row of each step, and T at the end.
@@ -36,10 +36,19 @@ class Packing:
 
     sequences: NDArray[np.intp]
     ranks: NDArray[np.intp]
-    rows: NDArray[np.intp]
-    reversed_rows: NDArray[np.intp]
+    both_rows: NDArray[np.intp]
     previous: NDArray[np.intp]
     starts: list[int]
+
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        """For each packed row the flat row.  Shape (T,)."""
+        return np.asarray(self.both_rows[0])
+
+    @property
+    def reversed_rows(self) -> NDArray[np.intp]:
+        """The same with every sequence running backwards.  Shape (T,)."""
+        return np.asarray(self.both_rows[1])
 
     @property
     def n_first(self) -> int:
@@ -92,8 +101,7 @@ def _pack(buffer: bytes) -> Packing:
     return Packing(
         sequences=order[ranks],
         ranks=ranks,
-        rows=first_rows[ranks] + step,
-        reversed_rows=first_rows[ranks] + lengths[ranks] - 1 - step,
+        both_rows=first_rows[ranks] + np.stack([step, lengths[ranks] - 1 - step]),
         previous=starts[step[later] - 1] + ranks[later],
         starts=starts.tolist(),
     )

@@ -176,12 +176,10 @@ def _no_training(dY: list[Floats2d]) -> list[Doc]:
 
 
 def _parameters(model: Model[list[Doc], list[Floats2d]]) -> list[Any]:
-    return [
-        node.get_param(name)
-        for node in model.walk()
-        for name in node.param_names
-        if node.has_param(name)
-    ]
+    found = (
+        node.maybe_get_param(name) for node in model.walk() for name in node.param_names
+    )
+    return [parameter for parameter in found if parameter is not None]
 
 
 def _distinct(

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypedDict
 
-import numpy as np
 from thinc.api import Model, chain, get_width, list2ragged, ragged2list
 from thinc.initializers import glorot_uniform_init
 from thinc.types import Ragged
@@ -379,8 +378,7 @@ def _layout(model: Model[Ragged, Ragged], X: Ragged) -> tuple[Packing, Ints2d]:
     if X_TI.shape[1] != nI:
         raise ValueError(Errors.L005.format(found=X_TI.shape[1], nI=nI))
     packing = pack(model.ops.to_numpy(X.lengths))
-    rows = [packing.rows, packing.reversed_rows][: model.get_dim("nD")]
-    return packing, model.ops.xp.asarray(np.stack(rows))
+    return packing, model.ops.xp.asarray(packing.both_rows[: model.get_dim("nD")])
 
 
 _PARAMETERS = ("Wx", "Wh", "b")
