@@ -94,7 +94,7 @@ def draw_costs(axes: Axes, scaling: dict[str, float], key: str, label: str) -> N
     axes.set(
         xscale="log",
         xlabel=label,
-        ylim=(0, None),
+        ylim=(0, 1.1 * max(points.values())),
         title="time per word, texts of 20 tokens by 256 = 1",
     )
     axes.grid(alpha=0.3)
