@@ -1,5 +1,6 @@
 """The best tag paths of a linear chain, by dynamic programming (Viterbi 1967)."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -154,7 +155,15 @@ def _pairs(chain: LinearChain) -> Pairs | None:
     """The inside tags, that is those that may follow two tags only, and can't start;
     the first and the second of the two. None unless all others may be anywhere, and all
     moves score 0 that are not forbidden."""
-    move, start, end = (to_numpy(a) for a in (chain.move, chain.start, chain.end))
+    scores = (chain.move, chain.start, chain.end)
+    return _pairs_of(*(to_numpy(a).astype("float64").tobytes() for a in scores))
+
+
+@lru_cache(maxsize=8)  # most chains of a process have the same moves
+def _pairs_of(move_bytes: bytes, start_bytes: bytes, end_bytes: bytes) -> Pairs | None:
+    """`_pairs` of scores as bytes, which can be looked up."""
+    start, end = np.frombuffer(start_bytes), np.frombuffer(end_bytes)
+    move = np.frombuffer(move_bytes).reshape(len(start), len(start))
     is_free = move == 0
     inner = np.flatnonzero(~is_free.all(axis=0))
     starts = np.where(is_free.all(axis=0), 0, -np.inf)
