@@ -176,8 +176,10 @@ def _pairs_of(move_bytes: bytes, start_bytes: bytes, end_bytes: bytes) -> Pairs 
     ):
         return None
     first, second = np.nonzero(is_free[:, inner].T)[1].reshape(-1, 2).T
-    regular = [_as_slice(indices) for indices in (inner, first, second)]
-    return None if None in regular else tuple(regular)  # type: ignore[return-value]
+    slices = _as_slice(inner), _as_slice(first), _as_slice(second)
+    if slices[0] is None or slices[1] is None or slices[2] is None:
+        return None
+    return slices[0], slices[1], slices[2]
 
 
 def _as_slice(indices: NDArray[np.intp]) -> slice | None:
