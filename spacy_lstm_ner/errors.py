@@ -142,6 +142,10 @@ class Errors(metaclass=_WithCode):
         "window = {window} with overlap = {overlap} leaves nothing in the middle: use "
         "a window of more than twice the overlap, or null for none."
     )
+    L046 = (
+        "PerLexeme.v1 can't embed words by {attrs}, which depend on other tokens: "
+        "leave them out, or use the embedding without PerLexeme.v1."
+    )
     L034 = "n = {n} paths can't be listed: expected at least 1."
 
     # Tags and readers

@@ -3,16 +3,35 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from spacy.attrs import DEP, ENT_TYPE, LEMMA, MORPH, NORM, POS, TAG, intify_attr
+from spacy.attrs import (
+    DEP,
+    ENT_ID,
+    ENT_IOB,
+    ENT_KB_ID,
+    ENT_TYPE,
+    HEAD,
+    IDS,
+    LEMMA,
+    MORPH,
+    NORM,
+    POS,
+    SENT_START,
+    SPACY,
+    TAG,
+    intify_attr,
+)
 from spacy.tokens import Doc
 from thinc.api import Model
 
+from ..errors import Errors
 from ..types import Floats2d
 from .lexemes import Embed, Lexemes, no_input_gradient
 
 # Attributes of tokens that tokens of the same word may differ in. All others that a Doc
 # gives are the word's own.
-_OF_TOKENS = (NORM, LEMMA, POS, TAG, MORPH, DEP, ENT_TYPE)
+_OF_TOKENS = (NORM, LEMMA, POS, TAG, MORPH, DEP)
+# Those that depend on other tokens.
+_OF_PLACES = (HEAD, SENT_START, ENT_IOB, ENT_TYPE, ENT_ID, ENT_KB_ID)
 
 
 def on_words(embed: Model[list[Doc], list[Floats2d]]) -> Embed:
@@ -21,7 +40,12 @@ def on_words(embed: Model[list[Doc], list[Floats2d]]) -> Embed:
     embed (Model[List[Doc], List[Floats2d]]): Gives each token a vector that depends on
         the attributes of this token alone, such as `spacy.MultiHashEmbed.v2`.
     RETURNS (Model[Lexemes, Floats2d]): Words with the attributes `read_attrs(embed)`.
+    RAISES ValueError (L046): If it reads an attribute that depends on other tokens.
     """
+    of_places = [attr for attr in read_attrs(embed) if attr in _OF_PLACES]
+    if of_places:
+        names = [name for name, attr in IDS.items() if attr in of_places]
+        raise ValueError(Errors.L046.format(attrs=names))
     return Model(
         f"on_words({embed.name})",
         forward,
@@ -65,7 +89,10 @@ def forward(
 
 def _doc_of(words: Lexemes, attrs: list[int]) -> Doc:
     """A Doc whose tokens are the words, with their attributes."""
-    doc: Any = Doc(words.vocab, words=words.texts())
+    spaces = None
+    if SPACY in attrs:
+        spaces = words.attrs[:, attrs.index(SPACY)].astype(bool).tolist()
+    doc: Any = Doc(words.vocab, words=words.texts(), spaces=spaces)
     columns = [i for i, attr in enumerate(attrs) if attr in _OF_TOKENS]
     if columns:
         doc.from_array([attrs[i] for i in columns], words.attrs[:, columns])

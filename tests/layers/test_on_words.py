@@ -14,9 +14,9 @@ from spacy_lstm_ner.layers.on_words import read_attrs
 
 
 def multi_hash_embed():
-    # TAG is not of the word but of the token.
-    attrs = ["NORM", "PREFIX", "SHAPE", "TAG"]
-    return MultiHashEmbed(8, attrs, [50] * 4, include_static_vectors=True)
+    # TAG and SPACY are not of the word but of the token.
+    attrs = ["NORM", "PREFIX", "SHAPE", "TAG", "SPACY", "IS_SPACE"]
+    return MultiHashEmbed(8, attrs, [50] * 6, include_static_vectors=True)
 
 
 def character_embed():
@@ -67,7 +67,7 @@ def test_same_vectors_and_gradients(make, docs):
 
 def test_each_word_once(docs):
     seen = []
-    embed = multi_hash_embed()
+    embed = MultiHashEmbed(8, ["NORM", "TAG"], [50, 50], include_static_vectors=False)
     wrapped = build_per_lexeme(embed)
     wrapped.initialize(X=docs)
     forward = embed._func
@@ -82,6 +82,12 @@ def test_each_word_once(docs):
     expected = {(w, "") for w in ("Ada", "saw", "the", "gon")}
     assert len(seen) == 1
     assert sorted(seen[0]) == sorted(expected | {("gon", "NN"), ("saw", "VB")})
+
+
+def test_attributes_that_depend_on_other_tokens_are_refused():
+    embed = MultiHashEmbed(8, ["NORM", "SENT_START"], [9, 9], False)
+    with pytest.raises(ValueError, match=r"\[L046\].*SENT_START"):
+        build_per_lexeme(embed)
 
 
 def test_attributes_that_are_read():
