@@ -38,6 +38,7 @@ TABLES ?= metrics/benchmarks
 bench: $(VENV)/installed-for-tests $(BENCH)
 	$(BIN)/python benchmarks/layer.py --thinc --json $(TABLES)/layer.json
 	$(BIN)/python benchmarks/speed.py $(BENCH) --json $(TABLES)/speed.json
+	$(BIN)/python benchmarks/padding.py $(BENCH) --json $(TABLES)/padding.json
 	$(BIN)/python benchmarks/scaling.py $(BENCH) --json $(TABLES)/scaling.json
 	$(BIN)/python benchmarks/draw.py $(TABLES) $(TABLES)/speed.svg
 
