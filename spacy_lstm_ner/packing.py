@@ -13,10 +13,19 @@ So there is no arithmetic on padding and nothing to mask.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Run(NamedTuple):
+    """The packed rows of some steps, as half-open (start, end), n of each step."""
+
+    start: int
+    end: int
+    n: int
 
 
 @dataclass(frozen=True)
@@ -59,19 +68,47 @@ class Packing:
         """The packed rows of each step as half-open (start, end), in order."""
         return zip(self.starts[:-1], self.starts[1:], strict=True)
 
-    def blocks(self, n_rows: int) -> Iterator[list[tuple[int, int]]]:
-        """The same steps, as many at a time as have together at most n rows.
+    @cached_property
+    def runs(self) -> list[Run]:
+        """The same, steps that follow each other with as many rows taken together."""
+        runs: list[Run] = []
+        for start, end in self.steps():
+            goes_on = runs and runs[-1].n == end - start
+            first = runs.pop().start if goes_on else start
+            runs.append(Run(first, end, end - start))
+        return runs
+
+    def blocks(self, n_rows: int) -> Iterator[list[Run]]:
+        """The same, as many at a time as have together at most n rows.
 
         n_rows (int): At least `n_first`.
         """
-        block: list[tuple[int, int]] = []
-        for start, end in self.steps():
-            if block and end - block[0][0] > n_rows:
-                yield block
-                block = []
-            block.append((start, end))
+        block: list[Run] = []
+        done, limit = 0, n_rows
+        for _, end, n in self.runs:
+            while done < end:
+                until = min(end, done + (limit - done) // n * n)
+                if until > done:
+                    block.append(Run(done, until, n))
+                    done = until
+                else:
+                    yield block
+                    block, limit = [], done + n_rows
         if block:
             yield block
+
+    @cached_property
+    def outputs(self) -> NDArray[np.intp]:
+        """Where the outputs of both directions belong in flat rows with one beside the
+        other, if each step gives those of one direction and then those of the other:
+        2 (flat row) + direction.  Shape (2T,)."""
+        counts = np.diff(self.starts)
+        first = np.array(self.starts[:-1], dtype=np.intp)
+        steps = np.repeat(2 * first, counts) + self.ranks
+        order = np.empty(2 * len(steps), dtype=np.intp)
+        for direction, rows in enumerate(self.both_rows):
+            order[steps + direction * np.repeat(counts, counts)] = 2 * rows + direction
+        return order
 
 
 def pack(lengths: NDArray[np.integer]) -> Packing:
@@ -79,12 +116,18 @@ def pack(lengths: NDArray[np.integer]) -> Packing:
 
     lengths (ndarray): Length of each sequence, 0 allowed.  Shape (B,).
     RETURNS (Packing): The layout; do not change its arrays. The last ones are kept, as
-        every layer of a network lays the same batch out.
+        every layer of a network lays the same batch out, and those of all short texts
+        that come alone.
     """
-    return _pack(np.asarray(lengths, dtype=np.intp).tobytes())
+    lengths = np.asarray(lengths, dtype=np.intp)
+    is_short = len(lengths) == 1 and lengths[0] <= _SHORT
+    return (_pack_short if is_short else _pack_batch)(lengths.tobytes())
 
 
-@lru_cache(maxsize=4)
+# Tokens of a short text.
+_SHORT = 128
+
+
 def _pack(buffer: bytes) -> Packing:
     """`pack` of lengths as bytes, which can be looked up."""
     lengths = np.frombuffer(buffer, dtype=np.intp)
@@ -105,3 +148,7 @@ def _pack(buffer: bytes) -> Packing:
         previous=starts[step[later] - 1] + ranks[later],
         starts=starts.tolist(),
     )
+
+
+_pack_batch = lru_cache(maxsize=4)(_pack)
+_pack_short = lru_cache(maxsize=_SHORT + 1)(_pack)

@@ -10,6 +10,7 @@ Floats1d: TypeAlias = Any
 Floats2d: TypeAlias = Any
 Floats3d: TypeAlias = Any
 Floats4d: TypeAlias = Any
+Floats5d: TypeAlias = Any
 Ints1d: TypeAlias = Any
 Ints2d: TypeAlias = Any
 FloatsXd: TypeAlias = Any

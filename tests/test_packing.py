@@ -1,5 +1,7 @@
 """Time-major layout without padding."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,13 +48,46 @@ def test_first_step_has_the_sequences_that_are_not_empty(lengths):
     assert packing.n_first == sum(n > 0 for n in lengths)
 
 
+def steps_of(runs):
+    return [(row, row + n) for start, end, n in runs for row in range(start, end, n)]
+
+
+@given(lengths)
+def test_runs_are_all_steps_in_order(lengths):
+    packing = pack(np.array(lengths, dtype=int))
+    assert steps_of(packing.runs) == list(packing.steps())
+    for run, following in pairwise(packing.runs):
+        assert run.n > following.n
+
+
 @given(lengths, st.integers(0, 30))
 def test_blocks_are_all_steps_in_order(lengths, more):
     packing = pack(np.array(lengths, dtype=int))
     n_rows = packing.n_first + more
     blocks = list(packing.blocks(n_rows))
-    assert [step for block in blocks for step in block] == list(packing.steps())
-    for block, following in zip(blocks, [*blocks[1:], []], strict=False):
-        assert block[-1][1] - block[0][0] <= n_rows
+    assert [step for runs in blocks for step in steps_of(runs)] == list(packing.steps())
+    for runs, following in zip(blocks, [*blocks[1:], []], strict=False):
+        assert runs[-1].end - runs[0].start <= n_rows
         # The first step of the next block would not have had room.
-        assert not following or following[0][1] - block[0][0] > n_rows
+        if following:
+            assert following[0].start + following[0].n - runs[0].start > n_rows
+
+
+@given(lengths)
+def test_outputs_of_both_directions(lengths):
+    packing = pack(np.array(lengths, dtype=int))
+    written = [
+        2 * row + direction
+        for start, end in packing.steps()
+        for direction in (0, 1)
+        for row in packing.both_rows[direction, start:end].tolist()
+    ]
+    assert packing.outputs.tolist() == written
+
+
+def test_layouts_of_short_texts_alone_are_kept():
+    assert pack(np.array([7])) is pack(np.array([7]))
+    kept = pack(np.array([128]))
+    for n in range(128):
+        pack(np.array([n]))
+    assert pack(np.array([128])) is kept

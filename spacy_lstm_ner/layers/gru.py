@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from thinc.api import Model
 
 from ..types import Floats2d, Floats3d, Floats4d
-from .recurrent import Cell, Steps, StepsBack, recurrent_stack
+from .recurrent import Cell, Step, Steps, StepsBack, recurrent_stack
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -47,29 +47,33 @@ class _Steps(Steps):
 
     n_parts = 5
 
-    def arrange(self, parts: Floats4d) -> None:
-        super().arrange(parts)
-        self._sigmoids = parts[:2]
-        self._r, self._z, self._a, self._n_t, self._change = parts
-        self._bias = self.b[:, None, -parts.shape[3] :]  # of a
+    def arrange(self, parts: Floats4d, recurrent: Floats4d) -> Step:
+        """A step that keeps r, z, a, n and h_{t-1} - n."""
+        add, multiply, tanh = self.xp.add, self.xp.multiply, self.xp.tanh
+        subtract, half = self.xp.subtract, self.half
+        sigmoids = parts[:2]
+        r, z, a, n, change = parts
+        recurrent_sigmoids, recurrent_a = recurrent[:2], recurrent[2]
+        bias = self.b[:, None, -parts.shape[3] :]  # of a
 
-    def step(self, inputs: Floats4d, h: Floats3d, kept: Floats4d | None = None) -> None:
-        """Keeps r, z, a, n and h_{t-1} - n."""
-        previous = self.recur(h)
-        xp, n = self.xp, self._n_t
-        xp.add(self.recurrent[:2], inputs[1:], out=self._sigmoids)
-        xp.tanh(self._sigmoids, out=self._sigmoids)
-        xp.multiply(self._sigmoids, 0.5, out=self._sigmoids)
-        xp.add(self._sigmoids, 0.5, out=self._sigmoids)
-        xp.add(self.recurrent[2], self._bias, out=self._a)
-        xp.multiply(self._r, self._a, out=n)
-        xp.add(n, inputs[0], out=n)
-        xp.tanh(n, out=n)
-        xp.subtract(previous, n, out=self._change)
-        if kept is not None:
-            kept[:] = self.parts
-        xp.multiply(self._z, self._change, out=h)
-        xp.add(h, n, out=h)
+        def step(
+            x: Floats4d, previous: Floats3d, h: Floats3d, kept: Floats4d | None
+        ) -> None:
+            add(recurrent_sigmoids, x[1:], out=sigmoids)
+            tanh(sigmoids, out=sigmoids)
+            multiply(sigmoids, half, out=sigmoids)
+            add(sigmoids, half, out=sigmoids)
+            add(recurrent_a, bias, out=a)
+            multiply(r, a, out=n)
+            add(n, x[0], out=n)
+            tanh(n, out=n)
+            subtract(previous, n, out=change)
+            if kept is not None:
+                kept[:] = parts
+            multiply(z, change, out=h)
+            add(h, n, out=h)
+
+        return step
 
 
 class _StepsBack(StepsBack):

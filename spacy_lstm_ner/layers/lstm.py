@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from thinc.api import Model
 
 from ..types import Floats2d, Floats3d, Floats4d
-from .recurrent import Cell, Steps, StepsBack, recurrent_stack
+from .recurrent import Cell, Step, Steps, StepsBack, recurrent_stack
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -60,32 +60,32 @@ class _Steps(Steps):
     n_parts = 8
     _c: Floats3d | None = None  # before the first step
 
-    def arrange(self, parts: Floats4d) -> None:
+    def arrange(self, parts: Floats4d, recurrent: Floats4d) -> Step:
+        """A step that keeps i, f, o, c~, c_{t-1} and tanh(c_t)."""
+        add, multiply, tanh = self.xp.add, self.xp.multiply, self.xp.tanh
+        half = self.half
+        state, gates, sigmoids = parts[:5], parts[:4], parts[:3]
+        i_f, o, new_old, weighted = parts[:2], parts[2], parts[3:5], parts[5:7]
+        (new, old), tanh_c = weighted, parts[7]
         c_before = 0.0 if self._c is None else self._c[:, : parts.shape[2]].copy()
-        self._state, self._gates, self._sigmoids = parts[:5], parts[:4], parts[:3]
-        self._i_f, self._o, self._new_old = parts[:2], parts[2], parts[3:5]
-        self._c, self._weighted, self._tanhc = parts[4], parts[5:7], parts[7]
-        self._new, self._old = self._weighted
-        self._c[:] = c_before
-        self._half = self.xp.asarray(0.5, dtype="f")  # quicker than a number
+        self._c = c = parts[4]
+        c[:] = c_before
 
-    def step(self, inputs: Floats4d, h: Floats3d, kept: Floats4d | None = None) -> None:
-        """Keeps i, f, o, c~, c_{t-1} and tanh(c_t)."""
-        self.recur(h)
-        xp = self.xp
-        gates, sigmoids, half = self._gates, self._sigmoids, self._half
-        xp.add(self.recurrent, inputs, out=gates)
-        xp.tanh(gates, out=gates)
-        xp.multiply(sigmoids, half, out=sigmoids)
-        xp.add(sigmoids, half, out=sigmoids)
-        if kept is not None:
-            kept[:5] = self._state
-        xp.multiply(self._i_f, self._new_old, out=self._weighted)
-        xp.add(self._new, self._old, out=self._c)
-        xp.tanh(self._c, out=self._tanhc)
-        if kept is not None:
-            kept[5] = self._tanhc
-        xp.multiply(self._o, self._tanhc, out=h)
+        def step(x: Floats4d, _: Floats3d, h: Floats3d, kept: Floats4d | None) -> None:
+            add(recurrent, x, out=gates)
+            tanh(gates, out=gates)
+            multiply(sigmoids, half, out=sigmoids)
+            add(sigmoids, half, out=sigmoids)
+            if kept is not None:
+                kept[:5] = state
+            multiply(i_f, new_old, out=weighted)
+            add(new, old, out=c)
+            tanh(c, out=tanh_c)
+            if kept is not None:
+                kept[5] = tanh_c
+            multiply(o, tanh_c, out=h)
+
+        return step
 
 
 class _StepsBack(StepsBack):

@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from typing import Any, TypedDict
 
 from thinc.api import Model, chain, get_width, list2ragged, ragged2list
@@ -27,10 +28,15 @@ from thinc.types import Ragged
 
 from ..errors import Errors
 from ..packing import Packing, pack
-from ..types import Floats2d, Floats3d, Floats4d, Ints2d
+from ..types import Floats2d, Floats3d, Floats4d, Floats5d, FloatsXd, Ints2d
 from .kept import Kept
 from .skip import Skip
 from .variational_dropout import VariationalDropout, rate_in_training
+
+# One step of a cell: reads x_t Wx + b by gate, (number of inputs, D, n, H), and
+# h_{t-1}; puts h_t, (D, n, H), into the third array and what the way back needs,
+# (K, D, n, H), into the fourth, if there is one.
+Step = Callable[[Floats4d, Floats3d, Floats3d, Floats4d | None], None]
 
 
 class Steps(ABC):
@@ -38,7 +44,8 @@ class Steps(ABC):
     get from one step of time to the next.
 
     All that a step computes lies in one piece of memory, cut anew when sequences end:
-    NumPy is twice as fast on it as on columns of a matrix.
+    NumPy is twice as fast on it as on columns of a matrix. What can be done once for
+    many steps, is: of a single sequence, calls cost more than the arithmetic.
 
     Wh_DHG, b_DG: Recurrent weights and bias, from `Cell.in_order`.
     n_first: Number of sequences of the first step. Later steps may have fewer: the
@@ -46,7 +53,7 @@ class Steps(ABC):
     mask_DBH: What the product with the weights sees of h_{t-1}; None: all.
     """
 
-    n_parts = 0  # arrays (D, n, H) that `step` needs room for
+    n_parts = 0  # arrays (D, n, H) that a step needs room for
 
     def __init__(
         self,
@@ -57,6 +64,7 @@ class Steps(ABC):
         mask_DBH: Floats3d | None = None,
     ) -> None:
         self.xp, self.b = xp, b_DG
+        self.half = xp.asarray(0.5, dtype="f")  # quicker than a number
         self._Wh, self._mask = Wh_DHG, mask_DBH
         nD, nH, nG = Wh_DHG.shape
         self._memory = xp.empty((nG // nH + self.n_parts) * nD * n_first * nH, "f")
@@ -64,46 +72,45 @@ class Steps(ABC):
         self._h: Floats3d = xp.zeros((nD, n_first, nH), dtype="f")
 
     @abstractmethod
-    def step(self, inputs: Floats4d, h: Floats3d, kept: Floats4d | None = None) -> None:
-        """Advance by one step: `recur`, then the equations of the cell.
-
-        inputs: x_t Wx + b, by gate.  (number of inputs, D, n, H)
-        h: Receives the outputs, and is read at the next step.  (D, n, H)
-        kept: Receives what the way back needs, if given.  (K, D, n, H)
-        """
-
-    def arrange(self, parts: Floats4d) -> None:
-        """Name the parts of the memory, and move the state of the first n sequences
-        into them, if the cell has one beside h.
+    def arrange(self, parts: Floats4d, recurrent: Floats4d) -> Step:
+        """The equations of the cell on a piece of memory, into which the state of the
+        first n sequences is moved, if the cell has one beside h.
 
         parts: Room for `n_parts` arrays.  (n_parts, D, n, H)
+        recurrent: Where each step finds h_{t-1} Wh, by gate.
         """
-        self.parts = parts
 
-    def recur(self, h: Floats3d) -> Floats3d:
-        """Begin a step: put h_{t-1} Wh, by gate, into `recurrent`.
+    def advance(
+        self, inputs: Floats5d, H: Floats4d, kept: Floats5d | None = None
+    ) -> None:
+        """Advance by some steps, with the first n of the sequences so far.
 
-        h: As of `step`.
-        RETURNS: h_{t-1}.  (D, n, H)
+        inputs: x_t Wx + b of each step, by gate.  (steps, number of inputs, D, n, H)
+        H: Receives the outputs, and is read at the next step.  (steps, D, n, H)
+        kept: Receives what the way back needs, if given.  (steps, K, D, n, H)
         """
         is_first = not self._n
-        if h.shape[1] != self._n:
-            self._take(h.shape[1])
-        previous, self._h = self._h, h
-        if is_first:
-            self._product[:] = 0
-            return previous
-        seen = previous if self._mask is None else previous * self._mask
-        if self._few:
-            self.xp.matmul(
-                seen[:, :, None], self._Wh[:, None], out=self._product[:, :, None]
-            )
-        else:
-            self.xp.matmul(seen, self._Wh, out=self._product)
-        return previous
+        if H.shape[2] != self._n:
+            self._take(H.shape[2])
+        matmul, step, mask = self.xp.matmul, self._step, self._mask
+        Wh, product, are_few = self._Wh, self._product, self._few
+        if are_few:
+            Wh, product = Wh[:, None], product[:, :, None]
+        keeps = repeat(None) if kept is None else kept
+        previous = self._h
+        for x, h, keep in zip(inputs, H, keeps, strict=False):
+            if is_first:
+                product[:] = 0
+                is_first = False
+            else:
+                seen = previous if mask is None else previous * mask
+                matmul(seen[:, :, None] if are_few else seen, Wh, out=product)
+            step(x, previous, h, keep)
+            previous = h
+        self._h = previous
 
     def _take(self, n: int) -> None:
-        """Keep the first n sequences, with views for all steps that have as many."""
+        """Keep the first n sequences."""
         nD, nH, nG = self._Wh.shape
         self._n = n
         # A few rows are faster one by one: BLAS would repack the weights for them.
@@ -113,9 +120,9 @@ class Steps(ABC):
             self._mask = self._mask[:, :n]
         n_arrays = nG // nH + self.n_parts
         arrays = self._memory[: n_arrays * nD * n * nH].reshape(-1, nD, n, nH)
-        self.arrange(arrays[: self.n_parts])
         self._product = arrays[self.n_parts :].reshape(nD, n, nG)
-        self.recurrent = by_gate(self._product, nH)
+        recurrent = _by_gate(self._product, nH)
+        self._step = self.arrange(arrays[: self.n_parts], recurrent)
 
 
 class StepsBack(ABC):
@@ -411,24 +418,26 @@ def _predict(model: Model[Ragged, Ragged], X: Ragged) -> Floats2d:
         _parameters(model), lambda: _weights(model)
     )
     nD, nH, _ = Wh_DHG.shape
-    Y_TDH = xp.empty((len(X_TI), nD, nH), dtype="f")
+    Y_TO = xp.empty((len(X_TI), nD * nH), dtype="f")
+    outputs = Y_TO.reshape(-1, nH)
+    order = xp.asarray(packing.outputs if nD == 2 else packing.rows)
     n_block = min(max(_BLOCK, packing.n_first), len(X_TI))
     inputs_DTG = xp.empty((nD, n_block, Wx_DIG.shape[2]), dtype="f")
-    h_DTH = xp.empty((nD, n_block, nH), dtype="f")
-    run = model.attrs["cell"].steps(xp, Wh_DHG, b_DG, packing.n_first)
-    for steps in packing.blocks(n_block):
-        first, last = steps[0][0], steps[-1][1]
-        rows = rows_DT[:, first:last]
+    # The outputs of each step lie together: NumPy is faster on them.
+    h = xp.empty((n_block * nD, nH), dtype="f")
+    steps = model.attrs["cell"].steps(xp, Wh_DHG, b_DG, packing.n_first)
+    for runs in packing.blocks(n_block):
+        first, last = runs[0].start, runs[-1].end
         block = inputs_DTG[:, : last - first]
-        xp.matmul(X_TI[rows], Wx_DIG, out=block)
+        xp.matmul(X_TI[rows_DT[:, first:last]], Wx_DIG, out=block)
         block += b_D1G
-        inputs = by_gate(block, nH)
-        for start, end in steps:
+        inputs = _by_gate(block, nH)
+        for start, end, n in runs:
             now = slice(start - first, end - first)
-            run.step(inputs[:, :, now], h_DTH[:, now])
-        for d in range(nD):
-            Y_TDH[rows[d], d] = h_DTH[d, : last - first]
-    return Y_TDH.reshape(len(X_TI), nD * nH)
+            H = h[nD * now.start : nD * now.stop].reshape(-1, nD, n, nH)
+            steps.advance(_by_step(inputs[:, :, now], n), H)
+        outputs[order[nD * first : nD * last]] = h[: nD * (last - first)]
+    return Y_TO
 
 
 # Rows of a block of steps: its buffers stay in the cache.
@@ -537,13 +546,17 @@ def _unroll(model: Model[Ragged, Ragged], X: Ragged) -> _Unrolled:
     nD, nH, _ = Wh_DHG.shape
     inputs_DTG = xp.matmul(X_DTI, Wx_DIG)
     inputs_DTG += b_D1G
-    inputs = by_gate(inputs_DTG, nH)
+    inputs = _by_gate(inputs_DTG, nH)
     H_DTH = xp.empty((nD, X_DTI.shape[1], nH), dtype="f")
     kept_KDTH = xp.empty((cell.n_kept, *H_DTH.shape), dtype="f")
-    run = cell.steps(xp, Wh_DHG, b_DG, packing.n_first, mask_DBH)
-    for start, end in packing.steps():
+    steps = cell.steps(xp, Wh_DHG, b_DG, packing.n_first, mask_DBH)
+    for start, end, n in packing.runs:
         now = slice(start, end)
-        run.step(inputs[:, :, now], H_DTH[:, now], kept_KDTH[:, :, now])
+        steps.advance(
+            _by_step(inputs[:, :, now], n),
+            _by_step(H_DTH[:, now], n),
+            _by_step(kept_KDTH[:, :, now], n),
+        )
     return _Unrolled(model, packing, rows_DT, mask_DBH, X_DTI, kept_KDTH, H_DTH)
 
 
@@ -556,10 +569,19 @@ def _recurrent_mask(model: Model[Ragged, Ragged], packing: Packing) -> Floats3d 
     return mask
 
 
-def by_gate(sums_DTG: Floats3d, nH: int) -> Floats4d:
+def _by_gate(sums_DTG: Floats3d, nH: int) -> Floats4d:
     """A view with the gates first: (D, T, G) -> (number of gates, D, T, H)."""
     nD, nT, _ = sums_DTG.shape
     return sums_DTG.reshape(nD, nT, -1, nH).transpose(2, 0, 1, 3)
+
+
+def _by_step(packed: FloatsXd, n: int) -> FloatsXd:
+    """A view of the packed rows of steps that have n each, with the steps first:
+    (..., T, H) -> (T / n, ..., n, H)."""
+    *others, nT, nH = packed.shape
+    at = len(others)
+    view = packed.reshape(*others, nT // n, n, nH)
+    return view.transpose(at, *range(at), at + 1, at + 2)
 
 
 def _unpack(xp: Any, packed_DTK: Floats3d, rows_DT: Ints2d) -> Floats3d:

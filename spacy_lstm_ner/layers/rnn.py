@@ -23,7 +23,7 @@ from thinc.api import Model
 
 from ..bio import check_choice
 from ..types import Floats2d, Floats3d, Floats4d
-from .recurrent import Cell, Steps, StepsBack, recurrent_stack
+from .recurrent import Cell, Step, Steps, StepsBack, recurrent_stack
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -55,10 +55,14 @@ def RNN(
 
 
 class _TanhSteps(Steps):
-    def step(self, inputs: Floats4d, h: Floats3d, kept: Floats4d | None = None) -> None:
-        self.recur(h)
-        self.xp.add(self.recurrent[0], inputs[0], out=h)
-        self.xp.tanh(h, out=h)
+    def arrange(self, parts: Floats4d, recurrent: Floats4d) -> Step:
+        (sums,), add, tanh = recurrent, self.xp.add, self.xp.tanh
+
+        def step(x: Floats4d, _: Floats3d, h: Floats3d, kept: Floats4d | None) -> None:
+            add(sums, x[0], out=h)
+            tanh(h, out=h)
+
+        return step
 
 
 class _TanhStepsBack(StepsBack):
@@ -67,10 +71,14 @@ class _TanhStepsBack(StepsBack):
 
 
 class _ReLUSteps(Steps):
-    def step(self, inputs: Floats4d, h: Floats3d, kept: Floats4d | None = None) -> None:
-        self.recur(h)
-        self.xp.add(self.recurrent[0], inputs[0], out=h)
-        self.xp.maximum(h, 0, out=h)
+    def arrange(self, parts: Floats4d, recurrent: Floats4d) -> Step:
+        (sums,), add, maximum = recurrent, self.xp.add, self.xp.maximum
+
+        def step(x: Floats4d, _: Floats3d, h: Floats3d, kept: Floats4d | None) -> None:
+            add(sums, x[0], out=h)
+            maximum(h, 0, out=h)
+
+        return step
 
 
 class _ReLUStepsBack(StepsBack):
