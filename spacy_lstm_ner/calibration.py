@@ -124,6 +124,7 @@ def best_threshold(
     correct: NDArray[np.bool_],
     n_gold: int,
     beta: float = 1.0,
+    rounding: float = 0.0,
 ) -> tuple[float, float]:
     """The threshold of the best F-score, if spans of at least this confidence are kept
     and the others dropped.
@@ -136,6 +137,7 @@ def best_threshold(
     correct (ndarray): Whether it is right.  (S,)
     n_gold (int): Number of gold spans, found or not.
     beta (float): Positive; 0.5 prefers precision, 2 recall.
+    rounding (float): No threshold parts confidences that differ by no more.
     RETURNS (Tuple[float, float]): The threshold and its F-score. The threshold lies
         midway between the lowest confidence that is kept and the next lower one, or 0
         if all spans are kept; of thresholds of equal F-scores it is the lowest, which
@@ -152,13 +154,15 @@ def best_threshold(
         raise ValueError(Errors.L024.format(n_gold=n_gold, n_right=correct.sum()))
     if not correct.any():
         return 0.5, 0.0
-    lowest_kept, group = np.unique(confidences, return_inverse=True)
+    values, place = np.unique(confidences, return_inverse=True)
+    lowest_of_group = np.flatnonzero(np.append(True, np.diff(values) > rounding))
+    group = np.searchsorted(lowest_of_group, place, side="right") - 1
     n_kept = _sums_from_each_on(np.bincount(group))
     n_right = _sums_from_each_on(np.bincount(group, weights=correct))
     f_scores = (1 + recall_weight) * n_right / (n_kept + recall_weight * n_gold)
     best = int(f_scores.argmax())
-    kept = float(lowest_kept[best])
-    dropped = float(lowest_kept[best - 1]) if best else 0.0
+    kept = float(values[lowest_of_group[best]])
+    dropped = float(values[lowest_of_group[best] - 1]) if best else 0.0
     midway = (kept + dropped) / 2
     # Between neighbouring floats there is none.
     threshold = midway if midway > dropped else kept

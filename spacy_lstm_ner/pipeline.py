@@ -80,6 +80,8 @@ forget_bias = 1.0
 """
 # Number of Docs whose scores are computed at once where no batches are given.
 _BATCH_SIZE = 256
+# By how much the confidence of a span may depend on what else is in the batch.
+_ROUNDING = 1e-6
 DECODING = ("best_path", "probability")
 DEFAULT_MODEL = Config().from_str(DEFAULT_CONFIG)["model"]
 
@@ -446,9 +448,13 @@ class LSTMNer(TrainablePipe):
                     if preset is not None:
                         confidences.append(1.0)  # no threshold drops it
                         right.append(preset)
-        # Rounding of sums must not part what is equal.
-        rounded = np.round(np.array(confidences, dtype="float64"), 6)
-        return best_threshold(rounded, np.array(right, dtype=bool), n_gold, beta)
+        return best_threshold(
+            np.array(confidences, dtype="float64"),
+            np.array(right, dtype=bool),
+            n_gold,
+            beta,
+            rounding=_ROUNDING,
+        )
 
     def update(
         self,

@@ -176,6 +176,21 @@ def test_best_threshold_by_trying_each(spans, n_missed, beta):
     assert score == pytest.approx(float(best))
 
 
+@pytest.mark.parametrize("where", np.linspace(0.1234560, 0.1234570, 11))
+def test_best_threshold_does_not_part_what_rounding_does(where):
+    confidences = np.array([0.9, where + 2e-8, where, where - 2e-8, 0.05])
+    correct = np.array([True, True, False, False, False])
+    assert best_threshold(confidences, correct, 2)[0] == pytest.approx(where + 1e-8)
+    threshold, score = best_threshold(confidences, correct, 2, rounding=1e-6)
+    assert threshold == pytest.approx((0.05 + where) / 2, abs=1e-7)
+    assert score == pytest.approx(2 / 3)
+    # A chain of neighbours is one group.
+    chain = where + np.arange(5) * 9e-7
+    confidences = np.append(chain, 0.9)
+    threshold, _ = best_threshold(confidences, confidences > 0.5, 1, rounding=1e-6)
+    assert threshold == pytest.approx((0.9 + chain[-1]) / 2)
+
+
 @given(marked_spans(min_size=1), betas, st.randoms())
 def test_best_threshold_does_not_depend_on_order(spans, beta, random):
     confidences, correct = spans
