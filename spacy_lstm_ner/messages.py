@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .packing import Packing, pack
+from .packing import Packing, by_step, pack
 from .types import Floats1d, Floats2d, FloatsXd
 
 # Tokens of a block. Sequences of twice that are cut.
@@ -248,6 +248,7 @@ class LogProduct(Product):
         if not n_lasting or first_spread > _UNDERFLOW / 2:
             return None
         exp_emit, exp_move = xp.exp(below, out=below), self._exp_move
+        multiply, matmul = xp.multiply, xp.matmul
         n_first = packing.n_first
         sums, at_token = xp.empty_like(emit), xp.empty_like(emit[..., :n_first, :])
         # What tags have in common: at first, that of a message beyond the one before.
@@ -255,22 +256,30 @@ class LogProduct(Product):
         log_scales[..., :n_first] = first_tops
         log_scales[..., n_first:] = tops[..., xp.asarray(packing.previous)] + self._top
         xp.exp(first, out=sums[..., :n_first, :])
-        last = 0
-        for step, (start, end) in enumerate(packing.steps()):
-            if not start:
-                continue
-            now, before = sums[..., start:end, :], slice(last, last + end - start)
-            product = at_token[..., : end - start, :]
-            xp.multiply(sums[..., before, :], exp_emit[..., before, :], out=product)
-            xp.matmul(product, exp_move, out=now)
-            log_scales[..., start:end] += log_scales[..., before]
-            if step % n_lasting == 0:
-                scale = _positive(xp, now.max(axis=-1))
-                now /= scale[..., None]
-                log_scales[..., start:end] += xp.log(scale)
-                if _positive(xp, now).min() < math.exp(-_UNDERFLOW / 2):
-                    return None
-            last = start
+        before: Any = None  # the step before
+        emit_before, log_scale_before = before, before
+        step = 0
+        for start, end, n in packing.runs:
+            rows, product = slice(start, end), at_token[..., :n, :]
+            scales = by_step(log_scales[..., rows, None], n)[..., 0]
+            if start:
+                before, emit_before = before[..., :n, :], emit_before[..., :n, :]
+                scales[0] += log_scale_before[..., :n]
+            for now, emit_now, scale in zip(
+                by_step(sums[..., rows, :], n),
+                by_step(exp_emit[..., rows, :], n),
+                scales,
+                strict=True,
+            ):
+                if before is not None:
+                    multiply(before, emit_before, out=product)
+                    matmul(product, exp_move, out=now)
+                    step += 1
+                    if step % n_lasting == 0 and not _rescale(xp, now, scale):
+                        return None
+                before, emit_before = now, emit_now
+            xp.cumsum(scales, axis=0, out=scales)
+            log_scale_before = scales[-1]
         xp.log(sums, out=sums)
         sums += log_scales[..., None]
         return sums
@@ -282,6 +291,15 @@ def _less_top(xp: Any, scores: FloatsXd) -> tuple[FloatsXd, FloatsXd, float]:
     top = finite(xp, scores.max(axis=-1))
     below = scores - top[..., None]
     return top, below, -float(finite(xp, below).min())
+
+
+def _rescale(xp: Any, sums: FloatsXd, log_scales: FloatsXd) -> bool:
+    """Divide sums by the highest ones of their rows, in place; whether none of them is
+    next to nothing then."""
+    highest = _positive(xp, sums.max(axis=-1))
+    sums /= highest[..., None]
+    log_scales += xp.log(highest)
+    return bool(_positive(xp, sums).min() >= math.exp(-_UNDERFLOW / 2))
 
 
 def _positive(xp: Any, sums: Any) -> Any:

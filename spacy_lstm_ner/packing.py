@@ -19,6 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .types import FloatsXd
+
 
 class Run(NamedTuple):
     """The packed rows of some steps, as half-open (start, end), n of each step."""
@@ -109,6 +111,19 @@ class Packing:
         for direction, rows in enumerate(self.both_rows):
             order[steps + direction * np.repeat(counts, counts)] = 2 * rows + direction
         return order
+
+
+def by_step(packed: FloatsXd, n: int) -> FloatsXd:
+    """A view of the packed rows of a run that has the steps first.
+
+    packed (FloatsXd): (..., T, K)
+    n (int): Rows of each step.
+    RETURNS (FloatsXd): (T / n, ..., n, K)
+    """
+    *others, n_rows, width = packed.shape
+    at = len(others)
+    view = packed.reshape(*others, n_rows // n, n, width)
+    return view.transpose(at, *range(at), at + 1, at + 2)
 
 
 def pack(lengths: NDArray[np.integer]) -> Packing:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from thinc.api import Model
 
-from ..types import Floats2d, Floats3d, Floats4d
+from ..types import Floats2d, Floats3d, Floats4d, FloatsXd
 from .recurrent import Cell, Step, Steps, StepsBack, recurrent_stack
 
 if TYPE_CHECKING:
@@ -47,23 +47,22 @@ class _Steps(Steps):
 
     n_parts = 5
 
-    def arrange(self, parts: Floats4d, recurrent: Floats4d) -> Step:
+    def arrange(self, parts: Floats4d) -> Step:
         """A step that keeps r, z, a, n and h_{t-1} - n."""
         add, multiply, tanh = self.xp.add, self.xp.multiply, self.xp.tanh
         subtract, half = self.xp.subtract, self.half
         sigmoids = parts[:2]
         r, z, a, n, change = parts
-        recurrent_sigmoids, recurrent_a = recurrent[:2], recurrent[2]
-        bias = self.b[:, None, -parts.shape[3] :]  # of a
+        bias = self.b[3]  # of a
 
         def step(
             x: Floats4d, previous: Floats3d, h: Floats3d, kept: Floats4d | None
         ) -> None:
-            add(recurrent_sigmoids, x[1:], out=sigmoids)
+            add(sigmoids, x[1:], out=sigmoids)
             tanh(sigmoids, out=sigmoids)
             multiply(sigmoids, half, out=sigmoids)
             add(sigmoids, half, out=sigmoids)
-            add(recurrent_a, bias, out=a)
+            add(a, bias, out=a)
             multiply(r, a, out=n)
             add(n, x[0], out=n)
             tanh(n, out=n)
@@ -98,13 +97,9 @@ class GRUCell(Cell):
     inputs, recurrent = slice(0, 3), slice(1, 4)
     steps, steps_back = _Steps, _StepsBack
 
-    def in_order(
-        self, xp: Any, Wx_DIG: Floats3d, Wh_DHG: Floats3d, b_DG: Floats2d
-    ) -> tuple[Floats3d, Floats3d, Floats2d]:
+    def put_in_order(
+        self, xp: Any, param: FloatsXd, gates: slice, ordered: FloatsXd
+    ) -> None:
         """The sums of the two sigmoids halved: sigmoid(x) = (1 + tanh(x / 2)) / 2."""
-        half = xp.asarray([1, 0.5, 0.5, 1], dtype="f").repeat(Wh_DHG.shape[1])
-        return (
-            Wx_DIG * half[: Wx_DIG.shape[2]],
-            Wh_DHG * half[-Wh_DHG.shape[2] :],
-            b_DG * half,
-        )
+        half = xp.asarray([1, 0.5, 0.5, 1], dtype="f")[gates]
+        xp.multiply(param, half.reshape(-1, *[1] * (param.ndim - 1)), out=ordered)

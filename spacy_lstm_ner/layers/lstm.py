@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from thinc.api import Model
 
-from ..types import Floats2d, Floats3d, Floats4d
+from ..types import Floats2d, Floats3d, Floats4d, FloatsXd
 from .recurrent import Cell, Step, Steps, StepsBack, recurrent_stack
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class _Steps(Steps):
     n_parts = 8
     _c: Floats3d | None = None  # before the first step
 
-    def arrange(self, parts: Floats4d, recurrent: Floats4d) -> Step:
+    def arrange(self, parts: Floats4d) -> Step:
         """A step that keeps i, f, o, c~, c_{t-1} and tanh(c_t)."""
         add, multiply, tanh = self.xp.add, self.xp.multiply, self.xp.tanh
         half = self.half
@@ -72,7 +72,7 @@ class _Steps(Steps):
         c[:] = c_before
 
         def step(x: Floats4d, _: Floats3d, h: Floats3d, kept: Floats4d | None) -> None:
-            add(recurrent, x, out=gates)
+            add(gates, x, out=gates)
             tanh(gates, out=gates)
             multiply(sigmoids, half, out=sigmoids)
             add(sigmoids, half, out=sigmoids)
@@ -142,16 +142,10 @@ class LSTMCell(Cell):
         b[nH : 2 * nH] = self.forget_bias
         return Wx, Wh, b
 
-    def in_order(
-        self, xp: Any, Wx_DIG: Floats3d, Wh_DHG: Floats3d, b_DG: Floats2d
-    ) -> tuple[Floats3d, Floats3d, Floats2d]:
-        """The gates as i, f, o, c~, and the sums of the three sigmoids halved."""
-        return _in_order(xp, Wx_DIG), _in_order(xp, Wh_DHG), _in_order(xp, b_DG)
-
-
-def _in_order(xp: Any, param: Any) -> Any:
-    gates = param.reshape(*param.shape[:-1], 4, -1)  # o, f, i, c~
-    ordered = xp.empty_like(gates)
-    xp.multiply(gates[..., 2::-1, :], 0.5, out=ordered[..., :3, :])
-    ordered[..., 3, :] = gates[..., 3, :]
-    return ordered.reshape(param.shape)
+    def put_in_order(
+        self, xp: Any, param: FloatsXd, gates: slice, ordered: FloatsXd
+    ) -> None:
+        """The gates o, f, i, c~ as i, f, o, c~, and the sums of the three sigmoids
+        halved."""
+        xp.multiply(param[2::-1], 0.5, out=ordered[:3])
+        ordered[3] = param[3]

@@ -16,7 +16,7 @@ K arrays that are kept for the way back. n is the number of running sequences.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
@@ -27,7 +27,7 @@ from thinc.initializers import glorot_uniform_init
 from thinc.types import Ragged
 
 from ..errors import Errors
-from ..packing import Packing, pack
+from ..packing import Packing, Run, by_step, pack
 from ..types import Floats2d, Floats3d, Floats4d, Floats5d, FloatsXd, Ints2d
 from .kept import Kept
 from .skip import Skip
@@ -43,41 +43,43 @@ class Steps(ABC):
     """The way forward: sequences that run in parallel, in all directions, and how they
     get from one step of time to the next.
 
-    All that a step computes lies in one piece of memory, cut anew when sequences end:
-    NumPy is twice as fast on it as on columns of a matrix. What can be done once for
-    many steps, is: of a single sequence, calls cost more than the arithmetic.
+    All that a step computes lies in one piece of memory, gate by gate, cut anew when
+    sequences end: NumPy is twice as fast on it as on columns of a matrix. What can be
+    done once for many steps, is: of a single sequence, calls cost more than the
+    arithmetic.
 
-    Wh_DHG, b_DG: Recurrent weights and bias, from `Cell.in_order`.
+    Wh: Recurrent weights by gate.  (number of gates they feed, D, H, H)
+    b: The whole bias by gate.  (number of gates, D, 1, H)
     n_first: Number of sequences of the first step. Later steps may have fewer: the
         sequences that end leave from the back.
     mask_DBH: What the product with the weights sees of h_{t-1}; None: all.
     """
 
-    n_parts = 0  # arrays (D, n, H) that a step needs room for
+    n_parts: int  # arrays (D, n, H) that a step needs room for
 
     def __init__(
         self,
         xp: Any,
-        Wh_DHG: Floats3d,
-        b_DG: Floats2d,
+        Wh: Floats4d,
+        b: Floats4d,
         n_first: int,
         mask_DBH: Floats3d | None = None,
     ) -> None:
-        self.xp, self.b = xp, b_DG
+        self.xp, self.b = xp, b
         self.half = xp.asarray(0.5, dtype="f")  # quicker than a number
-        self._Wh, self._mask = Wh_DHG, mask_DBH
-        nD, nH, nG = Wh_DHG.shape
-        self._memory = xp.empty((nG // nH + self.n_parts) * nD * n_first * nH, "f")
+        self._Wh, self._mask = Wh, mask_DBH
+        _, nD, nH, _ = Wh.shape
+        self._memory = xp.empty(self.n_parts * nD * n_first * nH, dtype="f")
         self._n = 0  # before the first step
         self._h: Floats3d = xp.zeros((nD, n_first, nH), dtype="f")
 
     @abstractmethod
-    def arrange(self, parts: Floats4d, recurrent: Floats4d) -> Step:
+    def arrange(self, parts: Floats4d) -> Step:
         """The equations of the cell on a piece of memory, into which the state of the
         first n sequences is moved, if the cell has one beside h.
 
-        parts: Room for `n_parts` arrays.  (n_parts, D, n, H)
-        recurrent: Where each step finds h_{t-1} Wh, by gate.
+        parts: Room for `n_parts` arrays. Before each step, h_{t-1} Wh is put into the
+            first ones, by gate.  (n_parts, D, n, H)
         """
 
     def advance(
@@ -93,36 +95,34 @@ class Steps(ABC):
         if H.shape[2] != self._n:
             self._take(H.shape[2])
         matmul, step, mask = self.xp.matmul, self._step, self._mask
-        Wh, product, are_few = self._Wh, self._product, self._few
+        Wh, products, are_few = self._Wh, self._products, self._are_few
         if are_few:
-            Wh, product = Wh[:, None], product[:, :, None]
+            Wh, products = Wh[:, :, None], products[:, :, :, None]
         keeps = repeat(None) if kept is None else kept
         previous = self._h
         for x, h, keep in zip(inputs, H, keeps, strict=False):
             if is_first:
-                product[:] = 0
+                products[:] = 0
                 is_first = False
             else:
                 seen = previous if mask is None else previous * mask
-                matmul(seen[:, :, None] if are_few else seen, Wh, out=product)
+                matmul(seen[:, :, None] if are_few else seen, Wh, out=products)
             step(x, previous, h, keep)
             previous = h
         self._h = previous
 
     def _take(self, n: int) -> None:
         """Keep the first n sequences."""
-        nD, nH, nG = self._Wh.shape
+        n_gates, nD, nH, _ = self._Wh.shape
         self._n = n
-        # A few rows are faster one by one: BLAS would repack the weights for them.
-        self._few = n in (2, 3)
+        self._are_few = _are_few(n)
         self._h = self._h[:, :n]
         if self._mask is not None:
             self._mask = self._mask[:, :n]
-        n_arrays = nG // nH + self.n_parts
-        arrays = self._memory[: n_arrays * nD * n * nH].reshape(-1, nD, n, nH)
-        self._product = arrays[self.n_parts :].reshape(nD, n, nG)
-        recurrent = _by_gate(self._product, nH)
-        self._step = self.arrange(arrays[: self.n_parts], recurrent)
+        size = self.n_parts * nD * n * nH
+        parts = self._memory[:size].reshape(self.n_parts, nD, n, nH)
+        self._products = parts[:n_gates]
+        self._step = self.arrange(parts)
 
 
 class StepsBack(ABC):
@@ -198,12 +198,17 @@ class Cell:
         b = ops.alloc1f(self.n_gates * nH)
         return ops.xp.concatenate(Wx, axis=1), ops.xp.concatenate(Wh, axis=1), b
 
-    def in_order(
-        self, xp: Any, Wx_DIG: Floats3d, Wh_DHG: Floats3d, b_DG: Floats2d
-    ) -> tuple[Floats3d, Floats3d, Floats2d]:
-        """The parameters as `steps` wants them: the order of the gates may be another,
-        if `inputs` and `recurrent` stay true."""
-        return Wx_DIG, Wh_DHG, b_DG
+    def put_in_order(
+        self, xp: Any, param: FloatsXd, gates: slice, ordered: FloatsXd
+    ) -> None:
+        """Fill a parameter in as `steps` wants it: the gates may stand in another
+        order, if `inputs` and `recurrent` stay true.
+
+        param: By gate.  (number of gates, D, ..., H)
+        gates: Which they are.
+        ordered: Room for it.
+        """
+        ordered[:] = param
 
 
 def _orthogonal(ops: Any, nH: int) -> Floats2d:
@@ -395,53 +400,74 @@ def _parameters(model: Model[Ragged, Ragged]) -> list[Any]:
     return [model.get_param(name) for name in _PARAMETERS]
 
 
-def _weights(
-    model: Model[Ragged, Ragged],
-) -> tuple[Floats3d, Floats3d, Floats3d, Floats2d]:
-    """Wx, the bias of the inputs (D, 1, G), Wh and the whole bias, for `Steps`."""
-    cell: Cell = model.attrs["cell"]
-    Wx_DIG, Wh_DHG, b_DG = cell.in_order(model.ops.xp, *_parameters(model))
-    nD, nH, _ = Wh_DHG.shape
-    by_gate = b_DG.reshape(nD, cell.n_gates, nH)
-    return Wx_DIG, by_gate[:, cell.inputs].reshape(nD, 1, -1), Wh_DHG, b_DG
-
-
-def _predict(model: Model[Ragged, Ragged], X: Ragged) -> Floats2d:
-    """The recurrence for prediction, which keeps nothing: flat outputs, (T, O).
-
-    The inputs of the gates are computed for blocks of steps, into buffers that are used
-    again: fresh memory for the whole batch costs more than the arithmetic on it.
+def _weights(model: Model[Ragged, Ragged]) -> tuple[Floats4d, Floats4d, Floats4d]:
+    """The weights of the inputs and, below them, their bias (number of inputs, D,
+    I + 1, H), Wh (number of gates it feeds, D, H, H) and the whole bias, for `Steps`.
     """
-    xp, X_TI = model.ops.xp, X.data
-    packing, rows_DT = _layout(model, X)
-    Wx_DIG, b_D1G, Wh_DHG, b_DG = model.attrs["weights"].get(
-        _parameters(model), lambda: _weights(model)
-    )
+    cell: Cell = model.attrs["cell"]
+    xp = model.ops.xp
+    Wx_DIG, Wh_DHG, b_DG = _parameters(model)
     nD, nH, _ = Wh_DHG.shape
-    Y_TO = xp.empty((len(X_TI), nD * nH), dtype="f")
-    outputs = Y_TO.reshape(-1, nH)
-    order = xp.asarray(packing.outputs if nD == 2 else packing.rows)
+    by_gate = _by_gate(b_DG[:, None], nH)
+    b = xp.empty(by_gate.shape, dtype="f")
+    cell.put_in_order(xp, by_gate, slice(None), b)
+    by_gate = _by_gate(Wh_DHG, nH)
+    Wh = xp.empty(by_gate.shape, dtype="f")
+    cell.put_in_order(xp, by_gate, cell.recurrent, Wh)
+    by_gate = _by_gate(Wx_DIG, nH)
+    W_inputs = xp.empty((len(by_gate), nD, by_gate.shape[2] + 1, nH), dtype="f")
+    cell.put_in_order(xp, by_gate, cell.inputs, W_inputs[:, :, :-1])
+    W_inputs[:, :, -1:] = b[cell.inputs]
+    return W_inputs, Wh, b
+
+
+def _input_blocks(
+    xp: Any, X_TI: Floats2d, rows_DT: Ints2d, W_inputs: Floats4d, packing: Packing
+) -> Iterator[tuple[list[Run], Floats4d]]:
+    """x_t Wx + b by gate, (number of inputs, D, rows, H), for some runs of steps at a
+    time, in a buffer that is used again: fresh memory for the whole batch costs more
+    than the arithmetic on it."""
+    # To add the bias to the product takes a tenth of the product's time. So it is the
+    # weight of one more input, which is 1.
+    X_T1 = xp.empty((len(X_TI), X_TI.shape[1] + 1), dtype="f")
+    X_T1[:, :-1] = X_TI
+    X_T1[:, -1] = 1
+    n_inputs, nD, _, nH = W_inputs.shape
     n_block = min(max(_BLOCK, packing.n_first), len(X_TI))
-    inputs_DTG = xp.empty((nD, n_block, Wx_DIG.shape[2]), dtype="f")
-    # The outputs of each step lie together: NumPy is faster on them.
-    h = xp.empty((n_block * nD, nH), dtype="f")
-    steps = model.attrs["cell"].steps(xp, Wh_DHG, b_DG, packing.n_first)
+    buffer = xp.empty((n_inputs, nD, n_block, nH), dtype="f")
     for runs in packing.blocks(n_block):
         first, last = runs[0].start, runs[-1].end
-        block = inputs_DTG[:, : last - first]
-        xp.matmul(X_TI[rows_DT[:, first:last]], Wx_DIG, out=block)
-        block += b_D1G
-        inputs = _by_gate(block, nH)
-        for start, end, n in runs:
-            now = slice(start - first, end - first)
-            H = h[nD * now.start : nD * now.stop].reshape(-1, nD, n, nH)
-            steps.advance(_by_step(inputs[:, :, now], n), H)
-        outputs[order[nD * first : nD * last]] = h[: nD * (last - first)]
-    return Y_TO
+        inputs = buffer[:, :, : last - first]
+        xp.matmul(X_T1[rows_DT[:, first:last]], W_inputs, out=inputs)
+        yield runs, inputs
 
 
 # Rows of a block of steps: its buffers stay in the cache.
 _BLOCK = 512
+
+
+def _predict(model: Model[Ragged, Ragged], X: Ragged) -> Floats2d:
+    """The recurrence for prediction, which keeps nothing: flat outputs, (T, O)."""
+    xp = model.ops.xp
+    packing, rows_DT = _layout(model, X)
+    W_inputs, Wh, b = model.attrs["weights"].get(
+        _parameters(model), lambda: _weights(model)
+    )
+    _, nD, nH, _ = Wh.shape
+    Y_TO = xp.empty((len(X.data), nD * nH), dtype="f")
+    outputs = Y_TO.reshape(-1, nH)
+    order = xp.asarray(packing.outputs if nD == 2 else packing.rows)
+    steps = model.attrs["cell"].steps(xp, Wh, b, packing.n_first)
+    for runs, inputs in _input_blocks(xp, X.data, rows_DT, W_inputs, packing):
+        first, last = runs[0].start, runs[-1].end
+        # The outputs of each step lie together: NumPy is faster on them.
+        h = xp.empty((nD * (last - first), nH), dtype="f")
+        for start, end, n in runs:
+            now = slice(start - first, end - first)
+            H = h[nD * now.start : nD * now.stop].reshape(-1, nD, n, nH)
+            steps.advance(by_step(inputs[:, :, now], n), H)
+        outputs[order[nD * first : nD * last]] = h
+    return Y_TO
 
 
 @dataclass(frozen=True)
@@ -483,7 +509,7 @@ class _Unrolled:
                 dh[:, : dh_next.shape[1]] += dh_next
             other_way = run.step(now, dh)
             if start:
-                dh_next = xp.matmul(drecurrent_DTG[:, now], WhT_DGH)
+                dh_next = _product(xp, drecurrent_DTG[:, now], WhT_DGH)
                 if self.mask is not None:
                     dh_next *= self.mask[:, : end - start]
                 if other_way is not None:
@@ -539,24 +565,20 @@ def _unroll(model: Model[Ragged, Ragged], X: Ragged) -> _Unrolled:
     xp = model.ops.xp
     cell: Cell = model.attrs["cell"]
     packing, rows_DT = _layout(model, X)
-    X_TI: Floats2d = X.data
-    X_DTI = X_TI[rows_DT]
     mask_DBH = _recurrent_mask(model, packing)
-    Wx_DIG, b_D1G, Wh_DHG, b_DG = _weights(model)
-    nD, nH, _ = Wh_DHG.shape
-    inputs_DTG = xp.matmul(X_DTI, Wx_DIG)
-    inputs_DTG += b_D1G
-    inputs = _by_gate(inputs_DTG, nH)
-    H_DTH = xp.empty((nD, X_DTI.shape[1], nH), dtype="f")
+    W_inputs, Wh, b = _weights(model)
+    H_DTH = xp.empty((*rows_DT.shape, Wh.shape[-1]), dtype="f")
     kept_KDTH = xp.empty((cell.n_kept, *H_DTH.shape), dtype="f")
-    steps = cell.steps(xp, Wh_DHG, b_DG, packing.n_first, mask_DBH)
-    for start, end, n in packing.runs:
-        now = slice(start, end)
-        steps.advance(
-            _by_step(inputs[:, :, now], n),
-            _by_step(H_DTH[:, now], n),
-            _by_step(kept_KDTH[:, :, now], n),
-        )
+    steps = cell.steps(xp, Wh, b, packing.n_first, mask_DBH)
+    for runs, inputs in _input_blocks(xp, X.data, rows_DT, W_inputs, packing):
+        first = runs[0].start
+        for start, end, n in runs:
+            steps.advance(
+                by_step(inputs[:, :, start - first : end - first], n),
+                by_step(H_DTH[:, start:end], n),
+                by_step(kept_KDTH[:, :, start:end], n),
+            )
+    X_DTI = X.data[rows_DT]
     return _Unrolled(model, packing, rows_DT, mask_DBH, X_DTI, kept_KDTH, H_DTH)
 
 
@@ -569,19 +591,24 @@ def _recurrent_mask(model: Model[Ragged, Ragged], packing: Packing) -> Floats3d 
     return mask
 
 
-def _by_gate(sums_DTG: Floats3d, nH: int) -> Floats4d:
-    """A view with the gates first: (D, T, G) -> (number of gates, D, T, H)."""
-    nD, nT, _ = sums_DTG.shape
-    return sums_DTG.reshape(nD, nT, -1, nH).transpose(2, 0, 1, 3)
-
-
-def _by_step(packed: FloatsXd, n: int) -> FloatsXd:
-    """A view of the packed rows of steps that have n each, with the steps first:
-    (..., T, H) -> (T / n, ..., n, H)."""
-    *others, nT, nH = packed.shape
+def _by_gate(param: FloatsXd, nH: int) -> FloatsXd:
+    """A view with the gates first: (D, ..., G) -> (number of gates, D, ..., H)."""
+    *others, nG = param.shape
     at = len(others)
-    view = packed.reshape(*others, nT // n, n, nH)
-    return view.transpose(at, *range(at), at + 1, at + 2)
+    return param.reshape(*others, nG // nH, nH).transpose(at, *range(at), at + 1)
+
+
+def _are_few(n: int) -> bool:
+    """Whether so many rows are multiplied faster one by one: BLAS would repack the
+    weights for them."""
+    return 1 < n < 8
+
+
+def _product(xp: Any, rows_DNK: Floats3d, W_DKM: Floats3d) -> Floats3d:
+    """Rows times weights.  (D, N, M)"""
+    if _are_few(rows_DNK.shape[1]):
+        return xp.matmul(rows_DNK[:, :, None], W_DKM[:, None])[:, :, 0]
+    return xp.matmul(rows_DNK, W_DKM)
 
 
 def _unpack(xp: Any, packed_DTK: Floats3d, rows_DT: Ints2d) -> Floats3d:

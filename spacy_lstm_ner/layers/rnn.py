@@ -55,8 +55,10 @@ def RNN(
 
 
 class _TanhSteps(Steps):
-    def arrange(self, parts: Floats4d, recurrent: Floats4d) -> Step:
-        (sums,), add, tanh = recurrent, self.xp.add, self.xp.tanh
+    n_parts = 1
+
+    def arrange(self, parts: Floats4d) -> Step:
+        (sums,), add, tanh = parts, self.xp.add, self.xp.tanh
 
         def step(x: Floats4d, _: Floats3d, h: Floats3d, kept: Floats4d | None) -> None:
             add(sums, x[0], out=h)
@@ -71,8 +73,10 @@ class _TanhStepsBack(StepsBack):
 
 
 class _ReLUSteps(Steps):
-    def arrange(self, parts: Floats4d, recurrent: Floats4d) -> Step:
-        (sums,), add, maximum = recurrent, self.xp.add, self.xp.maximum
+    n_parts = 1
+
+    def arrange(self, parts: Floats4d) -> Step:
+        (sums,), add, maximum = parts, self.xp.add, self.xp.maximum
 
         def step(x: Floats4d, _: Floats3d, h: Floats3d, kept: Floats4d | None) -> None:
             add(sums, x[0], out=h)
