@@ -144,9 +144,11 @@ def find_spans(tags: NDArray[np.intp]) -> NDArray[np.intp]:
     RETURNS (ndarray): Of each span its first row, the row behind its last, and its
         first and its inner tag, as `PathSums.log_prob_of_spans` takes them.  (S, 4)
     """
+    starts = np.flatnonzero(tags % 2 == 1)
+    if not len(starts):
+        return np.zeros((0, 4), dtype=np.intp)
     is_inner = (tags > 0) & (tags % 2 == 0)
     others = np.append(np.flatnonzero(~is_inner), len(tags))
-    starts = np.flatnonzero(tags % 2 == 1)
     ends = others[np.searchsorted(others, starts, side="right")]
     return np.stack([starts, ends, tags[starts], tags[starts] + 1], axis=1)
 

@@ -139,11 +139,11 @@ def _without_inner(
         highest = xp.maximum.accumulate(sums[::-1], axis=0)[::-1]
         gain_of_run = emit[:-1, first] - best[:-1] + highest[1:] - sums[:-1]
         may_gain = to_numpy(~(gain_of_run < -_ROUNDING).all(axis=1))
-    sequence = np.repeat(np.arange(len(chain.lengths)), chain.lengths)
-    rest = np.bincount(sequence[:-1], may_gain, len(chain.lengths)) > 0
-    if len(tags):
-        has_tag = to_numpy(xp.isfinite(best[:, 0]))
-        rest |= np.bincount(sequence, ~has_tag, len(rest)) > 0
+        is_in_doubt = to_numpy(~xp.isfinite(best[:, 0]))
+    is_in_doubt[:-1] |= may_gain
+    ends = np.cumsum(chain.lengths)
+    rest = np.zeros(len(chain.lengths), dtype=bool)
+    rest[np.searchsorted(ends, np.flatnonzero(is_in_doubt), side="right")] = True
     return np.asarray(to_numpy(tags), dtype=np.intp), rest
 
 

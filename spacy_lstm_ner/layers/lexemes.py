@@ -8,6 +8,8 @@ layer that sees Docs.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,7 +138,7 @@ def forward(
     words, keys, word_of_token = _distinct(X, ids, rate)
     rows = ops.asarray1i(word_of_token)
     ends = np.cumsum([len(doc) for doc in X])
-    met, cache = model.attrs["met"], model.attrs["cache"]
+    met, word_cache = model.attrs["met"], model.attrs["cache"]
     if not is_train:
         # A vector that is set anew, for a word that had one, goes unseen.
         vectors = words.vocab.vectors
@@ -149,13 +151,13 @@ def forward(
                 _hide_unknown(some.attrs, ids[1:], met)
             return model.layers[0].predict(some)
 
-        Y_LO = cache.look_up(keys, sources, compute)
-        return ops.xp.split(Y_LO[rows], ends[:-1].tolist()), _no_training
+        Y_LO = word_cache.look_up(keys, sources, compute)
+        return _split(Y_LO[rows], ends), _no_training
     model.attrs["n_steps"] += 1
     model.attrs["n_hiding_steps"] += rate > 0
     _note(words.attrs, ids[1:], met)
     Y_LO, backprop_embed = model.layers[0](words, is_train)
-    cache.words.note_training(_parameters(model))
+    word_cache.words.note_training(_parameters(model))
 
     def backprop(dY: list[Floats2d]) -> list[Doc]:
         dY_LO = ops.xp.zeros_like(Y_LO)
@@ -163,7 +165,7 @@ def forward(
         backprop_embed(dY_LO)
         return []
 
-    return ops.xp.split(Y_LO[rows], ends[:-1].tolist()), backprop
+    return _split(Y_LO[rows], ends), backprop
 
 
 def _no_tokens(dY: list[Floats2d]) -> list[Doc]:
@@ -175,10 +177,14 @@ def _no_training(dY: list[Floats2d]) -> list[Doc]:
     raise ValueError(Errors.L008.format(name="per_lexeme"))
 
 
+def _split(vectors: Floats2d, ends: NDArray[np.intp]) -> list[Floats2d]:
+    return [vectors[start:end] for start, end in pairwise([0, *ends.tolist()])]
+
+
 def _parameters(model: Model[list[Doc], list[Floats2d]]) -> list[Any]:
-    found = (
-        node.maybe_get_param(name) for node in model.walk() for name in node.param_names
-    )
+    # To walk takes long, for a single text.
+    nodes = model.attrs["cache"].nodes.get(model.layers, lambda: list(model.walk()))
+    found = (node.maybe_get_param(name) for node in nodes for name in node.param_names)
     return [parameter for parameter in found if parameter is not None]
 
 
@@ -197,8 +203,7 @@ def _distinct(
         for column in identifying:
             columns[hidden, column] = 0
     # One number for each row: equal rows have equal ones, others practically never.
-    factors = _FACTOR ** np.arange(1, len(ids) + 1, dtype="uint64")
-    keys = (columns * factors).sum(axis=1, dtype="uint64") + hidden
+    keys = (columns * _factors(len(ids))).sum(axis=1, dtype="uint64") + hidden
     keys, first, word_of_token = np.unique(keys, return_index=True, return_inverse=True)
     words = columns[first]
     lexemes = Lexemes(words[:, 0], words[:, 1:], hidden[first], docs[0].vocab)
@@ -225,8 +230,11 @@ def _hide_unknown(attrs: NDArray[np.uint64], ids: Sequence[int], met: Met) -> No
             attrs[is_new, column] = 0
 
 
-# The golden ratio in 64 bits (Knuth's multiplicative hashing).
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+@cache
+def _factors(n: int) -> NDArray[np.uint64]:
+    """Powers of the golden ratio in 64 bits (Knuth's multiplicative hashing)."""
+    powers = np.arange(1, n + 1, dtype="uint64")
+    return np.asarray(np.uint64(0x9E3779B97F4A7C15) ** powers)
 
 
 def lexical_attrs() -> Model[Lexemes, Ints2d]:
