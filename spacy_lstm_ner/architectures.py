@@ -9,7 +9,7 @@ from .errors import Errors
 from .layers import GRU, LSTM, RNN
 from .layers.characters import CharCNN, CharLSTM
 from .layers.emissions import Decoder
-from .layers.fast_ops import use_fast_products
+from .layers.fast_ops import keep_freed_memory, use_fast_products
 from .layers.lexemes import CACHE_BYTES, Embed, lexical_attrs, per_lexeme
 from .layers.on_words import on_words, read_attrs
 from .layers.rnn import Activation, Init
@@ -273,6 +273,7 @@ def build_lstm_tagger(
     model.set_ref("output_layer", decode)
     model.attrs["resize_output"] = resize_output
     use_fast_products(model)
+    keep_freed_memory()
     if nO is not None:
         resize_output(model, nO)
     return model
