@@ -184,6 +184,8 @@ def allowed_tags(
     RETURNS (Optional[ndarray]): Whether each token may have each tag, (T, N); None if
         nothing is ruled out.
     """
+    if not (doc.has_annotation("ENT_IOB") or doc.has_annotation("SENT_START")):
+        return None  # soon told of a text as it comes
     iob, ent_type, sent_start = doc.to_array([ENT_IOB, ENT_TYPE, SENT_START]).T
     in_ent = (iob == _INSIDE) | (iob == _BEGIN)
     cut = sent_start == 1
@@ -228,10 +230,12 @@ def set_entities(
     spans_key (str): Name of the span group. Entities of it that stay in `doc.ents`
         stay in the group too.
     """
-    iob, ent_type = doc.to_array([ENT_IOB, ENT_TYPE]).T
-    taken = (iob == _INSIDE) | (iob == _BEGIN)
     kept: list[tuple[Span, float]] = []
-    has_presets = taken.any()
+    has_presets = False
+    if doc.has_annotation("ENT_IOB"):
+        iob, ent_type = doc.to_array([ENT_IOB, ENT_TYPE]).T
+        taken = (iob == _INSIDE) | (iob == _BEGIN)
+        has_presets = bool(taken.any())
     if has_presets:
         if overwrite:
             _clear(doc, taken & (ent_type != 0))
