@@ -45,7 +45,7 @@ def taggable(doc: Doc) -> NDArray[np.intp]:
     doc (Doc): The document.
     RETURNS (ndarray): Their indices, ascending.
     """
-    return np.flatnonzero(doc.to_array([IS_SPACE]) == 0)
+    return np.asarray((doc.to_array(IS_SPACE) == 0).nonzero()[0])
 
 
 def gold_tags(eg: Example) -> list[str | None]:

@@ -278,7 +278,7 @@ class LogProduct(Product):
                     if step % n_lasting == 0 and not _rescale(xp, now, scale):
                         return None
                 before, emit_before = now, emit_now
-            xp.cumsum(scales, axis=0, out=scales)
+            scales[:] = xp.cumsum(scales, axis=0)
             log_scale_before = scales[-1]
         xp.log(sums, out=sums)
         sums += log_scales[..., None]

@@ -1,6 +1,6 @@
 """Long sequences in overlapping windows."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -67,17 +67,18 @@ def forward(
     """Cut into windows, run the layer, and put their middles together."""
     layer, xp = model.layers[0], model.ops.xp
     size, overlap = model.attrs["size"], model.attrs["overlap"]
+    if size is None or all(len(x) <= size for x in X):
+        if is_train:
+            return layer(X, is_train)
+        return list(_predict(layer, X)), _no_training
     windows = [windows_of(len(x), size, overlap) for x in X]
-    if is_train and all(len(of_x) == 1 for of_x in windows):
-        return layer(X, is_train)
     pieces = [
         x[w.start : w.end] for x, of_x in zip(X, windows, strict=True) for w in of_x
     ]
-    outputs: Iterable[Floats2d]
     if is_train:
         outputs, backprop_layer = layer(pieces, is_train)
     else:
-        outputs = (y for group in _groups(pieces) for y in layer.predict(group))
+        outputs, backprop_layer = _predict(layer, pieces), _no_training
     Y = []
     left = iter(outputs)
     for x, of_x in zip(X, windows, strict=True):
@@ -106,6 +107,18 @@ def forward(
     return Y, backprop
 
 
+def _predict(layer: Layer, X: list[Floats2d]) -> Iterator[Floats2d]:
+    """The layer's outputs, of as many sequences at a time as have together about so
+    many rows: what it keeps meanwhile does not grow with the text."""
+    for group in _groups(X):
+        yield from layer.predict(group)
+
+
+def _no_training(dY: list[Floats2d]) -> list[Floats2d]:
+    """Stands for the backward pass of a forward pass that kept nothing for it."""
+    raise ValueError(Errors.L008.format(name="with_windows"))
+
+
 def windows_of(length: int, size: int | None, overlap: int) -> list[Window]:
     """The windows of a sequence.
 
@@ -128,8 +141,7 @@ def windows_of(length: int, size: int | None, overlap: int) -> list[Window]:
 
 
 def _groups(pieces: list[Floats2d]) -> Iterator[list[Floats2d]]:
-    """Pieces in turn, as many at a time as have together about so many rows: what the
-    layer keeps meanwhile does not grow with the text."""
+    """Pieces in turn, some at a time."""
     group: list[Floats2d] = []
     n_rows = 0
     for piece in pieces:

@@ -112,3 +112,11 @@ def test_no_windows():
 def test_width_of_the_input_from_a_sample():
     layer = with_windows(LSTM(4), 6, 1).initialize(X=random_vectors([2], 3))
     assert layer.predict(random_vectors([9], 3))[0].shape == (9, 4)
+
+
+@pytest.mark.parametrize("length", [6, 30])
+def test_prediction_has_no_backward_pass(length):
+    layer = make_layer(8, 2)
+    Y, backprop = layer(random_vectors([length], 3), is_train=False)
+    with pytest.raises(ValueError, match=r"L008.*begin_update"):
+        backprop(Y)
