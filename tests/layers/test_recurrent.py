@@ -169,14 +169,23 @@ def test_shapes_and_no_writing_into_the_callers_arrays(cell, lengths, rate, skip
 # Against PyTorch
 
 
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        [7, 1, 0, 12, 3, 12],
+        # Rows that are few are multiplied in another way.
+        [7, 1, 0, 12, 3, 12, 9, 9, 5, 14, 12, 2, 10],
+    ],
+    ids=["few", "many"],
+)
 @both_depths
 @both_directions
-def test_same_function_as_torch(cell, depth, bi):
+def test_same_function_as_torch(cell, depth, bi, lengths):
     model = make(cell, 8, 5, depth=depth, bi=bi)
     layers = layers_of(model)
     reference = torch_recurrent(layers)
     torch = pytest.importorskip("torch", reason="needs the extra `torch`")
-    X = random_vectors([7, 1, 0, 12, 3, 12], 5)
+    X = random_vectors(lengths, 5)
     Y, backprop = model.begin_update(X)
     R = random_sum()(Y)[1]
     dX = backprop(R)
