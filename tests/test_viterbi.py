@@ -135,3 +135,12 @@ def test_no_allowed_path(make_chain):
     with pytest.raises(NoPathError, match=r"sequence 1 of the batch.*token 0"):
         best_path(chain)
     assert np.isneginf(n_best_paths(chain, 1)[1][0]).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("lengths", [[1], [2, 1]])
+def test_no_allowed_path_through_the_last_token_of_a_batch(lengths):
+    chain = bio_chain(lengths, 3)
+    chain.emit[-1, :2] = -np.inf  # only I-X in a sequence of one token
+    last = len(lengths) - 1
+    with pytest.raises(NoPathError, match=f"sequence {last} of the batch.*token 0"):
+        best_path(chain)
