@@ -515,7 +515,10 @@ class _Annotator:
         result = {"name": shard.name, "n_rows": 0, "n_entities": 0, "error": ""}
         try:
             entities = self._annotate(shard)
-        except Exception as err:  # whatever a component raises: the other shards go on
+        except Exception as err:  # a pipeline has anybody's components: any kind
+            # What leaves this method ends Ray's whole dataset, all other shards for one
+            # bad row. So it becomes the result of its shard, and `annotate` raises L409
+            # with it when the others are done. Interrupts, no Exception, get through.
             return {**result, "error": f"{type(err).__name__}: {err}"}
         found = sum(len(row or ()) for row in entities)
         return {**result, "n_rows": len(entities), "n_entities": found}

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 import spacy
 from contract.helpers import initialized
 from spacy.language import Language
-from spacy.tokens import Span
+from spacy.tokens import Doc, Span
 
 from spacy_lstm_ner.cli import main
 
@@ -287,7 +287,17 @@ def test_killed_workers_lose_and_repeat_nothing(
     assert len(names(output)) == 13
 
 
-def test_what_fails_is_told_and_leaves_nothing(ruler: Path, tmp_path: Path):
+class OddError(Exception):
+    """Of no kind that this package knows."""
+
+
+def raise_odd_error(texts: Iterable[str], **settings: Any) -> Iterator[Doc]:
+    raise OddError("at this text")
+
+
+def test_what_fails_is_told_and_leaves_nothing(
+    ruler: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / "a.jsonl").write_text('{"text": "Bob"}\n{"txt": ""}\n\n', "utf8")
     annotator = annotation._Annotator(
         annotation._Pipeline(ruler, None),
@@ -301,6 +311,11 @@ def test_what_fails_is_told_and_leaves_nothing(ruler: Path, tmp_path: Path):
     assert annotator(shard) == result
     result = annotator({**shard, "name": "y.jsonl", "stop": 3})
     assert re.search(r"L405.*a\.jsonl, line 2.*field 'text'", result["error"])
+    assert names(tmp_path) == ["a.jsonl", "x.jsonl"]
+    # Components raise what they like.
+    monkeypatch.setattr(annotator._nlp, "pipe", raise_odd_error)
+    result = annotator({**shard, "name": "z.jsonl"})
+    assert result["error"] == "OddError: at this text"
     assert names(tmp_path) == ["a.jsonl", "x.jsonl"]
 
 
