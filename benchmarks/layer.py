@@ -34,6 +34,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 from spacy_lstm_ner.layers import LSTM
 from spacy_lstm_ner.layers.fast_ops import use_fast_products
+from spacy_lstm_ner.layers.recurrent import are_few
 from spacy_lstm_ner.packing import pack
 
 # (sequences, input width, width of one direction)
@@ -118,7 +119,7 @@ def products(X: list[Any], nH: int) -> Side:
                 continue
             n = end - start
             before, out = h[:, :n], outputs[n]
-            if 1 < n < 8:
+            if are_few(n):
                 np.matmul(before[:, :, None], Wh[:, :, None], out=out[:, :, :, None])
             else:
                 np.matmul(before, Wh, out=out)

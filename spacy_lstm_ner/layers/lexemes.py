@@ -21,6 +21,8 @@ from thinc.api import Model
 
 from ..errors import Errors
 from ..types import Floats2d, Ints2d
+from .kept import Kept
+from .no_backward import no_backward
 from .word_cache import WordCache
 
 
@@ -107,6 +109,7 @@ def per_lexeme(
             "n_steps": 0,
             "n_hiding_steps": 0,
             "cache": WordCache(cache_bytes),
+            "nodes": Kept(),
         },
     )
 
@@ -152,7 +155,7 @@ def forward(
             return model.layers[0].predict(some)
 
         Y_LO = word_cache.look_up(keys, sources, compute)
-        return _split(Y_LO[rows], ends), _no_training
+        return _split(Y_LO[rows], ends), no_backward("per_lexeme")
     model.attrs["n_steps"] += 1
     model.attrs["n_hiding_steps"] += rate > 0
     _note(words.attrs, ids[1:], met)
@@ -172,18 +175,13 @@ def _no_tokens(dY: list[Floats2d]) -> list[Doc]:
     return []
 
 
-def _no_training(dY: list[Floats2d]) -> list[Doc]:
-    """Stands for the backward pass of a forward pass that kept nothing for it."""
-    raise ValueError(Errors.L008.format(name="per_lexeme"))
-
-
 def _split(vectors: Floats2d, ends: NDArray[np.intp]) -> list[Floats2d]:
     return [vectors[start:end] for start, end in pairwise([0, *ends.tolist()])]
 
 
 def _parameters(model: Model[list[Doc], list[Floats2d]]) -> list[Any]:
     # To walk takes long, for a single text.
-    nodes = model.attrs["cache"].nodes.get(model.layers, lambda: list(model.walk()))
+    nodes = model.attrs["nodes"].get(model.layers, lambda: list(model.walk()))
     found = (node.maybe_get_param(name) for node in nodes for name in node.param_names)
     return [parameter for parameter in found if parameter is not None]
 

@@ -30,6 +30,7 @@ from ..errors import Errors
 from ..packing import Packing, Run, by_step, pack
 from ..types import Floats2d, Floats3d, Floats4d, Floats5d, FloatsXd, Ints2d
 from .kept import Kept
+from .no_backward import no_backward
 from .skip import Skip
 from .variational_dropout import VariationalDropout, rate_in_training
 
@@ -95,8 +96,8 @@ class Steps(ABC):
         if H.shape[2] != self._n:
             self._take(H.shape[2])
         matmul, step, mask = self.xp.matmul, self._step, self._mask
-        Wh, products, are_few = self._Wh, self._products, self._are_few
-        if are_few:
+        Wh, products, one_by_one = self._Wh, self._products, are_few(self._n)
+        if one_by_one:
             Wh, products = Wh[:, :, None], products[:, :, :, None]
         keeps = repeat(None) if kept is None else kept
         previous = self._h
@@ -106,7 +107,7 @@ class Steps(ABC):
                 is_first = False
             else:
                 seen = previous if mask is None else previous * mask
-                matmul(seen[:, :, None] if are_few else seen, Wh, out=products)
+                matmul(seen[:, :, None] if one_by_one else seen, Wh, out=products)
             step(x, previous, h, keep)
             previous = h
         self._h = previous
@@ -115,7 +116,6 @@ class Steps(ABC):
         """Keep the first n sequences."""
         n_gates, nD, nH, _ = self._Wh.shape
         self._n = n
-        self._are_few = _are_few(n)
         self._h = self._h[:, :n]
         if self._mask is not None:
             self._mask = self._mask[:, :n]
@@ -351,7 +351,7 @@ def forward(
         Y_TO = model.ops.alloc2f(0, model.get_dim("nO"))
         return Ragged(Y_TO, X.lengths), partial(_no_rows, model)
     if not is_train:
-        return Ragged(_predict(model, X), X.lengths), partial(_no_training, model)
+        return Ragged(_predict(model, X), X.lengths), no_backward(model.name)
     unrolled = _unroll(model, X)
     model.attrs["weights"].note_training(_parameters(model))
 
@@ -427,7 +427,7 @@ def _input_blocks(
     """x_t Wx + b by gate, (number of inputs, D, rows, H), for some runs of steps at a
     time, in a buffer that is used again: fresh memory for the whole batch costs more
     than the arithmetic on it."""
-    # To add the bias to the product takes a tenth of the product's time. So it is the
+    # To add the bias to the product takes up to a tenth of its time. So it is the
     # weight of one more input, which is 1.
     X_T1 = xp.empty((len(X_TI), X_TI.shape[1] + 1), dtype="f")
     X_T1[:, :-1] = X_TI
@@ -598,15 +598,18 @@ def _by_gate(param: FloatsXd, nH: int) -> FloatsXd:
     return param.reshape(*others, nG // nH, nH).transpose(at, *range(at), at + 1)
 
 
-def _are_few(n: int) -> bool:
+def are_few(n: int) -> bool:
     """Whether so many rows are multiplied faster one by one: BLAS would repack the
-    weights for them."""
+    weights for them.
+
+    n (int): Number of rows.
+    """
     return 1 < n < 8
 
 
 def _product(xp: Any, rows_DNK: Floats3d, W_DKM: Floats3d) -> Floats3d:
     """Rows times weights.  (D, N, M)"""
-    if _are_few(rows_DNK.shape[1]):
+    if are_few(rows_DNK.shape[1]):
         return xp.matmul(rows_DNK[:, :, None], W_DKM[:, None])[:, :, 0]
     return xp.matmul(rows_DNK, W_DKM)
 
@@ -623,8 +626,3 @@ def _unpack(xp: Any, packed_DTK: Floats3d, rows_DT: Ints2d) -> Floats3d:
 def _no_rows(model: Model[Ragged, Ragged], dY: Ragged) -> Ragged:
     """Backpropagation through a batch without tokens: nothing to learn from it."""
     return Ragged(model.ops.alloc2f(0, model.get_dim("nI")), dY.lengths)
-
-
-def _no_training(model: Model[Ragged, Ragged], dY: Ragged) -> Ragged:
-    """Stands for the backward pass of a forward pass that kept nothing for it."""
-    raise ValueError(Errors.L008.format(name=model.name))

@@ -9,6 +9,7 @@ from thinc.api import Model
 
 from ..errors import Errors
 from ..types import Floats2d
+from .no_backward import no_backward
 
 Layer = Model[list[Floats2d], list[Floats2d]]
 
@@ -70,7 +71,7 @@ def forward(
     if size is None or all(len(x) <= size for x in X):
         if is_train:
             return layer(X, is_train)
-        return list(_predict(layer, X)), _no_training
+        return list(_predict(layer, X)), no_backward(model.name)
     windows = [windows_of(len(x), size, overlap) for x in X]
     pieces = [
         x[w.start : w.end] for x, of_x in zip(X, windows, strict=True) for w in of_x
@@ -78,7 +79,7 @@ def forward(
     if is_train:
         outputs, backprop_layer = layer(pieces, is_train)
     else:
-        outputs, backprop_layer = _predict(layer, pieces), _no_training
+        outputs, backprop_layer = _predict(layer, pieces), no_backward(model.name)
     Y = []
     left = iter(outputs)
     for x, of_x in zip(X, windows, strict=True):
@@ -108,15 +109,10 @@ def forward(
 
 
 def _predict(layer: Layer, X: list[Floats2d]) -> Iterator[Floats2d]:
-    """The layer's outputs, of as many sequences at a time as have together about so
-    many rows: what it keeps meanwhile does not grow with the text."""
+    """The layer's outputs, group by group: what it keeps meanwhile does not grow with
+    the text."""
     for group in _groups(X):
         yield from layer.predict(group)
-
-
-def _no_training(dY: list[Floats2d]) -> list[Floats2d]:
-    """Stands for the backward pass of a forward pass that kept nothing for it."""
-    raise ValueError(Errors.L008.format(name="with_windows"))
 
 
 def windows_of(length: int, size: int | None, overlap: int) -> list[Window]:
@@ -141,7 +137,7 @@ def windows_of(length: int, size: int | None, overlap: int) -> list[Window]:
 
 
 def _groups(pieces: list[Floats2d]) -> Iterator[list[Floats2d]]:
-    """Pieces in turn, some at a time."""
+    """Pieces in turn, as many at a time as have together about `_GROUP` rows."""
     group: list[Floats2d] = []
     n_rows = 0
     for piece in pieces:

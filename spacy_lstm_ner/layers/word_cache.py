@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from thinc.api import Model, get_array_module
+from thinc.api import get_array_module
 
 from ..types import Floats2d
 from .kept import Kept
@@ -28,7 +28,6 @@ class WordCache:
     def __init__(self, n_bytes: int) -> None:
         self.n_bytes = n_bytes
         self.words: Kept[_Words] = Kept()
-        self.nodes: Kept[list[Model[Any, Any]]] = Kept()  # that make the vectors
 
     def __reduce__(self) -> tuple[Any, ...]:
         return WordCache, (self.n_bytes,)
