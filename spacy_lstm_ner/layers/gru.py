@@ -78,16 +78,17 @@ class _Steps(Steps):
 class _StepsBack(StepsBack):
     def prepare(self, kept_KDTH: Floats4d, H_DTH: Floats3d) -> None:
         r, z, a, n, change = kept_KDTH
-        dn, dr, dz, da = (self.dgates[:, :, gate] for gate in range(4))
+        dn, dr, dz, da = self.dgates
         dn[:] = (1 - z) * (1 - n * n)
         self.xp.multiply(dn, r, out=da)
         dr[:] = da * a * (1 - r)
         dz[:] = change * z * (1 - z)
-        self._z = z
+        self.views = self.dgates, z
 
-    def step(self, now: slice, dh: Floats3d) -> Floats3d:
-        super().step(now, dh)
-        return dh * self._z[:, now]
+    def step(self, dh: Floats3d, *views: FloatsXd) -> Floats3d:
+        dgates, z = views
+        dgates *= dh
+        return dh * z
 
 
 class GRUCell(Cell):

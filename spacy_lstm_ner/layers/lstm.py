@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from thinc.api import Model
 
 from ..types import Floats2d, Floats3d, Floats4d, FloatsXd
-from .recurrent import Cell, Step, Steps, StepsBack, recurrent_stack
+from .recurrent import Cell, Step, Steps, StepsBack, add_later, recurrent_stack
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -50,25 +50,27 @@ def LSTM(
 class _Steps(Steps):
     """Forward. The order of the memory is::
 
-        i   f   o   c~   c_{t-1}   i c~   f c_{t-1}   tanh(c_t)        each (D, n, H)
+        c_{t-1}   c~   f   i   o   f c_{t-1}   i c~   tanh(c_t)        each (D, n, H)
 
-    so that one tanh serves all four gates, as sigmoid(x) is (1 + tanh(x / 2)) / 2, and
-    one product and one sum make i c~ + f c_{t-1}. With a single sequence, where calls
-    cost more than the arithmetic, fewer of them count most.
+    so that one tanh serves all four gates, as sigmoid(x) is (1 + tanh(x / 2)) / 2, one
+    product and one sum make f c_{t-1} + i c~, and one copy keeps what the way back
+    needs. With a single sequence, where calls cost more than the arithmetic, fewer of
+    them count most.
     """
 
     n_parts = 8
+    first_product = 1
     _c: Floats3d | None = None  # before the first step
 
     def arrange(self, parts: Floats4d) -> Step:
-        """A step that keeps i, f, o, c~, c_{t-1} and tanh(c_t)."""
+        """A step that keeps all but c_{t-1}."""
         add, multiply, tanh = self.xp.add, self.xp.multiply, self.xp.tanh
         half = self.half
-        state, gates, sigmoids = parts[:5], parts[:4], parts[:3]
-        i_f, o, new_old, weighted = parts[:2], parts[2], parts[3:5], parts[5:7]
-        (new, old), tanh_c = weighted, parts[7]
+        gates, sigmoids, to_keep = parts[1:5], parts[2:5], parts[1:]
+        old_new, f_i, weighted = parts[:2], parts[2:4], parts[5:7]
+        o, (old, new), tanh_c = parts[4], weighted, parts[7]
         c_before = 0.0 if self._c is None else self._c[:, : parts.shape[2]].copy()
-        self._c = c = parts[4]
+        self._c = c = parts[0]
         c[:] = c_before
 
         def step(x: Floats4d, _: Floats3d, h: Floats3d, kept: Floats4d | None) -> None:
@@ -76,14 +78,12 @@ class _Steps(Steps):
             tanh(gates, out=gates)
             multiply(sigmoids, half, out=sigmoids)
             add(sigmoids, half, out=sigmoids)
-            if kept is not None:
-                kept[:5] = state
-            multiply(i_f, new_old, out=weighted)
-            add(new, old, out=c)
+            multiply(f_i, old_new, out=weighted)
+            add(old, new, out=c)
             tanh(c, out=tanh_c)
-            if kept is not None:
-                kept[5] = tanh_c
             multiply(o, tanh_c, out=h)
+            if kept is not None:
+                kept[:] = to_keep
 
         return step
 
@@ -97,39 +97,32 @@ class _StepsBack(StepsBack):
         """The derivatives with respect to the cell (of the output gate: to the
         output), and dh/dc."""
         xp = self.xp
-        i, f, o, candidate, C_before, tanhC = kept_KDTH
-        slopes = ((o, tanhC), (f, C_before), (i, candidate))
-        slope = xp.empty_like(H_DTH)
-        for gate, (sigmoid, factor) in enumerate(slopes):
-            xp.subtract(1, sigmoid, out=slope)
-            slope *= sigmoid
-            xp.multiply(slope, factor, out=self.dgates[:, :, gate])
-        xp.multiply(candidate, candidate, out=slope)
-        xp.subtract(1, slope, out=slope)
-        xp.multiply(slope, i, out=self.dgates[:, :, 3])
-        dh_dc = slope
-        xp.multiply(tanhC, tanhC, out=dh_dc)
-        xp.subtract(1, dh_dc, out=dh_dc)
-        dh_dc *= o
-        self._dh_dc, self._f = dh_dc, f
+        candidate, f, i, o, _, new, tanh_c = kept_KDTH
+        do, _, _, dcandidate = self.dgates
+        xp.multiply(1 - o, H_DTH, out=do)
+        xp.multiply(1 - kept_KDTH[1:3], kept_KDTH[4:6], out=self.dgates[1:3])
+        xp.subtract(i, new * candidate, out=dcandidate)
+        dh_dc = H_DTH * tanh_c
+        xp.subtract(o, dh_dc, out=dh_dc)
+        self.views = do, self.dgates[1:], dh_dc, f
 
-    def step(self, now: slice, dh: Floats3d) -> None:
-        dc, dgates = self._dh_dc[:, now], self.dgates[:, now]
-        dc *= dh
+    def step(self, dh: Floats3d, *views: FloatsXd) -> None:
+        multiply = self.xp.multiply
+        do, others, dc, f = views
+        multiply(dc, dh, out=dc)
         if self._dc_next is not None:
-            dc[:, : self._dc_next.shape[1]] += self._dc_next
-        dgates[:, :, 0] *= dh
-        dgates[:, :, 1:] *= dc[:, :, None]
-        if now.start:
-            dc *= self._f[:, now]
-            self.clip(dc)
-            self._dc_next = dc
+            add_later(self.xp, dc, self._dc_next)
+        multiply(do, dh, out=do)
+        multiply(others, dc, out=others)
+        multiply(dc, f, out=dc)
+        self.clip(dc)
+        self._dc_next = dc
 
 
 class LSTMCell(Cell):
     """forget_bias (float): Initial bias of the forget gate."""
 
-    name, n_gates, n_kept = "lstm", 4, 6
+    name, n_gates, n_kept = "lstm", 4, 7
     steps, steps_back = _Steps, _StepsBack
 
     def __init__(self, forget_bias: float = 1.0) -> None:
@@ -145,7 +138,8 @@ class LSTMCell(Cell):
     def put_in_order(
         self, xp: Any, param: FloatsXd, gates: slice, ordered: FloatsXd
     ) -> None:
-        """The gates o, f, i, c~ as i, f, o, c~, and the sums of the three sigmoids
+        """The gates o, f, i, c~ as c~, f, i, o, and the sums of the three sigmoids
         halved."""
-        xp.multiply(param[2::-1], 0.5, out=ordered[:3])
-        ordered[3] = param[3]
+        ordered[0] = param[3]
+        xp.multiply(param[1:3], 0.5, out=ordered[1:3])
+        xp.multiply(param[0], 0.5, out=ordered[3])

@@ -57,6 +57,7 @@ class Steps(ABC):
     """
 
     n_parts: int  # arrays (D, n, H) that a step needs room for
+    first_product = 0  # the first of them that receives h_{t-1} Wh
 
     def __init__(
         self,
@@ -79,8 +80,8 @@ class Steps(ABC):
         """The equations of the cell on a piece of memory, into which the state of the
         first n sequences is moved, if the cell has one beside h.
 
-        parts: Room for `n_parts` arrays. Before each step, h_{t-1} Wh is put into the
-            first ones, by gate.  (n_parts, D, n, H)
+        parts: Room for `n_parts` arrays. Before each step, h_{t-1} Wh is put into
+            those from `first_product` on, by gate.  (n_parts, D, n, H)
         """
 
     def advance(
@@ -121,7 +122,8 @@ class Steps(ABC):
             self._mask = self._mask[:, :n]
         size = self.n_parts * nD * n * nH
         parts = self._memory[:size].reshape(self.n_parts, nD, n, nH)
-        self._products = parts[:n_gates]
+        first = self.first_product
+        self._products = parts[first : first + n_gates]
         self._step = self.arrange(parts)
 
 
@@ -133,9 +135,13 @@ class StepsBack(ABC):
     n_gates: Number of gates of the cell.
     limit: Of each element of what flows from a step to the one before; None: none.
 
-    dgates: The gradient of the gates' sums, (D, T, n_gates, H). Until `step` comes by,
-        only what depends on the forward pass alone, computed for all steps at once.
+    dgates: The gradient of the gates' sums, by gate, (n_gates, D, T, H), as a view:
+        in memory the gates of a row lie side by side. Until `step` comes by, only what
+        depends on the forward pass alone, computed for all steps at once.
+    views: The arrays (..., T, H) of which `step` gets the rows of its step.
     """
+
+    views: tuple[FloatsXd, ...]
 
     def __init__(
         self,
@@ -147,28 +153,40 @@ class StepsBack(ABC):
     ) -> None:
         self.xp, self._limit = xp, limit
         nD, nT, nH = H_DTH.shape
-        self.dgates: Floats4d = xp.empty((nD, nT, n_gates, nH), dtype="f")
+        memory = xp.empty_like(H_DTH, shape=(nD, nT, n_gates * nH))
+        self.dgates: Floats4d = _by_gate(memory, nH)
         self.prepare(kept_KDTH, H_DTH)
 
     @abstractmethod
     def prepare(self, kept_KDTH: Floats4d, H_DTH: Floats3d) -> None:
         """Put the derivatives of the outputs with respect to the gates' sums into
-        `dgates`. Arguments: as of the class."""
+        `dgates`, and set `views`. Arguments: as of the class."""
 
-    def step(self, now: slice, dh: Floats3d) -> Floats3d | None:
+    @abstractmethod
+    def step(self, dh: Floats3d, *views: FloatsXd) -> Floats3d | None:
         """Go back by one step: complete `dgates`.
 
-        now: The packed rows of the step.
-        dh: The whole gradient of its outputs.  (D, n, H)
+        dh: The whole gradient of the outputs of the step.  (D, n, H)
+        views: Of `self.views`.  (..., n, H)
         RETURNS: What reaches h_{t-1} by another way than the product; None: nothing.
         """
-        self.dgates[:, now] *= dh[:, :, None]
-        return None
 
     def clip(self, gradient: Floats3d) -> None:
         """Limit what flows to the step before, in place, element by element."""
         if self._limit is not None:
             self.xp.clip(gradient, -self._limit, self._limit, out=gradient)
+
+
+def add_later(xp: Any, gradient: Floats3d, later: Floats3d) -> None:
+    """Add what flows back from the next step, which may have fewer sequences.
+
+    gradient: Changed in place.  (D, n, H)
+    later: (D, n or fewer, H)
+    """
+    n = later.shape[1]
+    if n != gradient.shape[1]:
+        gradient = gradient[:, :n]
+    xp.add(gradient, later, out=gradient)
 
 
 class Cell:
@@ -492,50 +510,48 @@ class _Unrolled:
 
     def back(self, dY_TO: Floats2d) -> tuple[Floats3d, Floats3d]:
         """Backpropagation through time: the gradients of the outputs, (D, T, H), and of
-        the gates' sums, (D, T, n_gates, H), of all steps."""
+        the gates' sums, (n_gates, D, T, H), of all steps."""
         xp = self.model.ops.xp
         cell: Cell = self.model.attrs["cell"]
         limit = self.model.attrs["grad_clip"]
         dH_DTH = self._packed(dY_TO)
         Wh_DHG: Floats3d = self.model.get_param("Wh")
         WhT_DGH = Wh_DHG.transpose(0, 2, 1)
-        run = cell.steps_back(xp, self.kept, self.H, cell.n_gates, limit)
-        drecurrent_DTG = run.dgates[:, :, cell.recurrent].reshape(*dH_DTH.shape[:2], -1)
-        dh_next = None  # the gradient that comes from the next step
-        for start, end in reversed(list(self.packing.steps())):
-            now = slice(start, end)
-            dh = dH_DTH[:, now]
-            if dh_next is not None:
-                dh[:, : dh_next.shape[1]] += dh_next
-            other_way = run.step(now, dh)
-            if start:
-                dh_next = _product(xp, drecurrent_DTG[:, now], WhT_DGH)
-                if self.mask is not None:
-                    dh_next *= self.mask[:, : end - start]
-                if other_way is not None:
-                    dh_next += other_way
-                run.clip(dh_next)
-        return dH_DTH, run.dgates
+        steps = cell.steps_back(xp, self.kept, self.H, cell.n_gates, limit)
+        drecurrent_DTG = _by_row(steps.dgates[cell.recurrent])
+        views = dH_DTH, drecurrent_DTG, *steps.views
+        sums = other_way = None  # of the next step; the first: gradients that Wh fed
+        for start, end, n in reversed(self.packing.runs):
+            now = [by_step(view[..., start:end, :], n)[::-1] for view in views]
+            for dh, now_sums, *own in zip(*now, strict=True):
+                if sums is not None:
+                    dh_next = _product(xp, sums, WhT_DGH)
+                    if self.mask is not None:
+                        dh_next *= self.mask[:, : sums.shape[1]]
+                    if other_way is not None:
+                        dh_next += other_way
+                    steps.clip(dh_next)
+                    add_later(xp, dh, dh_next)
+                other_way = steps.step(dh, *own)
+                sums = now_sums
+        return dH_DTH, steps.dgates
 
     def learn(self, dgates: Floats4d) -> Floats2d:
         """Add to the gradients of the parameters; the gradient of the input.
 
-        dgates: From `back`.
+        dgates: From `back`.  (n_gates, D, T, H)
         RETURNS: Flat rows.  (T, I)
         """
         xp, model = self.model.ops.xp, self.model
         cell: Cell = model.attrs["cell"]
         Wx_DIG: Floats3d = model.get_param("Wx")
-        nD, nT = dgates.shape[:2]
-        dinputs_DTG = dgates[:, :, cell.inputs].reshape(nD, nT, -1)
+        dinputs_DTG = _by_row(dgates[cell.inputs])
         # The first step has no output before it.
-        first = self.packing.n_first
-        nG = model.get_param("Wh").shape[-1]
-        later_DTG = dgates[:, first:, cell.recurrent].reshape(nD, nT - first, nG)
+        later_DTG = _by_row(dgates[cell.recurrent, :, self.packing.n_first :])
         Hprev_DTH = self._previous_outputs()
         model.inc_grad("Wx", xp.matmul(self.X.transpose(0, 2, 1), dinputs_DTG))
         model.inc_grad("Wh", xp.matmul(Hprev_DTH.transpose(0, 2, 1), later_DTG))
-        model.inc_grad("b", dgates.sum(axis=1).reshape(nD, -1))
+        model.inc_grad("b", _by_row(dgates).sum(axis=1))
         dX_DTI = xp.matmul(dinputs_DTG, Wx_DIG.transpose(0, 2, 1))
         return _unpack(xp, dX_DTI, self.rows).sum(axis=1)
 
@@ -548,8 +564,10 @@ class _Unrolled:
         """The reverse of `flat`."""
         nD = len(self.rows)
         flat_TDH = flat_TO.reshape(len(flat_TO), nD, -1)
-        rows = [flat_TDH[self.rows[d], d] for d in range(nD)]
-        return self.model.ops.xp.stack(rows)
+        packed_DTH = self.model.ops.xp.empty_like(self.H)
+        for d in range(nD):
+            packed_DTH[d] = flat_TDH[self.rows[d], d]
+        return packed_DTH
 
     def _previous_outputs(self) -> Floats3d:
         """What the steps from the second one on read of h_{t-1}."""
@@ -567,8 +585,9 @@ def _unroll(model: Model[Ragged, Ragged], X: Ragged) -> _Unrolled:
     packing, rows_DT = _layout(model, X)
     mask_DBH = _recurrent_mask(model, packing)
     W_inputs, Wh, b = _weights(model)
-    H_DTH = xp.empty((*rows_DT.shape, Wh.shape[-1]), dtype="f")
-    kept_KDTH = xp.empty((cell.n_kept, *H_DTH.shape), dtype="f")
+    nD, nH = Wh.shape[1], Wh.shape[-1]
+    H_DTH = _rows(xp, (nD,), packing, nH)
+    kept_KDTH = _rows(xp, (cell.n_kept, nD), packing, nH)
     steps = cell.steps(xp, Wh, b, packing.n_first, mask_DBH)
     for runs, inputs in _input_blocks(xp, X.data, rows_DT, W_inputs, packing):
         first = runs[0].start
@@ -596,6 +615,21 @@ def _by_gate(param: FloatsXd, nH: int) -> FloatsXd:
     *others, nG = param.shape
     at = len(others)
     return param.reshape(*others, nG // nH, nH).transpose(at, *range(at), at + 1)
+
+
+def _by_row(by_gate: Floats4d) -> Floats3d:
+    """The reverse, as a view of gradients of the gates: (D, T, G)."""
+    n_gates, nD, nT, nH = by_gate.shape
+    return by_gate.transpose(1, 2, 0, 3).reshape(nD, nT, n_gates * nH)
+
+
+def _rows(xp: Any, before: tuple[int, ...], packing: Packing, width: int) -> FloatsXd:
+    """Room for all packed rows, (*before, T, width). Of a single sequence, what belongs
+    to a step lies together, as NumPy is quicker on one piece of memory."""
+    nT = packing.starts[-1]
+    if packing.n_first > 1:
+        return xp.empty((*before, nT, width), dtype="f")
+    return xp.moveaxis(xp.empty((nT, *before, width), dtype="f"), 0, -2)
 
 
 def are_few(n: int) -> bool:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from thinc.api import Model
 
 from ..bio import check_choice
-from ..types import Floats2d, Floats3d, Floats4d
+from ..types import Floats2d, Floats3d, Floats4d, FloatsXd
 from .recurrent import Cell, Step, Steps, StepsBack, recurrent_stack
 
 if TYPE_CHECKING:
@@ -67,9 +67,16 @@ class _TanhSteps(Steps):
         return step
 
 
-class _TanhStepsBack(StepsBack):
+class _StepsBack(StepsBack):
+    def step(self, dh: Floats3d, *views: FloatsXd) -> None:
+        (dsums,) = views
+        dsums *= dh
+
+
+class _TanhStepsBack(_StepsBack):
     def prepare(self, kept_KDTH: Floats4d, H_DTH: Floats3d) -> None:
-        self.xp.subtract(1, H_DTH * H_DTH, out=self.dgates[:, :, 0])
+        self.views = (self.dgates[0],)
+        self.xp.subtract(1, H_DTH * H_DTH, out=self.dgates[0])
 
 
 class _ReLUSteps(Steps):
@@ -85,9 +92,10 @@ class _ReLUSteps(Steps):
         return step
 
 
-class _ReLUStepsBack(StepsBack):
+class _ReLUStepsBack(_StepsBack):
     def prepare(self, kept_KDTH: Floats4d, H_DTH: Floats3d) -> None:
-        self.dgates[:, :, 0] = H_DTH > 0
+        self.views = (self.dgates[0],)
+        self.dgates[0] = H_DTH > 0
 
 
 _ACTIVATIONS: dict[Activation, tuple[type[Steps], type[StepsBack]]] = {
