@@ -74,14 +74,14 @@ class _Steps(Steps):
         c[:] = c_before
 
         def step(x: Floats4d, _: Floats3d, h: Floats3d, kept: Floats4d | None) -> None:
-            add(gates, x, out=gates)
-            tanh(gates, out=gates)
-            multiply(sigmoids, half, out=sigmoids)
-            add(sigmoids, half, out=sigmoids)
-            multiply(f_i, old_new, out=weighted)
-            add(old, new, out=c)
-            tanh(c, out=tanh_c)
-            multiply(o, tanh_c, out=h)
+            add(gates, x, gates)
+            tanh(gates, gates)
+            multiply(sigmoids, half, sigmoids)
+            add(sigmoids, half, sigmoids)
+            multiply(f_i, old_new, weighted)
+            add(old, new, c)
+            tanh(c, tanh_c)
+            multiply(o, tanh_c, h)
             if kept is not None:
                 kept[:] = to_keep
 
@@ -109,12 +109,12 @@ class _StepsBack(StepsBack):
     def step(self, dh: Floats3d, *views: FloatsXd) -> None:
         multiply = self.xp.multiply
         do, others, dc, f = views
-        multiply(dc, dh, out=dc)
+        multiply(dc, dh, dc)
         if self._dc_next is not None:
             add_later(self.xp, dc, self._dc_next)
-        multiply(do, dh, out=do)
-        multiply(others, dc, out=others)
-        multiply(dc, f, out=dc)
+        multiply(do, dh, do)
+        multiply(others, dc, others)
+        multiply(dc, f, dc)
         self.clip(dc)
         self._dc_next = dc
 

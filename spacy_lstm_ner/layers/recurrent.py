@@ -108,7 +108,7 @@ class Steps(ABC):
                 is_first = False
             else:
                 seen = previous if mask is None else previous * mask
-                matmul(seen[:, :, None] if one_by_one else seen, Wh, out=products)
+                matmul(seen[:, :, None] if one_by_one else seen, Wh, products)
             step(x, previous, h, keep)
             previous = h
         self._h = previous
@@ -452,7 +452,7 @@ def _input_blocks(
     X_T1[:, -1] = 1
     n_inputs, nD, _, nH = W_inputs.shape
     n_block = min(max(_BLOCK, packing.n_first), len(X_TI))
-    buffer = xp.empty((n_inputs, nD, n_block, nH), dtype="f")
+    buffer = _rows(xp, (n_inputs, nD), n_block, nH, packing)
     for runs in packing.blocks(n_block):
         first, last = runs[0].start, runs[-1].end
         inputs = buffer[:, :, : last - first]
@@ -586,8 +586,9 @@ def _unroll(model: Model[Ragged, Ragged], X: Ragged) -> _Unrolled:
     mask_DBH = _recurrent_mask(model, packing)
     W_inputs, Wh, b = _weights(model)
     nD, nH = Wh.shape[1], Wh.shape[-1]
-    H_DTH = _rows(xp, (nD,), packing, nH)
-    kept_KDTH = _rows(xp, (cell.n_kept, nD), packing, nH)
+    nT = len(X.data)
+    H_DTH = _rows(xp, (nD,), nT, nH, packing)
+    kept_KDTH = _rows(xp, (cell.n_kept, nD), nT, nH, packing)
     steps = cell.steps(xp, Wh, b, packing.n_first, mask_DBH)
     for runs, inputs in _input_blocks(xp, X.data, rows_DT, W_inputs, packing):
         first = runs[0].start
@@ -623,13 +624,14 @@ def _by_row(by_gate: Floats4d) -> Floats3d:
     return by_gate.transpose(1, 2, 0, 3).reshape(nD, nT, n_gates * nH)
 
 
-def _rows(xp: Any, before: tuple[int, ...], packing: Packing, width: int) -> FloatsXd:
-    """Room for all packed rows, (*before, T, width). Of a single sequence, what belongs
-    to a step lies together, as NumPy is quicker on one piece of memory."""
-    nT = packing.starts[-1]
+def _rows(
+    xp: Any, before: tuple[int, ...], n_rows: int, width: int, packing: Packing
+) -> FloatsXd:
+    """Room for packed rows, (*before, n_rows, width). Of a single sequence, all that
+    belongs to a step lies together: NumPy is up to four times as quick on it."""
     if packing.n_first > 1:
-        return xp.empty((*before, nT, width), dtype="f")
-    return xp.moveaxis(xp.empty((nT, *before, width), dtype="f"), 0, -2)
+        return xp.empty((*before, n_rows, width), dtype="f")
+    return xp.moveaxis(xp.empty((n_rows, *before, width), dtype="f"), 0, -2)
 
 
 def are_few(n: int) -> bool:
