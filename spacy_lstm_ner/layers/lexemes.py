@@ -27,7 +27,7 @@ from .word_cache import WordCache
 
 
 class Lexemes(NamedTuple):
-    """Distinct words.
+    """Words.
 
     orths: The hash of each word's text.  (L,)
     attrs: Hashes of lexical attributes, a column for each.  (L, A)
@@ -109,7 +109,7 @@ def per_lexeme(
             "n_steps": 0,
             "n_hiding_steps": 0,
             "cache": WordCache(cache_bytes),
-            "nodes": Kept(),
+            "parameters": Kept(),
         },
     )
 
@@ -121,7 +121,7 @@ def init(
 ) -> None:
     """Initialize the embedding by the words of sample Docs."""
     model.attrs.update(met={}, n_steps=0, n_hiding_steps=0)
-    words = _distinct(X, model.attrs["attrs"], 0.0)[0] if X else None
+    words = _distinct(*_tokens(X, model.attrs["attrs"], 0.0))[0] if X else None
     embed = model.layers[0]
     embed.initialize(X=words)
     model.set_dim("nO", embed.get_dim("nO"))
@@ -138,24 +138,25 @@ def forward(
     is_on = is_train and model.attrs["dropout_rate"] > 0
     rate = model.attrs["word_dropout"] if is_on else 0.0
     ids = model.attrs["attrs"]
-    words, keys, word_of_token = _distinct(X, ids, rate)
-    rows = ops.asarray1i(word_of_token)
+    tokens, keys = _tokens(X, ids, rate)
     ends = np.cumsum([len(doc) for doc in X])
     met, word_cache = model.attrs["met"], model.attrs["cache"]
     if not is_train:
         # A vector that is set anew, for a word that had one, goes unseen.
-        vectors = words.vocab.vectors
+        vectors = tokens.vocab.vectors
         sources = [*_parameters(model), met, vectors.data, vectors.n_keys]
         hides = 2 * model.attrs["n_hiding_steps"] > model.attrs["n_steps"]
 
         def compute(chosen: NDArray[np.intp]) -> Floats2d:
-            some = words.take(chosen)
+            words = tokens.take(chosen)
             if hides:
-                _hide_unknown(some.attrs, ids[1:], met)
-            return model.layers[0].predict(some)
+                _hide_unknown(words.attrs, ids[1:], met)
+            return model.layers[0].predict(words)
 
-        Y_LO = word_cache.look_up(keys, sources, compute)
-        return _split(Y_LO[rows], ends), no_backward("per_lexeme")
+        Y_TO = word_cache.look_up(keys, sources, compute)
+        return _split(Y_TO, ends), no_backward("per_lexeme")
+    words, word_of_token = _distinct(tokens, keys)
+    rows = ops.asarray1i(word_of_token)
     model.attrs["n_steps"] += 1
     model.attrs["n_hiding_steps"] += rate > 0
     _note(words.attrs, ids[1:], met)
@@ -181,16 +182,19 @@ def _split(vectors: Floats2d, ends: NDArray[np.intp]) -> list[Floats2d]:
 
 def _parameters(model: Model[list[Doc], list[Floats2d]]) -> list[Any]:
     # To walk takes long, for a single text.
-    nodes = model.attrs["nodes"].get(model.layers, lambda: list(model.walk()))
-    found = (node.maybe_get_param(name) for node in nodes for name in node.param_names)
+    names = model.attrs["parameters"].get(
+        model.layers,
+        lambda: [(node, name) for node in model.walk() for name in node.param_names],
+    )
+    found = [node.maybe_get_param(name) for node, name in names]
     return [parameter for parameter in found if parameter is not None]
 
 
-def _distinct(
+def _tokens(
     docs: Sequence[Doc], ids: Sequence[int], word_dropout: float
-) -> tuple[Lexemes, NDArray[np.uint64], NDArray[np.intp]]:
-    """The distinct words of Docs, a number for each that tells it from all others, and
-    the index of the word of each token."""
+) -> tuple[Lexemes, NDArray[np.uint64]]:
+    """The word of each token of Docs, and a number for it that tells it from all other
+    words."""
     columns = np.concatenate(
         [doc.to_array(list(ids)).reshape(-1, len(ids)) for doc in docs]
     )
@@ -201,11 +205,16 @@ def _distinct(
         for column in identifying:
             columns[hidden, column] = 0
     # One number for each row: equal rows have equal ones, others practically never.
-    keys = (columns * _factors(len(ids))).sum(axis=1, dtype="uint64") + hidden
-    keys, first, word_of_token = np.unique(keys, return_index=True, return_inverse=True)
-    words = columns[first]
-    lexemes = Lexemes(words[:, 0], words[:, 1:], hidden[first], docs[0].vocab)
-    return lexemes, keys, word_of_token
+    keys = columns @ _factors(len(ids)) + hidden
+    return Lexemes(columns[:, 0], columns[:, 1:], hidden, docs[0].vocab), keys
+
+
+def _distinct(
+    tokens: Lexemes, keys: NDArray[np.uint64]
+) -> tuple[Lexemes, NDArray[np.intp]]:
+    """The distinct words, and the index of the word of each token."""
+    _, first, word_of_token = np.unique(keys, return_index=True, return_inverse=True)
+    return tokens.take(first), word_of_token
 
 
 Met = dict[int, dict[int, None]]

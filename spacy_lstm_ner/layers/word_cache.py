@@ -38,25 +38,30 @@ class WordCache:
         sources: Sequence[Any],
         compute: Callable[[NDArray[np.intp]], Floats2d],
     ) -> Floats2d:
-        """The vectors of words.
+        """The vectors of words, which may repeat.
 
-        keys (ndarray): One for each word.  (L,)
+        keys (ndarray): A number for each that tells it from all others.  (T,)
         sources (Sequence): What the vectors are made of, objects and numbers. When one
             is another than the last time, everything is computed anew.
-        compute (Callable): Gives the vectors of the words with these indices.
-        RETURNS (Floats2d): (L, O)
+        compute (Callable): Gives the vectors of the words with these indices, each
+            word once.
+        RETURNS (Floats2d): (T, O)
         """
         words = self.words.get(sources, lambda: _Words(self.n_bytes))
         names = keys.tolist()
         is_new, found = words.find(names)
         missing = np.flatnonzero(is_new)
         if len(missing):
-            new = compute(missing)
+            new_names = [names[i] for i in missing.tolist()]
+            place = dict(zip(new_names, missing.tolist(), strict=True))
+            new = compute(np.array(list(place.values()), dtype=np.intp))
+            row = {name: i for i, name in enumerate(place)}
+            vectors = new[[row[name] for name in new_names]]
             if found is None:
-                found = new
+                found = vectors
             else:
-                found[missing] = new
-            words.keep([names[i] for i in missing.tolist()], new)
+                found[missing] = vectors
+            words.keep(list(row), new)
         return found
 
 
