@@ -129,8 +129,8 @@ def _without_inner(
     open_tags = emit.copy()
     open_tags[:, inner] = -xp.inf
     tags = open_tags.argmax(axis=1)
+    best = open_tags.max(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):  # where there is no such path
-        best = open_tags.max(axis=1)[:, None]
         # What is forbidden loses enough, and the sums stay exact.
         gains = xp.maximum(emit[:, inner] - best, -_FORBIDDEN)
         sums = xp.cumsum(gains, axis=0)
@@ -138,12 +138,13 @@ def _without_inner(
         # sequences than need be are looked into.
         highest = xp.maximum.accumulate(sums[::-1], axis=0)[::-1]
         gain_of_run = emit[:-1, first] - best[:-1] + highest[1:] - sums[:-1]
-        may_gain = to_numpy(~(gain_of_run < -_ROUNDING).all(axis=1))
-        is_in_doubt = to_numpy(~xp.isfinite(best[:, 0]))
-    is_in_doubt[:-1] |= may_gain
-    ends = np.cumsum(chain.lengths)
+        gains_nothing = gain_of_run < -_ROUNDING
+    is_certain = xp.isfinite(best)[:, 0]
     rest = np.zeros(len(chain.lengths), dtype=bool)
-    rest[np.searchsorted(ends, np.flatnonzero(is_in_doubt), side="right")] = True
+    if not (gains_nothing.all() and is_certain.all()):
+        is_certain[:-1] &= gains_nothing.all(axis=1)
+        rows = np.flatnonzero(to_numpy(~is_certain))
+        rest[np.searchsorted(np.cumsum(chain.lengths), rows, side="right")] = True
     return np.asarray(to_numpy(tags), dtype=np.intp), rest
 
 
@@ -256,26 +257,3 @@ def _top(xp: Any, scores: Any, n: int) -> tuple[Any, Any]:
     else:
         where = xp.argsort(-scores, axis=-1, kind="stable")[..., :n]
     return where, xp.take_along_axis(scores, where, axis=-1)
-
-
-def _is_best(chain: LinearChain, tags: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Whether each token's best tags are already the best path of their sequence: they
-    are if they are allowed and every allowed move scores the same."""
-    move, start, end = (to_numpy(a) for a in (chain.move, chain.start, chain.end))
-    n_sequences = len(chain.lengths)
-    if not all(_is_uniform(scores) for scores in (move, start, end)):
-        return np.zeros(n_sequences, dtype=bool)
-    sequence = np.repeat(np.arange(n_sequences), chain.lengths)
-    allowed = np.isfinite(to_numpy(chain.emit.max(axis=1)))
-    firsts, lasts = first_and_last_rows(chain.lengths)
-    allowed[firsts] &= np.isfinite(start[tags[firsts]])
-    allowed[lasts] &= np.isfinite(end[tags[lasts]])
-    later = np.delete(np.arange(len(tags)), firsts)
-    allowed[later] &= np.isfinite(move[tags[later - 1], tags[later]])
-    n_forbidden = np.bincount(sequence, ~allowed, n_sequences)
-    return np.asarray(n_forbidden == 0)
-
-
-def _is_uniform(scores: NDArray[np.floating]) -> bool:
-    finite = scores[np.isfinite(scores)]
-    return not finite.size or bool((finite == finite[0]).all())

@@ -14,6 +14,7 @@ from thinc.initializers import glorot_uniform_init
 from ..errors import Errors
 from ..linear_chain import LinearChain
 from ..types import Floats1d, Floats2d
+from .ragged import cut, joined
 
 Decoder = Model[list[Floats2d], LinearChain]
 
@@ -45,11 +46,8 @@ def emissions(
     ops: Any = model.ops
     W: Floats2d = model.get_param("W")
     b: Floats1d = model.get_param("b")
-    lengths = np.array([len(x) for x in X], dtype="i")
-    if len(X) == 1:
-        X_TI = X[0]  # which may be long: no copy
-    else:
-        X_TI = ops.flatten(X) if lengths.any() else ops.alloc2f(0, W.shape[1])
+    lengths = [len(x) for x in X]
+    X_TI = joined(model, X) if X else ops.alloc2f(0, W.shape[1])
     if X_TI.shape[1] != W.shape[1]:
         raise ValueError(Errors.L006.format(found=X_TI.shape[1], nI=W.shape[1]))
     Y_TN = ops.xp.matmul(X_TI, W.T)
@@ -58,10 +56,9 @@ def emissions(
     def backprop(dY_TN: Floats2d) -> list[Floats2d]:
         model.inc_grad("W", ops.xp.matmul(dY_TN.T, X_TI))
         model.inc_grad("b", dY_TN.sum(axis=0))
-        dX: list[Floats2d] = ops.unflatten(ops.xp.matmul(dY_TN, W), lengths)
-        return dX
+        return cut(ops.xp.matmul(dY_TN, W), lengths)
 
-    return Y_TN, lengths, backprop
+    return Y_TN, np.array(lengths, dtype="i"), backprop
 
 
 def grow_emissions(model: Decoder, grown: Decoder) -> None:

@@ -9,7 +9,6 @@ layer that sees Docs.
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from ..errors import Errors
 from ..types import Floats2d, Ints2d
 from .kept import Kept
 from .no_backward import no_backward
+from .ragged import cut
 from .word_cache import WordCache
 
 
@@ -139,7 +139,7 @@ def forward(
     rate = model.attrs["word_dropout"] if is_on else 0.0
     ids = model.attrs["attrs"]
     tokens, keys = _tokens(X, ids, rate)
-    ends = np.cumsum([len(doc) for doc in X])
+    lengths = [len(doc) for doc in X]
     met, word_cache = model.attrs["met"], model.attrs["cache"]
     if not is_train:
         # A vector that is set anew, for a word that had one, goes unseen.
@@ -154,7 +154,7 @@ def forward(
             return model.layers[0].predict(words)
 
         Y_TO = word_cache.look_up(keys, sources, compute)
-        return _split(Y_TO, ends), no_backward("per_lexeme")
+        return cut(Y_TO, lengths), no_backward("per_lexeme")
     words, word_of_token = _distinct(tokens, keys)
     rows = ops.asarray1i(word_of_token)
     model.attrs["n_steps"] += 1
@@ -169,15 +169,11 @@ def forward(
         backprop_embed(dY_LO)
         return []
 
-    return _split(Y_LO[rows], ends), backprop
+    return cut(Y_LO[rows], lengths), backprop
 
 
 def _no_tokens(dY: list[Floats2d]) -> list[Doc]:
     return []
-
-
-def _split(vectors: Floats2d, ends: NDArray[np.intp]) -> list[Floats2d]:
-    return [vectors[start:end] for start, end in pairwise([0, *ends.tolist()])]
 
 
 def _parameters(model: Model[list[Doc], list[Floats2d]]) -> list[Any]:

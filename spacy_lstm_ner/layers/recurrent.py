@@ -22,7 +22,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any, TypedDict
 
-from thinc.api import Model, chain, get_width, list2ragged, ragged2list
+from thinc.api import Model, chain, get_width
 from thinc.initializers import glorot_uniform_init
 from thinc.types import Ragged
 
@@ -31,6 +31,7 @@ from ..packing import Packing, Run, by_step, pack
 from ..types import Floats2d, Floats3d, Floats4d, Floats5d, FloatsXd, Ints2d
 from .kept import Kept
 from .no_backward import no_backward
+from .ragged import list2ragged, ragged2list
 from .skip import Skip
 from .variational_dropout import VariationalDropout, rate_in_training
 
