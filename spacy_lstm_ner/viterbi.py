@@ -9,7 +9,7 @@ from thinc.api import get_array_module
 
 from .errors import Errors
 from .linear_chain import LinearChain, first_and_last_rows, to_numpy
-from .messages import Product, send
+from .messages import Product, send, top_of_rows
 from .packing import pack
 from .types import Floats2d, Ints2d
 
@@ -129,7 +129,7 @@ def _without_inner(
     open_tags = emit.copy()
     open_tags[:, inner] = -xp.inf
     tags = open_tags.argmax(axis=1)
-    best = open_tags.max(axis=1, keepdims=True)
+    best = top_of_rows(xp, open_tags)[:, None]
     with np.errstate(invalid="ignore"):  # where there is no such path
         # What is forbidden loses enough, and the sums stay exact.
         gains = xp.maximum(emit[:, inner] - best, -_FORBIDDEN)

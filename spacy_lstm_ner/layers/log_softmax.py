@@ -5,6 +5,7 @@ from collections.abc import Callable
 from thinc.api import Model
 
 from ..linear_chain import LinearChain
+from ..messages import top_of_rows
 from ..types import Floats2d
 from .bio_moves import bio_moves
 from .emissions import Decoder, emissions, grow_emissions, init_emissions
@@ -44,8 +45,9 @@ def forward(
     """The scores less their log-sum-exp, and moves by the BIO rules alone."""
     xp = model.ops.xp
     Y_TN, lengths, backprop_emissions = emissions(model, X)
-    Y_TN -= Y_TN.max(axis=1, keepdims=True)
-    Y_TN -= xp.log(xp.exp(Y_TN).sum(axis=1, keepdims=True))
+    Y_TN -= top_of_rows(xp, Y_TN)[:, None]
+    ones = xp.ones((Y_TN.shape[1], 1), dtype="f")
+    Y_TN -= xp.log(xp.exp(Y_TN) @ ones)  # quicker than a sum of each row
     move, start = (xp.asarray(scores) for scores in bio_moves(Y_TN.shape[1]))
     chain = LinearChain(Y_TN, lengths, move, start, xp.zeros_like(start))
 
