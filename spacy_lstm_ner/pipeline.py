@@ -28,6 +28,7 @@ from .decode import (
     decode_paths,
     merge_candidates,
 )
+from .encoders import keep_encoders
 from .ents import (
     ScoredSpan,
     allowed_tags,
@@ -713,3 +714,5 @@ class NotInitializedError(ValueError, KeyError):
 
 if not Span.has_extension("confidence"):
     Span.set_extension("confidence", getter=confidence)
+
+keep_encoders()
