@@ -74,6 +74,7 @@ class _Steps(Steps):
         c[:] = c_before
 
         def step(x: Floats4d, _: Floats3d, h: Floats3d, kept: Floats4d | None) -> None:
+            # Where results go stands third: quicker than by its name.
             add(gates, x, gates)
             tanh(gates, gates)
             multiply(sigmoids, half, sigmoids)
@@ -95,7 +96,8 @@ class _StepsBack(StepsBack):
 
     def prepare(self, kept_KDTH: Floats4d, H_DTH: Floats3d) -> None:
         """The derivatives with respect to the cell (of the output gate: to the
-        output), and dh/dc."""
+        output), and dh/dc. Some of their factors have been multiplied already: h is
+        o tanh(c), and there are f c_{t-1} and i c~."""
         xp = self.xp
         candidate, f, i, o, _, new, tanh_c = kept_KDTH
         do, _, _, dcandidate = self.dgates

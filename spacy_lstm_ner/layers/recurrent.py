@@ -109,7 +109,7 @@ class Steps(ABC):
                 is_first = False
             else:
                 seen = previous if mask is None else previous * mask
-                matmul(seen[:, :, None] if one_by_one else seen, Wh, products)
+                matmul(seen[:, :, None] if one_by_one else seen, Wh, out=products)
             step(x, previous, h, keep)
             previous = h
         self._h = previous
