@@ -40,10 +40,11 @@ class _KeptFunctions:
     def __call__(self) -> Functions:
         """By name."""
         registered = catalogue.REGISTRY
-        if len(registered) != self._n_registered or not all(
+        n_registered = len(registered)
+        if n_registered != self._n_registered or not all(
             registered.get((*self._namespace, name)) is function
             for name, function in self._found.items()
         ):
-            self._n_registered = len(registered)
             self._found = self._look_up()
+            self._n_registered = n_registered  # last, as other threads go by it
         return dict(self._found)
