@@ -144,6 +144,7 @@ def build_word_char_embed(
     fine_tune_vectors: bool = False,
     char_kind: Literal["lstm", "cnn"] = "lstm",
     cache_bytes: int = CACHE_BYTES,
+    rare_dropout: float = 0.0,
 ) -> Tok2Vec:
     """Embedding of words (`spacy_lstm_ner.WordCharEmbed.v1`): hashed lexical
     attributes, characters and static vectors, mixed by a maxout layer; each distinct
@@ -162,8 +163,11 @@ def build_word_char_embed(
     char_kind (str): How the characters are read: "lstm" or "cnn".
     cache_bytes (int): Memory for the vectors of words, which are kept from batch to
         batch in prediction; 0 keeps none.
+    rare_dropout (float): A number r: an attribute whose value occurs n times in the
+        texts of training is hidden there with the probability r / (r + n), so that the
+        model learns to do without what it will not know.
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
-    RAISES ValueError: If a setting is out of its range (L040, L041, L044).
+    RAISES ValueError: If a setting is out of its range (L040, L041, L044, L047).
     """
     parts: list[Embed] = []
     # Layers with a rate of 0.0 get that of the training loop before each step.
@@ -183,7 +187,13 @@ def build_word_char_embed(
     features = concatenate(*parts) if len(parts) > 1 else parts[0]
     embed = cast(Embed, chain(features, mix))
     embed.set_dim("nO", width)
-    return per_lexeme(embed, attrs, word_dropout=word_dropout, cache_bytes=cache_bytes)
+    return per_lexeme(
+        embed,
+        attrs,
+        word_dropout=word_dropout,
+        rare_dropout=rare_dropout,
+        cache_bytes=cache_bytes,
+    )
 
 
 def build_char_lstm_embed(

@@ -146,6 +146,10 @@ class Errors(metaclass=_WithCode):
         "PerLexeme.v1 can't embed words by {attrs}, which depend on other tokens: "
         "leave them out, or use the embedding without PerLexeme.v1."
     )
+    L047 = (
+        "rare_dropout = {value}: expected a number that is not negative and not "
+        "infinite, such as 1.0, or 0 for none."
+    )
     L034 = "n = {n} paths can't be listed: expected at least 1."
 
     # Tags and readers

@@ -7,6 +7,7 @@ is the sum over its tokens. Besides the textbook's `word_index`, this is the onl
 layer that sees Docs.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -31,8 +32,8 @@ class Lexemes(NamedTuple):
 
     orths: The hash of each word's text.  (L,)
     attrs: Hashes of lexical attributes, a column for each.  (L, A)
-    hidden: Whether what identifies the word is hidden, by word dropout: the attributes
-        that do are 0 then.  (L,)
+    hidden: Whether word dropout hides the word: the attributes that identify it are 0
+        then.  (L,)
     vocab: Where their texts and vectors are.
     """
 
@@ -63,32 +64,44 @@ CACHE_BYTES = 8_000_000
 # Attributes that identify a word: those that word dropout hides.
 _IDENTIFYING = (ORTH, LOWER, NORM)
 
+# How many texts of training are told apart: 64 MB.
+_N_TEXTS = 1 << 20
+
 
 def per_lexeme(
     embed: Embed,
     attrs: Sequence[str | int],
     *,
     word_dropout: float = 0.0,
+    rare_dropout: float = 0.0,
     cache_bytes: int = CACHE_BYTES,
 ) -> Model[list[Doc], list[Floats2d]]:
     """Embed each distinct word of a batch once.
 
     embed (Model[Lexemes, Floats2d]): Gives a vector for each word.
     attrs (Sequence[Union[str, int]]): Names or ids of the attributes that it uses.
-    word_dropout (float): Share of tokens whose word is hidden in training: what is left
-        is its parts (affixes, shape, characters), as of unknown words (Lample et al.
-        2016). A `drop` of 0 turns it off. In prediction, the words that training never
-        met are hidden: an attribute that identifies them would be looked up in rows of
-        hash tables that were learned for other words. But not if most steps of training
-        had a `drop` of 0, and little was learned about hidden words.
+    word_dropout (float): Share of tokens whose word is hidden in training: the
+        attributes that identify it, and its vector. What is left is its parts (affixes,
+        shape, characters), as of unknown words (Lample et al. 2016).
+    rare_dropout (float): A number r: an attribute whose value occurs n times in the
+        texts of training is hidden there with the probability r / (r + n) (Kiperwasser
+        & Goldberg 2016, for words). So rare words, affixes and shapes are, and what
+        stands beside them is not.
     cache_bytes (int): Memory for the vectors of words, which are kept from batch to
         batch in prediction; 0 keeps none.
     RETURNS (Model[List[Doc], List[Floats2d]]): (T_b, O) for each Doc b.
-    RAISES ValueError: If `word_dropout` is no probability (L040), or an attribute is
-        unknown (L041).
+    RAISES ValueError: If `word_dropout` is no probability (L040), `rare_dropout` is
+        negative or infinite (L047), or an attribute is unknown (L041).
+
+    A `drop` of 0 turns either off. In prediction, either hides what training never met
+    of the attributes that it hides: it would be looked up in rows of hash tables that
+    were learned for something else. But not if most steps of training had a `drop` of
+    0, and little was learned about what is hidden.
     """
     if not 0 <= word_dropout < 1:
         raise ValueError(Errors.L040.format(rate=word_dropout))
+    if not 0 <= rare_dropout < math.inf:
+        raise ValueError(Errors.L047.format(value=rare_dropout))
     ids = [intify_attr(name) for name in attrs]
     unknown = [name for name, id_ in zip(attrs, ids, strict=True) if id_ is None]
     if unknown:
@@ -102,9 +115,12 @@ def per_lexeme(
         attrs={
             "attrs": [ORTH, *ids],
             "word_dropout": word_dropout,
+            "rare_dropout": rare_dropout,
             "dropout_rate": 0.0,
-            # The values that training has met, of each attribute that identifies words.
+            # How often each value of each attribute occurs in the texts of training,
+            # and which texts these are.
             "met": {},
+            "texts": Kept(),
             # Steps of training, and those of them that hid words.
             "n_steps": 0,
             "n_hiding_steps": 0,
@@ -121,7 +137,7 @@ def init(
 ) -> None:
     """Initialize the embedding by the words of sample Docs."""
     model.attrs.update(met={}, n_steps=0, n_hiding_steps=0)
-    words = _distinct(*_tokens(X, model.attrs["attrs"], 0.0))[0] if X else None
+    words = _distinct(_tokens(X, model.attrs["attrs"]))[0] if X else None
     embed = model.layers[0]
     embed.initialize(X=words)
     model.set_dim("nO", embed.get_dim("nO"))
@@ -135,31 +151,24 @@ def forward(
     if not any(len(doc) for doc in X):
         nO = model.get_dim("nO")
         return [ops.alloc2f(0, nO) for _ in X], _no_tokens
-    is_on = is_train and model.attrs["dropout_rate"] > 0
-    rate = model.attrs["word_dropout"] if is_on else 0.0
-    ids = model.attrs["attrs"]
-    tokens, keys = _tokens(X, ids, rate)
+    tokens = _tokens(X, model.attrs["attrs"])
     lengths = [len(doc) for doc in X]
-    met, word_cache = model.attrs["met"], model.attrs["cache"]
+    word_cache = model.attrs["cache"]
     if not is_train:
         # A vector that is set anew, for a word that had one, goes unseen.
         vectors = tokens.vocab.vectors
-        sources = [*_parameters(model), met, vectors.data, vectors.n_keys]
-        hides = 2 * model.attrs["n_hiding_steps"] > model.attrs["n_steps"]
+        sources = [*_parameters(model), model.attrs["met"], vectors.data]
 
         def compute(chosen: NDArray[np.intp]) -> Floats2d:
             words = tokens.take(chosen)
-            if hides:
-                _hide_unknown(words.attrs, ids[1:], met)
+            _hide_unknown(model, words)
             return model.layers[0].predict(words)
 
-        Y_TO = word_cache.look_up(keys, sources, compute)
+        Y_TO = word_cache.look_up(_keys(tokens), [*sources, vectors.n_keys], compute)
         return cut(Y_TO, lengths), no_backward("per_lexeme")
-    words, word_of_token = _distinct(tokens, keys)
+    _count(model, tokens, lengths)
+    words, word_of_token = _distinct(_drop_out(model, tokens))
     rows = ops.asarray1i(word_of_token)
-    model.attrs["n_steps"] += 1
-    model.attrs["n_hiding_steps"] += rate > 0
-    _note(words.attrs, ids[1:], met)
     Y_LO, backprop_embed = model.layers[0](words, is_train)
     word_cache.words.note_training(_parameters(model))
 
@@ -186,51 +195,85 @@ def _parameters(model: Model[list[Doc], list[Floats2d]]) -> list[Any]:
     return [parameter for parameter in found if parameter is not None]
 
 
-def _tokens(
-    docs: Sequence[Doc], ids: Sequence[int], word_dropout: float
-) -> tuple[Lexemes, NDArray[np.uint64]]:
-    """The word of each token of Docs, and a number for it that tells it from all other
-    words."""
+def _tokens(docs: Sequence[Doc], ids: Sequence[int]) -> Lexemes:
+    """The word of each token of Docs."""
     columns = np.concatenate(
         [doc.to_array(list(ids)).reshape(-1, len(ids)) for doc in docs]
     )
     hidden: NDArray[np.bool_] = np.zeros(len(columns), dtype=bool)
-    if word_dropout:
-        hidden = np.random.random(len(columns)) < word_dropout
-        identifying = [i for i, id_ in enumerate(ids) if i and id_ in _IDENTIFYING]
-        for column in identifying:
-            columns[hidden, column] = 0
-    # One number for each row: equal rows have equal ones, others practically never.
-    keys = columns @ _factors(len(ids)) + hidden
-    return Lexemes(columns[:, 0], columns[:, 1:], hidden, docs[0].vocab), keys
+    return Lexemes(columns[:, 0], columns[:, 1:], hidden, docs[0].vocab)
 
 
-def _distinct(
-    tokens: Lexemes, keys: NDArray[np.uint64]
-) -> tuple[Lexemes, NDArray[np.intp]]:
+def _keys(words: Lexemes) -> NDArray[np.uint64]:
+    """A number for each word that tells it from all other words."""
+    factors = _factors(1 + words.attrs.shape[1])
+    # Equal words have equal numbers, others practically never.
+    keys = words.orths * factors[0] + words.attrs @ factors[1:]
+    return np.asarray(keys + words.hidden)
+
+
+def _distinct(tokens: Lexemes) -> tuple[Lexemes, NDArray[np.intp]]:
     """The distinct words, and the index of the word of each token."""
-    _, first, word_of_token = np.unique(keys, return_index=True, return_inverse=True)
+    _, first, word_of_token = np.unique(
+        _keys(tokens), return_index=True, return_inverse=True
+    )
     return tokens.take(first), word_of_token
 
 
-Met = dict[int, dict[int, None]]
+def _count(
+    model: Model[list[Doc], list[Floats2d]], tokens: Lexemes, lengths: list[int]
+) -> None:
+    """Count the values of the attributes of a training batch, but not of texts that
+    were there before, as in earlier epochs."""
+    met = model.attrs["met"]
+    texts: set[int] = model.attrs["texts"].get([met], set)
+    is_new = []
+    for orths in cut(tokens.orths, lengths):
+        text = hash(orths.tobytes())
+        is_new.append(text not in texts)
+        texts.add(text)
+    if len(texts) > _N_TEXTS:
+        texts.clear()
+    new = np.repeat(is_new, lengths)
+    for id_, column in zip(model.attrs["attrs"][1:], tokens.attrs[new].T, strict=True):
+        counts = met.setdefault(id_, {})
+        values, n = np.unique(column, return_counts=True)
+        for value, n_value in zip(values.tolist(), n.tolist(), strict=True):
+            counts[value] = counts.get(value, 0) + n_value
 
 
-def _note(attrs: NDArray[np.uint64], ids: Sequence[int], met: Met) -> None:
-    """Remember what identifies words (L, A)."""
-    for column, id_ in enumerate(ids):
+def _drop_out(model: Model[list[Doc], list[Floats2d]], tokens: Lexemes) -> Lexemes:
+    """Hide some of the tokens' words, and rare values of attributes, in training."""
+    word_dropout = model.attrs["word_dropout"]
+    rare_dropout = model.attrs["rare_dropout"]
+    hides = model.attrs["dropout_rate"] > 0 and (word_dropout or rare_dropout)
+    model.attrs["n_steps"] += 1
+    model.attrs["n_hiding_steps"] += bool(hides)
+    if not hides:
+        return tokens
+    attrs = tokens.attrs.copy()
+    hidden = np.random.random(len(attrs)) < word_dropout
+    for column, id_ in enumerate(model.attrs["attrs"][1:]):
+        if rare_dropout:
+            counts = model.attrs["met"][id_]
+            n = np.array([counts.get(value, 0) for value in attrs[:, column].tolist()])
+            is_hidden = np.random.random(len(n)) < rare_dropout / (rare_dropout + n)
+            attrs[is_hidden, column] = 0
         if id_ in _IDENTIFYING:
-            values = attrs[:, column].tolist()
-            met.setdefault(id_, {}).update((value, None) for value in values if value)
+            attrs[hidden, column] = 0
+    return tokens._replace(attrs=attrs, hidden=hidden)
 
 
-def _hide_unknown(attrs: NDArray[np.uint64], ids: Sequence[int], met: Met) -> None:
-    """Hide the words (L, A) that were never met, in place."""
-    for column, id_ in enumerate(ids):
-        if id_ in _IDENTIFYING:
-            values = attrs[:, column].tolist()
-            is_new = np.array([value not in met[id_] for value in values], dtype=bool)
-            attrs[is_new, column] = 0
+def _hide_unknown(model: Model[list[Doc], list[Floats2d]], words: Lexemes) -> None:
+    """Hide what training never met of words, in place, if it has hidden such things."""
+    if 2 * model.attrs["n_hiding_steps"] <= model.attrs["n_steps"]:
+        return
+    for column, id_ in enumerate(model.attrs["attrs"][1:]):
+        if model.attrs["rare_dropout"] or id_ in _IDENTIFYING:
+            counts = model.attrs["met"][id_]
+            values = words.attrs[:, column].tolist()
+            is_new = np.array([value not in counts for value in values], dtype=bool)
+            words.attrs[is_new, column] = 0
 
 
 @cache

@@ -6,10 +6,12 @@ import pickle
 import numpy as np
 import pytest
 import spacy
+from spacy.attrs import NORM
 from spacy.tokens import Doc
 from thinc.api import Model, fix_random_seed, set_dropout_rate
 from util import random_sum
 
+from spacy_lstm_ner.layers import lexemes
 from spacy_lstm_ner.layers.lexemes import lexical_attrs, per_lexeme
 
 ATTRS = ["ORTH", "LOWER", "NORM", "PREFIX", "SUFFIX", "SHAPE"]
@@ -289,6 +291,126 @@ def test_other_words_are_hidden_in_each_step(long_doc):
     assert not np.array_equal(first, second)
 
 
+# Dropout of what is rare
+
+# Prefixes, suffixes and shapes differ from word to word.
+FREQUENCIES = {"Ada": 1, "met": 3, "bobs": 12, "1999": 40}
+
+
+def hiding_rare(rare_dropout, *, loop_rate=0.1, attrs=ATTRS, **settings):
+    model, _ = make(attrs, rare_dropout=rare_dropout, **settings)
+    return set_dropout_rate(model, loop_rate)
+
+
+@pytest.fixture
+def frequencies_doc(nlp):
+    words = [word for word, n in FREQUENCIES.items() for _ in range(n)]
+    return Doc(nlp.vocab, words=words)
+
+
+@pytest.mark.parametrize("rare_dropout", [0.3, 1.0, 5])
+@pytest.mark.parametrize("word_dropout", [0.0, 0.4])
+def test_values_are_hidden_by_how_rare_they_are(
+    frequencies_doc, rare_dropout, word_dropout
+):
+    """r / (r + n), at any step; with word dropout, where either hides them."""
+    model = hiding_rare(rare_dropout, word_dropout=word_dropout)
+    doc, n_steps = frequencies_doc, 2000
+    fix_random_seed(0)
+    is_hidden = np.zeros((len(doc), len(ATTRS)))
+    for _ in range(n_steps):
+        is_hidden += model([doc], is_train=True)[0][0][:, 1:-1] == 0
+    start = 0
+    for n in FREQUENCIES.values():
+        rare = rare_dropout / (rare_dropout + n)
+        for column in range(len(ATTRS)):
+            kept = (1 - rare) * (1 - word_dropout * (column < IDENTIFYING))
+            share = is_hidden[start : start + n, column].mean() / n_steps
+            error = 5 * np.sqrt(kept * (1 - kept) / (n * n_steps))
+            assert share == pytest.approx(1 - kept, abs=error)
+        start += n
+
+
+def test_attributes_are_hidden_one_by_one(nlp):
+    model = hiding_rare(1.0)
+    fix_random_seed(0)
+    doc = nlp.make_doc("Ada")
+    found = [model([doc], is_train=True)[0][0][0, 1:-1] == 0 for _ in range(400)]
+    together = np.corrcoef(np.array(found).T)
+    assert np.abs(together - np.eye(len(ATTRS))).max() < 0.25
+
+
+def test_texts_count_once_however_often_they_come(nlp):
+    doc, same, other = map(nlp.make_doc, ["Ada met Ada", "Ada met Ada", "Ada"])
+    model = hiding_rare(1.0, attrs=["NORM", "PREFIX"])
+    for batch in ([doc], [same, doc], [], [other, same], [other]):
+        model(batch, is_train=True)
+    counts = [
+        {nlp.vocab.strings[value]: n for value, n in values.items()}
+        for values in model.attrs["met"].values()
+    ]
+    assert counts == [{"ada": 3, "met": 1}, {"A": 3, "m": 1}]
+
+
+def test_texts_that_are_told_apart_take_no_endless_memory(nlp, monkeypatch):
+    monkeypatch.setattr(lexemes, "_N_TEXTS", 3)
+    model = hiding_rare(1.0, attrs=["NORM"])
+    docs = [nlp.make_doc(text) for text in ("Ada", "Bob", "Grace", "Alan", "Ada")]
+    for doc in docs:
+        model([doc], is_train=True)
+    assert model.attrs["met"][NORM][docs[0][0].norm] == 2
+
+
+def test_a_norm_that_is_set_by_hand_later_is_hidden(nlp):
+    doc = Doc(nlp.vocab, words=["gonna"])
+    model = hiding_rare(1e-9)
+    model([doc], is_train=True)
+    doc[0].norm_ = "going to"
+    wanted = expected(doc)
+    wanted[:, 1 + ATTRS.index("NORM")] = 0
+    assert_equal(model([doc], is_train=True)[0], [wanted])
+
+
+def test_what_training_never_met_of_a_word_is_hidden(nlp):
+    model = hiding_rare(1e-9)
+    model([nlp.make_doc("Ada met Bob")], is_train=True)
+    doc = nlp.make_doc("Ida met bobby")
+    wanted = expected(doc)
+    for token, known in enumerate([{"SHAPE"}, set(ATTRS), set()]):
+        for column, attr in enumerate(ATTRS):
+            wanted[token, 1 + column] *= attr in known
+    assert_equal(model.predict([doc]), [wanted])
+
+
+@pytest.mark.parametrize(("rare_dropout", "loop_rate"), [(0.0, 0.1), (1.0, 0.0)])
+def test_nothing_rare_is_hidden(nlp, rare_dropout, loop_rate):
+    model = hiding_rare(rare_dropout, loop_rate=loop_rate)
+    for text in ("Ada", "Grace"):
+        doc = nlp.make_doc(text)
+        assert_equal(model([doc], is_train=True)[0], [expected(doc)])
+    doc = nlp.make_doc("1999")
+    assert_equal(model.predict([doc]), [expected(doc)])
+
+
+def test_frequencies_are_saved_and_forgotten_at_initialization(nlp):
+    doc = nlp.make_doc("Ada")
+    model, fresh = hiding_rare(1e-9), hiding_rare(1e-9)
+    model([doc], is_train=True)
+    fresh.from_bytes(model.to_bytes())
+    assert fresh.attrs["met"] == model.attrs["met"]
+    assert_equal(fresh.predict([doc]), [expected(doc)])
+    for other in (fresh, model):
+        other.initialize()
+        other([doc], is_train=True)
+        assert other.attrs["met"][NORM] == {doc[0].norm: 1}
+
+
+@pytest.mark.parametrize("value", [-0.1, float("inf"), float("nan")])
+def test_rare_dropout_out_of_range(value):
+    with pytest.raises(ValueError, match=rf"\[L047\] rare_dropout = {value}"):
+        make(rare_dropout=value)
+
+
 # Settings and set-up
 
 
@@ -357,12 +479,6 @@ def test_words_that_training_never_met_are_hidden(nlp):
     wanted[0, orth] = 0  # "Bob" was met, "bob" in no other form
     wanted[2, [orth, lower, norm]] = 0
     np.testing.assert_array_equal(Y, wanted)
-
-
-def test_a_word_that_was_always_hidden_is_unknown(nlp):
-    doc = nlp.make_doc("Ada")
-    model = trained([doc], rate=0.999999)
-    assert not model.predict([doc])[0][:, 1 : 1 + IDENTIFYING].any()
 
 
 def test_training_goes_on_with_new_words(nlp):
