@@ -367,11 +367,16 @@ def pull_maxout_apart(model):
     b[np.arange(len(b)), winners] += 8
 
 
-@pytest.mark.parametrize(("rate", "word_dropout"), [(0.0, 0.0), (0.2, 0.4)])
-def test_numeric_gradient_of_all_parts(monkeypatch, embedded, rate, word_dropout):
+@pytest.mark.parametrize(
+    ("rate", "word_dropout", "rare_dropout"), [(0, 0, 0), (0.2, 0.4, 0), (0.2, 0, 1)]
+)
+def test_numeric_gradient_of_all_parts(
+    monkeypatch, embedded, rate, word_dropout, rare_dropout
+):
     small = partial(architectures.CharLSTM, nC=3, rows=5)
     monkeypatch.setattr(architectures, "CharLSTM", small)
-    model = word_char(width=4, rows=[7, 5], char_width=2, word_dropout=word_dropout)
+    dropout = {"word_dropout": word_dropout, "rare_dropout": rare_dropout}
+    model = word_char(width=4, rows=[7, 5], char_width=4, **dropout)
     model.initialize(X=embedded)
     rng = np.random.default_rng(0)
     for _, node, key in parameters(model):
@@ -508,6 +513,7 @@ def test_hidden_words_keep_their_characters(embedded):
     [
         ({"word_dropout": 1.0}, r"L040\] word_dropout = 1.0"),
         ({"word_dropout": -0.5}, r"L040\] word_dropout = -0.5"),
+        ({"rare_dropout": -1}, r"L047\] rare_dropout = -1"),
         ({"attrs": ["NORM", "SHAP"]}, r"L041\] \['SHAP'\]"),
         ({"rows": [50]}, r"L044\] rows = \[50\] go with attrs = \['NORM', 'SHAPE'\]"),
         ({"rows": []}, r"L044\] rows = \[\] go with"),

@@ -64,7 +64,7 @@ CACHE_BYTES = 8_000_000
 # Attributes that identify a word: those that word dropout hides.
 _IDENTIFYING = (ORTH, LOWER, NORM)
 
-# How many texts of training are told apart: 64 MB.
+# How many texts of training are told apart, in at most 100 MB.
 _N_TEXTS = 1 << 20
 
 
@@ -206,10 +206,11 @@ def _tokens(docs: Sequence[Doc], ids: Sequence[int]) -> Lexemes:
 
 def _keys(words: Lexemes) -> NDArray[np.uint64]:
     """A number for each word that tells it from all other words."""
-    factors = _factors(1 + words.attrs.shape[1])
     # Equal words have equal numbers, others practically never.
-    keys = words.orths * factors[0] + words.attrs @ factors[1:]
-    return np.asarray(keys + words.hidden)
+    keys: NDArray[np.uint64] = words.attrs @ _factors(words.attrs.shape[1])
+    keys += words.orths
+    keys += words.hidden
+    return keys
 
 
 def _distinct(tokens: Lexemes) -> tuple[Lexemes, NDArray[np.intp]]:
