@@ -244,7 +244,7 @@ def _count(
 
 
 def _drop_out(model: Model[list[Doc], list[Floats2d]], tokens: Lexemes) -> Lexemes:
-    """Hide some of the tokens' words, and rare values of attributes, in training."""
+    """Hide some of the tokens' words, and rare values of attributes, in place."""
     word_dropout = model.attrs["word_dropout"]
     rare_dropout = model.attrs["rare_dropout"]
     hides = model.attrs["dropout_rate"] > 0 and (word_dropout or rare_dropout)
@@ -252,7 +252,7 @@ def _drop_out(model: Model[list[Doc], list[Floats2d]], tokens: Lexemes) -> Lexem
     model.attrs["n_hiding_steps"] += bool(hides)
     if not hides:
         return tokens
-    attrs = tokens.attrs.copy()
+    attrs = tokens.attrs
     hidden = np.random.random(len(attrs)) < word_dropout
     for column, id_ in enumerate(model.attrs["attrs"][1:]):
         if rare_dropout:
@@ -262,7 +262,7 @@ def _drop_out(model: Model[list[Doc], list[Floats2d]], tokens: Lexemes) -> Lexem
             attrs[is_hidden, column] = 0
         if id_ in _IDENTIFYING:
             attrs[hidden, column] = 0
-    return tokens._replace(attrs=attrs, hidden=hidden)
+    return tokens._replace(hidden=hidden)
 
 
 def _hide_unknown(model: Model[list[Doc], list[Floats2d]], words: Lexemes) -> None:
