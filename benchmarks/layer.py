@@ -34,7 +34,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 from spacy_lstm_ner.layers import LSTM
 from spacy_lstm_ner.layers.fast_ops import use_fast_products
-from spacy_lstm_ner.layers.recurrent import are_few
+from spacy_lstm_ner.layers.products import Product, multiply
 from spacy_lstm_ner.packing import pack
 
 # (sequences, input width, width of one direction)
@@ -103,26 +103,23 @@ def measure(
 
 def products(X: list[Any], nH: int) -> Side:
     """The matrix products of a forward pass alone, as the layer does them: gate by
-    gate, and a few rows one by one."""
+    gate, and cut into parts."""
     packing = pack(np.array([len(x) for x in X]))
     x = np.concatenate(X)[None].repeat(2, axis=0)
     rng = np.random.default_rng(0)
     Wx, Wh = (rng.normal(size=(4, 2, n, nH)).astype("f") for n in (x.shape[2], nH))
     gates = np.empty((4, 2, x.shape[1], nH), "f")
     h = np.zeros((2, len(X), nH), "f")
-    outputs = {n: np.empty((4, 2, n, nH), "f") for n in range(len(X) + 1)}
+    recurrent = {
+        n: Product(np, Wh, np.empty((4, 2, n, nH), "f")) for n in range(1, len(X) + 1)
+    }
 
     def run() -> None:
-        np.matmul(x, Wx, out=gates)
+        multiply(np, x, Wx, gates)
         for start, end in packing.steps():
-            if not start:
-                continue
-            n = end - start
-            before, out = h[:, :n], outputs[n]
-            if are_few(n):
-                np.matmul(before[:, :, None], Wh[:, :, None], out=out[:, :, :, None])
-            else:
-                np.matmul(before, Wh, out=out)
+            if start:
+                n = end - start
+                recurrent[n](h[:, :n])
 
     return run
 

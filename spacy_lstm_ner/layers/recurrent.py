@@ -31,6 +31,7 @@ from ..packing import Packing, Run, by_step, pack
 from ..types import Floats2d, Floats3d, Floats4d, Floats5d, FloatsXd, Ints2d
 from .kept import Kept
 from .no_backward import no_backward
+from .products import Product, multiply
 from .ragged import list2ragged, ragged2list
 from .skip import Skip
 from .variational_dropout import VariationalDropout, rate_in_training
@@ -97,19 +98,15 @@ class Steps(ABC):
         is_first = not self._n
         if H.shape[2] != self._n:
             self._take(H.shape[2])
-        matmul, step, mask = self.xp.matmul, self._step, self._mask
-        Wh, products, one_by_one = self._Wh, self._products, are_few(self._n)
-        if one_by_one:
-            Wh, products = Wh[:, :, None], products[:, :, :, None]
+        product, step, mask = self._product, self._step, self._mask
         keeps = repeat(None) if kept is None else kept
         previous = self._h
         for x, h, keep in zip(inputs, H, keeps, strict=False):
             if is_first:
-                products[:] = 0
+                product.out[:] = 0
                 is_first = False
             else:
-                seen = previous if mask is None else previous * mask
-                matmul(seen[:, :, None] if one_by_one else seen, Wh, out=products)
+                product(previous if mask is None else previous * mask)
             step(x, previous, h, keep)
             previous = h
         self._h = previous
@@ -124,7 +121,7 @@ class Steps(ABC):
         size = self.n_parts * nD * n * nH
         parts = self._memory[:size].reshape(self.n_parts, nD, n, nH)
         first = self.first_product
-        self._products = parts[first : first + n_gates]
+        self._product = Product(self.xp, self._Wh, parts[first : first + n_gates])
         self._step = self.arrange(parts)
 
 
@@ -457,7 +454,7 @@ def _input_blocks(
     for runs in packing.blocks(n_block):
         first, last = runs[0].start, runs[-1].end
         inputs = buffer[:, :, : last - first]
-        xp.matmul(X_T1[rows_DT[:, first:last]], W_inputs, out=inputs)
+        multiply(xp, X_T1[rows_DT[:, first:last]], W_inputs, inputs)
         yield runs, inputs
 
 
@@ -518,15 +515,22 @@ class _Unrolled:
         dH_DTH = self._packed(dY_TO)
         Wh_DHG: Floats3d = self.model.get_param("Wh")
         WhT_DGH = Wh_DHG.transpose(0, 2, 1)
+        if self.packing.n_first > 1:
+            WhT_DGH = xp.ascontiguousarray(WhT_DGH)
+        nH = Wh_DHG.shape[1]
         steps = cell.steps_back(xp, self.kept, self.H, cell.n_gates, limit)
         drecurrent_DTG = _by_row(steps.dgates[cell.recurrent])
         views = dH_DTH, drecurrent_DTG, *steps.views
         sums = other_way = None  # of the next step; the first: gradients that Wh fed
+        product = None
         for start, end, n in reversed(self.packing.runs):
             now = [by_step(view[..., start:end, :], n)[::-1] for view in views]
             for dh, now_sums, *own in zip(*now, strict=True):
                 if sums is not None:
-                    dh_next = _product(xp, sums, WhT_DGH)
+                    if product is None or product.out.shape[1] != sums.shape[1]:
+                        room = xp.empty_like(sums, shape=(*sums.shape[:2], nH))
+                        product = Product(xp, WhT_DGH, room)
+                    dh_next = product(sums)
                     if self.mask is not None:
                         dh_next *= self.mask[:, : sums.shape[1]]
                     if other_way is not None:
@@ -633,22 +637,6 @@ def _rows(
     if packing.n_first > 1:
         return xp.empty((*before, n_rows, width), dtype="f")
     return xp.moveaxis(xp.empty((n_rows, *before, width), dtype="f"), 0, -2)
-
-
-def are_few(n: int) -> bool:
-    """Whether so many rows are multiplied faster one by one: BLAS would repack the
-    weights for them.
-
-    n (int): Number of rows.
-    """
-    return 1 < n < 8
-
-
-def _product(xp: Any, rows_DNK: Floats3d, W_DKM: Floats3d) -> Floats3d:
-    """Rows times weights.  (D, N, M)"""
-    if are_few(rows_DNK.shape[1]):
-        return xp.matmul(rows_DNK[:, :, None], W_DKM[:, None])[:, :, 0]
-    return xp.matmul(rows_DNK, W_DKM)
 
 
 def _unpack(xp: Any, packed_DTK: Floats3d, rows_DT: Ints2d) -> Floats3d:

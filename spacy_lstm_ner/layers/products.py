@@ -1,0 +1,121 @@
+"""Products of matrices, cut into parts that BLAS is fast at.
+
+BLAS copies both matrices into an order of its own before it multiplies them. Where rows
+are few, to copy the weights takes longer than the arithmetic, and at each step of
+time they are copied again. How to do without the copy depends on the processor:
+
+OpenBLAS, which is in the wheels of NumPy, has kernels for AVX-512 that read matrices as
+they lie, and takes them for products of up to a million multiplications. So larger ones
+are cut into columns, and if there are many rows, into rows.
+
+On other processors, up to seven rows are quicker one by one: a vector times a matrix
+needs no copy either.
+
+Letters of array axes: M rows, K columns of the rows, N columns of the product.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ..types import FloatsXd
+
+# Of a product that OpenBLAS's small kernels take: M K N (interface/gemm.c and
+# kernel/x86_64/sgemm_small_kernel_permit_skylakex.c of its source).
+_MOST = 1_000_000
+# The registers of AVX-512 hold 16 numbers: narrower parts leave them empty.
+_LEAST_COLUMNS = 16
+# Rows that are multiplied together, where there are many.
+_ROWS = 48
+
+
+class Product:
+    """Rows times the same weights, again and again into the same memory.
+
+    xp: NumPy or CuPy.
+    weights: (..., K, N)
+    out: Receives the products.  (..., M, N)
+    """
+
+    def __init__(self, xp: Any, weights: FloatsXd, out: FloatsXd) -> None:
+        self.out = out
+        self._matmul = xp.matmul
+        self._rows: Any = None
+        n_rows, n_columns = out.shape[-2:]
+        if xp is np and has_small_kernels():
+            width = _columns(n_rows * weights.shape[-2], n_columns)
+            if width < n_columns:
+                self._rows = np.s_[..., None, :, :]
+                weights = _cut_columns(weights, width)
+                out = _cut_columns(out, width)
+        elif 1 < n_rows < 8:
+            self._rows = np.s_[..., :, None, :]
+            weights = weights[..., None, :, :]
+            out = out[..., :, None, :]
+        self._weights, self._parts = weights, out
+
+    def __call__(self, rows: FloatsXd) -> FloatsXd:
+        """Multiply.
+
+        rows: (..., M, K)
+        RETURNS: `out`.
+        """
+        if self._rows is not None:
+            rows = rows[self._rows]
+        self._matmul(rows, self._weights, out=self._parts)
+        return self.out
+
+
+def multiply(xp: Any, rows: FloatsXd, weights: FloatsXd, out: FloatsXd) -> None:
+    """Many rows times weights, once.
+
+    xp: NumPy or CuPy.
+    rows: (..., M, K)
+    weights: (..., K, N)
+    out: Receives the product.  (..., M, N)
+    """
+    n_rows = rows.shape[-2]
+    n_cut = n_rows - n_rows % _ROWS if xp is np and has_small_kernels() else 0
+    if n_cut:
+        parts = _cut_rows(out[..., :n_cut, :])
+        Product(xp, weights[..., None, :, :], parts)(_cut_rows(rows[..., :n_cut, :]))
+    if n_cut < n_rows:
+        Product(xp, weights, out[..., n_cut:, :])(rows[..., n_cut:, :])
+
+
+@cache
+def has_small_kernels() -> bool:
+    """Whether NumPy's BLAS has fast kernels for small matrices on this processor."""
+    config: Any = np.show_config(mode="dicts")
+    blas = config.get("Build Dependencies", {}).get("blas", {}).get("name", "")
+    simd = config.get("SIMD Extensions", {})
+    features = {*simd.get("baseline", []), *simd.get("found", [])}
+    # X86_V4 is the name from NumPy 2.4 on.
+    return "openblas" in blas and not features.isdisjoint({"AVX512_SKX", "X86_V4"})
+
+
+def _columns(n_per_column: int, n_columns: int) -> int:
+    """Columns of a part: the largest half, quarter ... that small kernels take; all, if
+    none does.
+
+    n_per_column (int): Multiplications for each: M K.
+    """
+    width = n_columns
+    while n_per_column * width > _MOST:
+        width //= 2
+        if width < _LEAST_COLUMNS or n_columns % width:
+            return n_columns
+    return width
+
+
+def _cut_columns(matrix: FloatsXd, width: int) -> FloatsXd:
+    """A view: (..., M, N) -> (..., N / width, M, width)."""
+    *others, n = matrix.shape
+    return matrix.reshape(*others, n // width, width).swapaxes(-2, -3)
+
+
+def _cut_rows(matrix: FloatsXd) -> FloatsXd:
+    """A view: (..., M, N) -> (..., M / 48, 48, N)."""
+    *others, m, n = matrix.shape
+    return matrix.reshape(*others, m // _ROWS, _ROWS, n)

@@ -1,0 +1,105 @@
+"""Products in parts, against whole ones."""
+
+import numpy as np
+import pytest
+
+from spacy_lstm_ner.layers import products
+from spacy_lstm_ner.layers.products import Product, has_small_kernels, multiply
+
+
+@pytest.fixture(params=[False, True], ids=["other kernels", "small kernels"])
+def small_kernels(request, monkeypatch):
+    """Each of the ways to cut, whatever this processor does."""
+    monkeypatch.setattr(products, "has_small_kernels", lambda: request.param)
+    return request.param
+
+
+def random(*shape):
+    return np.random.default_rng(0).standard_normal(shape).astype("f")
+
+
+def assert_same(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+SHAPES = [
+    (1, 5, 3),
+    (4, 64, 64),
+    (7, 65, 48),
+    (33, 128, 256),  # halves
+    (200, 200, 96),  # quarters
+    (130, 300, 30),  # 15 columns would be too few
+    (150, 1024, 256),  # too large for small kernels
+    (0, 5, 3),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("transposed", [False, True])
+def test_product(shape, transposed, small_kernels):
+    m, k, n = shape
+    rows = random(2, m, k)
+    weights = random(4, 2, n, k).swapaxes(-1, -2) if transposed else random(4, 2, k, n)
+    product = Product(np, weights, np.full((4, 2, m, n), np.nan, dtype="f"))
+    found = product(rows)
+    assert found is product.out
+    assert_same(found, rows @ weights)
+    product(2 * rows)
+    assert_same(found, 2 * rows @ weights)
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (48, 8, 4), (512, 193, 96)], ids=str)
+def test_many_rows(shape, small_kernels):
+    m, k, n = shape
+    rows, weights = random(2, m, k), random(4, 2, k, n)
+    # Rows of each step together, as for a single sequence.
+    for out in (np.empty((4, 2, m, n), "f"), np.moveaxis(random(m, 4, 2, n), 0, -2)):
+        out[:] = np.nan
+        multiply(np, rows, weights, out)
+        assert_same(out, rows @ weights)
+
+
+def number_and_size_of_parts(m, k, n):
+    """How many products a product is cut into, and the multiplications of each."""
+    product = Product(np, random(k, n), np.empty((m, n), "f"))
+    *others, m, n = product._parts.shape
+    return int(np.prod(others)), m * k * n
+
+
+@pytest.mark.parametrize(
+    ("shape", "whole_or_rows", "columns"),
+    [
+        ((1, 256, 256), (1, 256 * 256), (1, 256 * 256)),
+        ((5, 10, 20), (5, 10 * 20), (1, 5 * 10 * 20)),
+        ((32, 256, 256), (1, 32 * 256 * 256), (4, 32 * 256 * 64)),
+        ((100, 100, 100), (1, 100**3), (1, 100**3)),
+        ((101, 100, 100), (1, 101 * 100**2), (2, 101 * 100 * 50)),
+        ((150, 1024, 256), (1, 150 * 1024 * 256), (1, 150 * 1024 * 256)),
+    ],
+    ids=str,
+)
+def test_number_and_size_of_parts(shape, whole_or_rows, columns, small_kernels):
+    expected = columns if small_kernels else whole_or_rows
+    assert number_and_size_of_parts(*shape) == expected
+
+
+@pytest.mark.parametrize(
+    ("blas", "features", "expected"),
+    [
+        ("scipy-openblas", ["X86_V3", "X86_V4"], True),
+        ("scipy-openblas", ["AVX2", "AVX512F", "AVX512_SKX"], True),
+        ("scipy-openblas", ["X86_V3"], False),
+        ("accelerate", ["X86_V4"], False),
+        (None, None, False),
+    ],
+    ids=str,
+)
+def test_which_processors_have_small_kernels(blas, features, expected, monkeypatch):
+    config = {}
+    if blas:
+        config = {
+            "Build Dependencies": {"blas": {"name": blas}},
+            "SIMD Extensions": {"baseline": ["X86_V2"], "found": features},
+        }
+    monkeypatch.setattr(np, "show_config", lambda mode: config)
+    assert has_small_kernels.__wrapped__() is expected
