@@ -459,7 +459,7 @@ def _input_blocks(
 
 
 # Rows of a block of steps: its buffers stay in the cache.
-_BLOCK = 512
+_BLOCK = 256
 
 
 def _predict(model: Model[Ragged, Ragged], X: Ragged) -> Floats2d:
