@@ -34,7 +34,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 from spacy_lstm_ner.layers import LSTM
 from spacy_lstm_ner.layers.fast_ops import use_fast_products
-from spacy_lstm_ner.layers.products import Product, multiply
+from spacy_lstm_ner.layers.products import multiplier, multiply
 from spacy_lstm_ner.packing import pack
 
 # (sequences, input width, width of one direction)
@@ -111,7 +111,8 @@ def products(X: list[Any], nH: int) -> Side:
     gates = np.empty((4, 2, x.shape[1], nH), "f")
     h = np.zeros((2, len(X), nH), "f")
     recurrent = {
-        n: Product(np, Wh, np.empty((4, 2, n, nH), "f")) for n in range(1, len(X) + 1)
+        n: multiplier(np, Wh, np.empty((4, 2, n, nH), "f"))
+        for n in range(1, len(X) + 1)
     }
 
     def run() -> None:

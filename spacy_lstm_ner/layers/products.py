@@ -14,6 +14,7 @@ needs no copy either.
 Letters of array axes: M rows, K columns of the rows, N columns of the product.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -30,41 +31,33 @@ _LEAST_COLUMNS = 16
 _ROWS = 48
 
 
-class Product:
-    """Rows times the same weights, again and again into the same memory.
+def multiplier(xp: Any, weights: FloatsXd, out: FloatsXd) -> Callable[[FloatsXd], None]:
+    """To multiply rows by the same weights, again and again into the same memory.
 
     xp: NumPy or CuPy.
     weights: (..., K, N)
     out: Receives the products.  (..., M, N)
+    RETURNS: Multiplies rows, (..., M, K).
     """
+    matmul = xp.matmul
+    n_rows, n_columns = out.shape[-2:]
+    where: Any = None
+    if xp is np and has_small_kernels():
+        width = _columns(n_rows * weights.shape[-2], n_columns)
+        if width < n_columns:
+            where = np.s_[..., None, :, :]
+            weights, out = _cut_columns(weights, width), _cut_columns(out, width)
+    elif 1 < n_rows < 8:
+        where = np.s_[..., None, :]
+        weights, out = weights[..., None, :, :], out[..., None, :]
 
-    def __init__(self, xp: Any, weights: FloatsXd, out: FloatsXd) -> None:
-        self.out = out
-        self._matmul = xp.matmul
-        self._rows: Any = None
-        n_rows, n_columns = out.shape[-2:]
-        if xp is np and has_small_kernels():
-            width = _columns(n_rows * weights.shape[-2], n_columns)
-            if width < n_columns:
-                self._rows = np.s_[..., None, :, :]
-                weights = _cut_columns(weights, width)
-                out = _cut_columns(out, width)
-        elif 1 < n_rows < 8:
-            self._rows = np.s_[..., :, None, :]
-            weights = weights[..., None, :, :]
-            out = out[..., :, None, :]
-        self._weights, self._parts = weights, out
+    def multiply_whole(rows: FloatsXd) -> None:
+        matmul(rows, weights, out)
 
-    def __call__(self, rows: FloatsXd) -> FloatsXd:
-        """Multiply.
+    def multiply_parts(rows: FloatsXd) -> None:
+        matmul(rows[where], weights, out)
 
-        rows: (..., M, K)
-        RETURNS: `out`.
-        """
-        if self._rows is not None:
-            rows = rows[self._rows]
-        self._matmul(rows, self._weights, out=self._parts)
-        return self.out
+    return multiply_whole if where is None else multiply_parts
 
 
 def multiply(xp: Any, rows: FloatsXd, weights: FloatsXd, out: FloatsXd) -> None:
@@ -79,9 +72,9 @@ def multiply(xp: Any, rows: FloatsXd, weights: FloatsXd, out: FloatsXd) -> None:
     n_cut = n_rows - n_rows % _ROWS if xp is np and has_small_kernels() else 0
     if n_cut:
         parts = _cut_rows(out[..., :n_cut, :])
-        Product(xp, weights[..., None, :, :], parts)(_cut_rows(rows[..., :n_cut, :]))
+        multiplier(xp, weights[..., None, :, :], parts)(_cut_rows(rows[..., :n_cut, :]))
     if n_cut < n_rows:
-        Product(xp, weights, out[..., n_cut:, :])(rows[..., n_cut:, :])
+        multiplier(xp, weights, out[..., n_cut:, :])(rows[..., n_cut:, :])
 
 
 @cache

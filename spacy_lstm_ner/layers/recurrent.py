@@ -31,7 +31,7 @@ from ..packing import Packing, Run, by_step, pack
 from ..types import Floats2d, Floats3d, Floats4d, Floats5d, FloatsXd, Ints2d
 from .kept import Kept
 from .no_backward import no_backward
-from .products import Product, multiply
+from .products import multiplier, multiply
 from .ragged import list2ragged, ragged2list
 from .skip import Skip
 from .variational_dropout import VariationalDropout, rate_in_training
@@ -98,15 +98,15 @@ class Steps(ABC):
         is_first = not self._n
         if H.shape[2] != self._n:
             self._take(H.shape[2])
-        product, step, mask = self._product, self._step, self._mask
+        multiply, step, mask = self._multiply, self._step, self._mask
         keeps = repeat(None) if kept is None else kept
         previous = self._h
         for x, h, keep in zip(inputs, H, keeps, strict=False):
             if is_first:
-                product.out[:] = 0
+                self._products[:] = 0
                 is_first = False
             else:
-                product(previous if mask is None else previous * mask)
+                multiply(previous if mask is None else previous * mask)
             step(x, previous, h, keep)
             previous = h
         self._h = previous
@@ -121,7 +121,8 @@ class Steps(ABC):
         size = self.n_parts * nD * n * nH
         parts = self._memory[:size].reshape(self.n_parts, nD, n, nH)
         first = self.first_product
-        self._product = Product(self.xp, self._Wh, parts[first : first + n_gates])
+        self._products = parts[first : first + n_gates]
+        self._multiply = multiplier(self.xp, self._Wh, self._products)
         self._step = self.arrange(parts)
 
 
@@ -522,15 +523,16 @@ class _Unrolled:
         drecurrent_DTG = _by_row(steps.dgates[cell.recurrent])
         views = dH_DTH, drecurrent_DTG, *steps.views
         sums = other_way = None  # of the next step; the first: gradients that Wh fed
-        product = None
+        room: Floats3d | None = None
         for start, end, n in reversed(self.packing.runs):
             now = [by_step(view[..., start:end, :], n)[::-1] for view in views]
             for dh, now_sums, *own in zip(*now, strict=True):
                 if sums is not None:
-                    if product is None or product.out.shape[1] != sums.shape[1]:
+                    if room is None or room.shape[1] != sums.shape[1]:
                         room = xp.empty_like(sums, shape=(*sums.shape[:2], nH))
-                        product = Product(xp, WhT_DGH, room)
-                    dh_next = product(sums)
+                        multiply = multiplier(xp, WhT_DGH, room)
+                    multiply(sums)
+                    dh_next = room
                     if self.mask is not None:
                         dh_next *= self.mask[:, : sums.shape[1]]
                     if other_way is not None:
@@ -636,7 +638,8 @@ def _rows(
     belongs to a step lies together: NumPy is up to four times as quick on it."""
     if packing.n_first > 1:
         return xp.empty((*before, n_rows, width), dtype="f")
-    return xp.moveaxis(xp.empty((n_rows, *before, width), dtype="f"), 0, -2)
+    axes = (*range(1, len(before) + 1), 0, len(before) + 1)
+    return xp.empty((n_rows, *before, width), dtype="f").transpose(axes)
 
 
 def _unpack(xp: Any, packed_DTK: Floats3d, rows_DT: Ints2d) -> Floats3d:
