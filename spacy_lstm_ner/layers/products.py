@@ -60,6 +60,20 @@ def multiplier(xp: Any, weights: FloatsXd, out: FloatsXd) -> Callable[[FloatsXd]
     return multiply_whole if where is None else multiply_parts
 
 
+def untransposed(xp: Any, weights: FloatsXd, n_rows: int) -> FloatsXd:
+    """Transposed weights in the order in which multipliers are fast on them: small
+    kernels are slow on columns, if there are several rows.
+
+    xp: NumPy or CuPy.
+    weights: A transposed view.  (..., K, N)
+    n_rows: Most rows that they are multiplied with: M.
+    RETURNS: The same numbers.
+    """
+    if n_rows > 1 and xp is np and has_small_kernels():
+        return np.ascontiguousarray(weights)
+    return weights
+
+
 def multiply(xp: Any, rows: FloatsXd, weights: FloatsXd, out: FloatsXd) -> None:
     """Many rows times weights, once.
 

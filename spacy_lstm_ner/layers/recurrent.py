@@ -31,7 +31,7 @@ from ..packing import Packing, Run, by_step, pack
 from ..types import Floats2d, Floats3d, Floats4d, Floats5d, FloatsXd, Ints2d
 from .kept import Kept
 from .no_backward import no_backward
-from .products import multiplier, multiply
+from .products import multiplier, multiply, untransposed
 from .ragged import list2ragged, ragged2list
 from .skip import Skip
 from .variational_dropout import VariationalDropout, rate_in_training
@@ -515,9 +515,7 @@ class _Unrolled:
         limit = self.model.attrs["grad_clip"]
         dH_DTH = self._packed(dY_TO)
         Wh_DHG: Floats3d = self.model.get_param("Wh")
-        WhT_DGH = Wh_DHG.transpose(0, 2, 1)
-        if self.packing.n_first > 1:
-            WhT_DGH = xp.ascontiguousarray(WhT_DGH)
+        WhT_DGH = untransposed(xp, Wh_DHG.transpose(0, 2, 1), self.packing.n_first)
         nH = Wh_DHG.shape[1]
         steps = cell.steps_back(xp, self.kept, self.H, cell.n_gates, limit)
         drecurrent_DTG = _by_row(steps.dgates[cell.recurrent])

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from spacy_lstm_ner.layers import products
-from spacy_lstm_ner.layers.products import has_small_kernels, multiplier, multiply
+from spacy_lstm_ner.layers.products import (
+    has_small_kernels,
+    multiplier,
+    multiply,
+    untransposed,
+)
 
 
 @pytest.fixture(params=[False, True], ids=["other kernels", "small kernels"])
@@ -45,6 +50,14 @@ def test_multiplier(shape, transposed, small_kernels):
     for factor in (1, 2):
         multiply_by_weights(factor * rows)
         assert_same(out, factor * rows @ weights)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2])
+def test_transposed_weights(n_rows, small_kernels):
+    weights = random(2, 5, 3).swapaxes(-1, -2)
+    found = untransposed(np, weights, n_rows)
+    assert np.array_equal(found, weights)
+    assert found.flags["C_CONTIGUOUS"] == (small_kernels and n_rows > 1)
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (48, 8, 4), (512, 193, 96)], ids=str)
