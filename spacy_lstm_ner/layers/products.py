@@ -15,7 +15,7 @@ Letters of array axes: M rows, K columns of the rows, N columns of the product.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,8 @@ from ..types import FloatsXd
 # Of a product that OpenBLAS's small kernels take: M K N (interface/gemm.c and
 # kernel/x86_64/sgemm_small_kernel_permit_skylakex.c of its source).
 _MOST = 1_000_000
-# The registers of AVX-512 hold 16 numbers: narrower parts leave them empty.
-_LEAST_COLUMNS = 16
+# Numbers in a register of AVX-512: narrower parts leave it half empty.
+_REGISTER = 16
 # Rows that are multiplied together, where there are many.
 _ROWS = 48
 
@@ -102,18 +102,21 @@ def has_small_kernels() -> bool:
     return "openblas" in blas and not features.isdisjoint({"AVX512_SKX", "X86_V4"})
 
 
+@lru_cache(maxsize=1024)
 def _columns(n_per_column: int, n_columns: int) -> int:
-    """Columns of a part: the largest half, quarter ... that small kernels take; all, if
-    none does.
+    """Columns of a part: as many as small kernels take, in equal parts that fill
+    registers; all, if there is no such part.
 
     n_per_column (int): Multiplications for each: M K.
     """
-    width = n_columns
-    while n_per_column * width > _MOST:
-        width //= 2
-        if width < _LEAST_COLUMNS or n_columns % width:
-            return n_columns
-    return width
+    if n_per_column * n_columns <= _MOST:
+        return n_columns
+    step = 1 if n_columns % _REGISTER else _REGISTER
+    most = _MOST // n_per_column // step * step
+    for width in range(most, _REGISTER - 1, -step):
+        if not n_columns % width:
+            return width
+    return n_columns
 
 
 def _cut_columns(matrix: FloatsXd, width: int) -> FloatsXd:

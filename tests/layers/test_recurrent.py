@@ -178,8 +178,9 @@ def test_shapes_and_no_writing_into_the_callers_arrays(cell, lengths, rate, skip
 def test_same_function_as_torch(cell, depth, bi, small_kernels, monkeypatch):
     # Both ways to cut a product, whatever this processor does; as if it were large.
     monkeypatch.setattr(products, "has_small_kernels", lambda: small_kernels)
+    monkeypatch.setattr(products, "_columns", products._columns.__wrapped__)
     monkeypatch.setattr(products, "_MOST", 64)
-    monkeypatch.setattr(products, "_LEAST_COLUMNS", 2)
+    monkeypatch.setattr(products, "_REGISTER", 2)
     lengths = [7, 1, 0, 12, 3, 12, 9, 9, 5, 14, 12, 2, 10]
     model = make(cell, 8, 5, depth=depth, bi=bi)
     layers = layers_of(model)
