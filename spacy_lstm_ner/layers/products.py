@@ -1,8 +1,8 @@
 """Products of matrices, cut into parts that BLAS is fast at.
 
 BLAS copies both matrices into an order of its own before it multiplies them. Where rows
-are few, to copy the weights takes longer than the arithmetic, and at each step of
-time they are copied again. How to do without the copy depends on the processor:
+are few, to copy the weights takes longer than the arithmetic, and at each step of time
+they are copied again. How to do without the copy depends on the processor:
 
 OpenBLAS, which is in the wheels of NumPy, has kernels for AVX-512 that read matrices as
 they lie, and takes them for products of up to a million multiplications. So larger ones
@@ -22,8 +22,8 @@ import numpy as np
 
 from ..types import FloatsXd
 
-# Of a product that OpenBLAS's small kernels take: M K N (interface/gemm.c and
-# kernel/x86_64/sgemm_small_kernel_permit_skylakex.c of its source).
+# Of a product that OpenBLAS's small kernels take: M K N. Of transposed weights, they
+# take only results of up to 1,200 numbers, M N (sgemm_small_kernel_permit_skylakex.c).
 _MOST = 1_000_000
 # Numbers in a register of AVX-512: narrower parts leave it half empty.
 _REGISTER = 16
@@ -61,8 +61,8 @@ def multiplier(xp: Any, weights: FloatsXd, out: FloatsXd) -> Callable[[FloatsXd]
 
 
 def untransposed(xp: Any, weights: FloatsXd, n_rows: int) -> FloatsXd:
-    """Transposed weights in the order in which multipliers are fast on them: small
-    kernels are slow on columns, if there are several rows.
+    """Transposed weights in the order in which multipliers are fast on them: as no
+    transposed ones, for small kernels.
 
     xp: NumPy or CuPy.
     weights: A transposed view.  (..., K, N)
