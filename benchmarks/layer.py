@@ -34,7 +34,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 from spacy_lstm_ner.layers import LSTM
 from spacy_lstm_ner.layers.fast_ops import use_fast_products
-from spacy_lstm_ner.layers.products import multiplier, multiply
+from spacy_lstm_ner.layers.products import multiplier, multiply_once
 from spacy_lstm_ner.packing import pack
 
 # (sequences, input width, width of one direction)
@@ -116,7 +116,7 @@ def products(X: list[Any], nH: int) -> Side:
     }
 
     def run() -> None:
-        multiply(np, x, Wx, gates)
+        multiply_once(np, x, Wx, gates)
         for start, end in packing.steps():
             if start:
                 n = end - start

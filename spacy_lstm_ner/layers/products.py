@@ -74,7 +74,7 @@ def untransposed(xp: Any, weights: FloatsXd, n_rows: int) -> FloatsXd:
     return weights
 
 
-def multiply(xp: Any, rows: FloatsXd, weights: FloatsXd, out: FloatsXd) -> None:
+def multiply_once(xp: Any, rows: FloatsXd, weights: FloatsXd, out: FloatsXd) -> None:
     """Many rows times weights, once.
 
     xp: NumPy or CuPy.

@@ -31,7 +31,7 @@ from ..packing import Packing, Run, by_step, pack
 from ..types import Floats2d, Floats3d, Floats4d, Floats5d, FloatsXd, Ints2d
 from .kept import Kept
 from .no_backward import no_backward
-from .products import multiplier, multiply, untransposed
+from .products import multiplier, multiply_once, untransposed
 from .ragged import list2ragged, ragged2list
 from .skip import Skip
 from .variational_dropout import VariationalDropout, rate_in_training
@@ -455,7 +455,7 @@ def _input_blocks(
     for runs in packing.blocks(n_block):
         first, last = runs[0].start, runs[-1].end
         inputs = buffer[:, :, : last - first]
-        multiply(xp, X_T1[rows_DT[:, first:last]], W_inputs, inputs)
+        multiply_once(xp, X_T1[rows_DT[:, first:last]], W_inputs, inputs)
         yield runs, inputs
 
 

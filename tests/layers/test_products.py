@@ -7,7 +7,7 @@ from spacy_lstm_ner.layers import products
 from spacy_lstm_ner.layers.products import (
     has_small_kernels,
     multiplier,
-    multiply,
+    multiply_once,
     untransposed,
 )
 
@@ -67,7 +67,7 @@ def test_many_rows(shape, small_kernels):
     # Rows of each step together, as for a single sequence.
     for out in (np.empty((4, 2, m, n), "f"), np.moveaxis(random(m, 4, 2, n), 0, -2)):
         out[:] = np.nan
-        multiply(np, rows, weights, out)
+        multiply_once(np, rows, weights, out)
         assert_same(out, rows @ weights)
 
 
