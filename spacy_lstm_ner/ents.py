@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH, SENT_START
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc, Span
 from spacy.training import Example, remove_bilu_prefix
 
 from .bio import OUTSIDE, TokenSpan, split_tag, tag_names
+from .confidences import score_spans, scored_spans, span_key
 from .errors import Errors
 
 # spaCy's values of `Token.ent_iob`
@@ -22,9 +23,6 @@ _INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3
 
 # In place of a tag's number: none is known.
 UNKNOWN_TAG = -1
-
-# In the attrs of a span group: its "scores" are confidences of this package.
-_IS_CONFIDENCE = "lstm_ner_confidence"
 
 
 class ScoredSpan(NamedTuple):
@@ -169,37 +167,48 @@ def token_spans(spans: Iterable[Span]) -> list[TokenSpan]:
     return [TokenSpan(span.start, span.end, span.label_) for span in spans]
 
 
+def given_entities(doc: Doc, spans_key: str) -> list[Span]:
+    """The entities of a Doc that are known to be right, as far as a recognizer can
+    tell: all but those that one has predicted. A prediction is no evidence, or the
+    second of two runs would take what the first one holds for likely as certain.
+
+    doc (Doc): The document.
+    spans_key (str): Name of the span group of predicted entities.
+    """
+    predicted = {span_key(span) for span, _ in _still_there(doc, spans_key)}
+    return [ent for ent in doc.ents if span_key(ent) not in predicted]
+
+
 def allowed_tags(
-    doc: Doc, tokens: NDArray[np.intp], labels: Sequence[str], *, overwrite: bool
+    doc: Doc, tokens: NDArray[np.intp], labels: Sequence[str], given: Iterable[Span]
 ) -> NDArray[np.bool_] | None:
     """The tags that a Doc's existing annotation leaves open.
 
-    Entities that are already there stay as they are, blocked tokens stay outside, and
-    no entity crosses the start of a sentence or grows out of an existing one.
+    Given entities stay as they are, blocked tokens stay outside, and no entity crosses
+    a blocked token or the start of a sentence, or grows out of a given one.
 
     doc (Doc): The document.
     tokens (ndarray): Indices of its taggable tokens.  (T,)
     labels (Sequence[str]): The labels of the model.
-    overwrite (bool): Ignore entities that are already there.
+    given (Iterable[Span]): Entities that are known to be right.
     RETURNS (Optional[ndarray]): Whether each token may have each tag, (T, N); None if
         nothing is ruled out.
     """
     if not (doc.has_annotation("ENT_IOB") or doc.has_annotation("SENT_START")):
         return None  # soon told of a text as it comes
     iob, ent_type, sent_start = doc.to_array([ENT_IOB, ENT_TYPE, SENT_START]).T
-    in_ent = (iob == _INSIDE) | (iob == _BEGIN)
+    blocked = ((iob == _INSIDE) | (iob == _BEGIN)) & (ent_type == 0)
     cut = sent_start == 1
     cut[:1] = False  # nothing comes before the first token
-    if not in_ent.any() and not cut.any():
+    cut |= blocked
+    given = list(given)
+    if not given and not cut.any():
         return None
     tags = tag_names(labels)
     number = {tag: i for i, tag in enumerate(tags)}
     inner = [i for i, tag in enumerate(tags) if tag[0] == "I"]
-    presets = [] if overwrite else doc.ents
-    clamped: dict[int, int] = dict.fromkeys(
-        np.flatnonzero(in_ent & (ent_type == 0)).tolist(), 0
-    )
-    for ent in presets:
+    clamped = dict.fromkeys(np.flatnonzero(blocked).tolist(), 0)
+    for ent in given:
         inside = tokens[(ent.start <= tokens) & (tokens < ent.end)].tolist()
         for prefix, i in zip("B" + "I" * len(inside), inside, strict=False):
             clamped[i] = number.get(f"{prefix}-{ent.label_}", 0)
@@ -252,56 +261,17 @@ def set_entities(
         doc.set_ents(ents, outside=outside, default="unmodified")
     else:
         doc.set_ents(ents, default="outside")
-    scored = sorted(kept + new, key=lambda pair: pair[0].start)
-    doc.spans[spans_key] = SpanGroup(
-        doc,
-        name=spans_key,
-        spans=[span for span, _ in scored],
-        attrs={
-            "scores": np.array([score for _, score in scored], dtype="f"),
-            _IS_CONFIDENCE: True,
-        },
-    )
-
-
-def confidence(span: Span) -> float | None:
-    """Probability of exactly this span with this label, given the text.
-
-    span (Span): A span.
-    RETURNS (Optional[float]): None if no `lstm_ner` predicted it.
-    """
-    for group in span.doc.spans.values():
-        for ent, score in _scored(group):
-            if _key(ent) == _key(span):
-                return score
-    return None
-
-
-def has_confidences(group: SpanGroup) -> bool:
-    """Whether a span group is one that a recognizer of this package has made.
-
-    group (SpanGroup): The group.
-    """
-    return bool(group.attrs.get(_IS_CONFIDENCE))
-
-
-def _scored(group: SpanGroup) -> list[tuple[Span, float]]:
-    """The spans of a group with their confidences, if it is one of this package."""
-    if not has_confidences(group):
-        return []
-    return list(zip(group, map(float, group.attrs["scores"]), strict=True))
-
-
-def _key(span: Span) -> tuple[int, int, int]:
-    return span.start, span.end, span.label
+    doc.spans[spans_key] = score_spans(doc, spans_key, kept + new)
 
 
 def _still_there(doc: Doc, spans_key: str) -> list[tuple[Span, float]]:
     """The scored entities of an earlier run that are still in `doc.ents`."""
     if spans_key not in doc.spans:
         return []
-    ents = {_key(ent) for ent in doc.ents}
-    return [pair for pair in _scored(doc.spans[spans_key]) if _key(pair[0]) in ents]
+    ents = {span_key(ent) for ent in doc.ents}
+    return [
+        pair for pair in scored_spans(doc.spans[spans_key]) if span_key(pair[0]) in ents
+    ]
 
 
 def _clear(doc: Doc, tokens: NDArray[np.bool_]) -> None:

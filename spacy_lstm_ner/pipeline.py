@@ -20,6 +20,7 @@ from thinc.api import Config, Optimizer, set_dropout_rate
 from .architectures import Tagger
 from .bio import TokenSpan, check_choice, tag_names
 from .calibration import best_threshold, fit_temperature
+from .confidences import confidence
 from .decode import (
     DecodedSpans,
     confidences_of,
@@ -32,7 +33,7 @@ from .encoders import keep_encoders
 from .ents import (
     ScoredSpan,
     allowed_tags,
-    confidence,
+    given_entities,
     judge,
     set_entities,
     taggable,
@@ -247,6 +248,11 @@ class LSTMNer(TrainablePipe):
             "candidates": candidates,
         }
         self._rehearsal_model: Tagger | None = None  # set by nlp.resume_training()
+        # Not where the module is imported, which spaCy does for each pipeline, whether
+        # or not it has this component.
+        if not Span.has_extension("confidence"):
+            Span.set_extension("confidence", getter=confidence)
+        keep_encoders()
 
     def _setting(self, name: str) -> Any:
         """A setting of the factory. The config keeps it, not `cfg`, so that it can be
@@ -378,14 +384,14 @@ class LSTMNer(TrainablePipe):
         docs = list(docs)
         chain, tokens = self._chain(docs)
         analyses: list[list[Analysis]] = [[] for _ in docs]
+        given = [self._given(doc) for doc in docs]
+        taken = [{token.i for ent in ents for token in ent} for ents in given]
         for spans, log_probs in decode_paths(chain, n):
-            # Entities that are there and whose label no path has.
-            entities = [
-                [ent for ent in self._presets(doc) if ent.label not in self.labels]
-                for doc in docs
-            ]
+            entities = [token_spans(ents) for ents in given]
             for i, span, _, _ in self._located(spans, tokens):
-                entities[i].append(span)
+                # A given entity that the model knows is one of its spans too.
+                if span.start not in taken[i]:
+                    entities[i].append(span)
             for i, log_prob in enumerate(log_probs.tolist()):
                 if log_prob > -math.inf:
                     analysis = Analysis(math.exp(log_prob), sorted(entities[i]))
@@ -446,10 +452,10 @@ class LSTMNer(TrainablePipe):
             right += is_right
             for eg in batch:
                 n_gold += len(eg.reference.ents)
-                for preset in judge(eg, self._presets(eg.predicted)):
-                    if preset is not None:
+                for given in judge(eg, token_spans(self._given(eg.predicted))):
+                    if given is not None:
                         confidences.append(1.0)  # no threshold drops it
-                        right.append(preset)
+                        right.append(given)
         return best_threshold(
             np.array(confidences, dtype="float64"),
             np.array(right, dtype=bool),
@@ -601,9 +607,8 @@ class LSTMNer(TrainablePipe):
             rows = np.concatenate([f + t for f, t in zip(firsts, tokens, strict=True)])
             chain = chain.take(self.model.ops.xp.asarray(rows), lengths)
         chain = chain.cool(temperature or self.cfg["temperature"])
-        overwrite = self._setting("overwrite")
         masks = [
-            allowed_tags(doc, t, self.labels, overwrite=overwrite)
+            allowed_tags(doc, t, self.labels, self._given(doc))
             for doc, t in zip(docs, tokens, strict=True)
         ]
         if all(mask is None for mask in masks):
@@ -659,24 +664,25 @@ class LSTMNer(TrainablePipe):
         spans: DecodedSpans,
         tokens: list[NDArray[np.intp]],
     ) -> tuple[DecodedSpans, list[bool]]:
-        """Which spans are right, of those that are no presets and that the reference
+        """Which spans are right, of those that are not given and that the reference
         tells something about."""
         found: list[list[TokenSpan]] = [[] for _ in examples]
         for i, span, _, _ in self._located(spans, tokens):
             found[i].append(span)
         judged: list[bool | None] = []
         for eg, part in zip(examples, found, strict=True):
-            presets = self._presets(eg.predicted)
-            # A preset that the model knows is one of its spans too.
-            taken = {i for start, end, _ in presets for i in range(start, end)}
+            # A given entity that the model knows is one of its spans too.
+            taken = {token.i for ent in self._given(eg.predicted) for token in ent}
             is_right = iter(judge(eg, [s for s in part if s.start not in taken]))
             judged += [None if s.start in taken else next(is_right) for s in part]
         is_known = np.array([right is not None for right in judged], dtype=bool)
         return spans.where(is_known), [right for right in judged if right is not None]
 
-    def _presets(self, doc: Doc) -> list[TokenSpan]:
-        """The entities that are on a Doc already and will stay."""
-        return [] if self._setting("overwrite") else token_spans(doc.ents)
+    def _given(self, doc: Doc) -> list[Span]:
+        """The entities of a Doc that are known to be right."""
+        if self._setting("overwrite"):
+            return []
+        return given_entities(doc, self._setting("spans_key"))
 
     def _require_finite(self, chain: LinearChain, docs: Sequence[Doc]) -> None:
         where = chain.find_non_finite()
@@ -711,9 +717,3 @@ class NotInitializedError(ValueError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])
-
-
-if not Span.has_extension("confidence"):
-    Span.set_extension("confidence", getter=confidence)
-
-keep_encoders()

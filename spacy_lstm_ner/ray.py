@@ -22,7 +22,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import get_package_path, import_file, is_package
 
-from .ents import confidence
+from .confidences import confidence
 from .errors import Errors
 
 try:

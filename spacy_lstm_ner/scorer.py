@@ -10,7 +10,8 @@ from spacy.tokens import Token
 from spacy.training import Example
 
 from .bio import OUTSIDE
-from .ents import gold_tags, has_confidences, judge, token_spans
+from .confidences import has_confidences
+from .ents import gold_tags, judge, token_spans
 from .types import FloatsXd, IntsXd
 
 

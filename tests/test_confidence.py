@@ -446,6 +446,17 @@ def test_n_best_of_a_batch(shared):
     assert pipe_of(nlp).n_best([], 3) == []
 
 
+def test_n_best_has_given_entities_as_they_are(shared):
+    """Those with white space at their ends, too, where nothing predicted can end."""
+    nlp = shared()
+    doc = nlp.make_doc("Carl left \n on Monday")
+    given = [TokenSpan(1, 3, "PER"), TokenSpan(3, 5, "DATE")]
+    doc.set_ents([Span(doc, *span) for span in given], default="missing")
+    (found,) = pipe_of(nlp).n_best([doc], 10)
+    assert [analysis.entities[-2:] for analysis in found] == [given] * len(found)
+    assert sum(analysis.probability for analysis in found) == pytest.approx(1)
+
+
 def test_spans_never_begin_or_end_on_white_space(shared):
     nlp = shared(candidates=True)
     text = "\n Ada \n Lovelace met \n New \n York \n\n"

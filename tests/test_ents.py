@@ -11,11 +11,11 @@ from spacy.training import Example
 
 from spacy_lstm_ner import ents as ents_module
 from spacy_lstm_ner.bio import TokenSpan, tag_names
+from spacy_lstm_ner.confidences import confidence, has_confidences
 from spacy_lstm_ner.ents import (
     ScoredSpan,
     allowed_tags,
     gold_tags,
-    has_confidences,
     incorrect_spans,
     judge,
     set_entities,
@@ -140,7 +140,8 @@ def test_taggable_leaves_white_space_out(vocab):
 
 def allowed(doc: Doc, overwrite: bool = False) -> list[set[str]] | None:
     """The names of the tags that each taggable token may have."""
-    mask = allowed_tags(doc, taggable(doc), LABELS, overwrite=overwrite)
+    given = [] if overwrite else doc.ents
+    mask = allowed_tags(doc, taggable(doc), LABELS, given)
     if mask is None:
         return None
     return [{TAGS[i] for i in np.flatnonzero(row)} for row in mask]
@@ -158,7 +159,7 @@ def test_a_plain_doc_rules_nothing_out(vocab):
 def test_preset_entities_are_clamped_and_closed(vocab):
     doc = make_doc(vocab, "a b c d", [(1, 3, "per")])
     assert allowed(doc) == [ANY, {"B-per"}, {"I-per"}, NOT_INSIDE]
-    assert allowed(doc, overwrite=True) == [ANY] * 4
+    assert allowed(doc, overwrite=True) is None
 
 
 def test_preset_entity_with_unknown_label_is_outside(vocab):
@@ -203,9 +204,9 @@ def test_set_entities_annotates_every_token(vocab):
     set_entities(doc, spans, overwrite=False, spans_key="k")
     assert [token.ent_iob_ for token in doc] == ["B", "B", "I", "O"]
     assert doc.spans["k"].attrs["scores"].tolist() == [0.75, 0.5]
-    assert [ent._.confidence for ent in doc.ents] == [0.75, 0.5]
-    assert doc[0:2]._.confidence is None
-    assert Span(doc, 0, 1, "geo")._.confidence is None
+    assert [confidence(ent) for ent in doc.ents] == [0.75, 0.5]
+    assert confidence(doc[0:2]) is None
+    assert confidence(Span(doc, 0, 1, "geo")) is None
 
 
 def test_set_entities_keeps_what_is_there(vocab):
@@ -219,7 +220,7 @@ def test_set_entities_keeps_what_is_there(vocab):
     set_entities(doc, spans, overwrite=False, spans_key="k")
     assert ents_of(doc) == [(0, 1, "per"), (1, 2, "geo"), (3, 4, "per")]
     assert (doc.ents[1].kb_id_, doc.ents[1].id_) == ("Q1", "id1")
-    assert [ent._.confidence is None for ent in doc.ents] == [False, True, False]
+    assert [confidence(ent) is None for ent in doc.ents] == [False, True, False]
     assert (doc[2].ent_iob_, doc[2].ent_type_) == ("B", "")
 
 
@@ -248,7 +249,7 @@ def test_confidence_survives_a_second_run_and_storage(vocab):
     ]
     for each in copies:
         assert ents_of(each) == [(0, 1, "per"), (2, 4, "geo")]
-        assert [ent._.confidence for ent in each.ents] == [0.75, 0.25]
+        assert [confidence(ent) for ent in each.ents] == [0.75, 0.25]
         assert [span.label_ for span in each.spans["k"]] == ["per", "geo"]
 
 
@@ -257,7 +258,7 @@ def test_scores_of_other_components_are_no_confidence(vocab):
     span = Span(doc, 0, 1, "per")
     doc.spans["sc"] = [span]
     doc.spans["sc"].attrs["scores"] = np.array([0.5])
-    assert span._.confidence is None
+    assert confidence(span) is None
 
 
 @pytest.mark.parametrize(
@@ -365,8 +366,8 @@ def test_candidates_are_no_entities(vocab):
     assert ents_of(doc) == [(0, 2, "per")]
     assert [token.ent_iob_ for token in doc] == ["B", "I", "O", "O"]
     assert group_of(doc) == [span[:4] for span in CANDIDATES]
-    assert Span(doc, 1, 3, "per")._.confidence == 0.125
-    assert Span(doc, 0, 2, "geo")._.confidence is None
+    assert confidence(Span(doc, 1, 3, "per")) == 0.125
+    assert confidence(Span(doc, 0, 2, "geo")) is None
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

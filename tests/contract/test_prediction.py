@@ -18,6 +18,7 @@ from .helpers import (
     TRAIN_DATA,
     assert_knows,
     assert_sound,
+    clone,
     initialized,
     make_doc,
     make_example,
@@ -29,6 +30,7 @@ from .helpers import (
     spans_of,
     tagged_example,
     train,
+    train_examples,
     trained,
 )
 
@@ -282,6 +284,23 @@ def test_blocked_tokens_stay_blocked(eager_nlp, blocked):
     assert all(doc[i].ent_iob == 3 for i in inside)
 
 
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_an_entity_stops_at_blocked_white_space(overwrite):
+    """Who blocks line ends gets the part of an entity that stands before one."""
+    nlp = make_nlp(overwrite=overwrite)
+    words, tags = (
+        ["I", "saw", "New", "\n", "York"],
+        ["O", "O", "B-GPE", "I-GPE", "I-GPE"],
+    )
+    examples = [tagged_example(nlp, words, tags)]
+    train(initialized(nlp, examples), examples, steps=60)
+    assert spans_of(nlp(make_doc(nlp, words))) == [(2, 5, "GPE")]
+    doc = make_doc(nlp, words)
+    doc.set_ents([], blocked=[doc[3:4]], default="missing")
+    assert spans_of(nlp(doc))[0] == (2, 3, "GPE")
+    assert (doc[3].ent_iob_, doc[3].ent_type_) == ("B", "")
+
+
 def test_preset_on_white_space_is_kept(eager_nlp):
     doc = make_doc(eager_nlp, ["Ada", "\n", "Bob", "\n", "Rome"])
     doc.set_ents(
@@ -314,6 +333,37 @@ def test_running_twice_changes_nothing(shared_nlp):
     shared_nlp.get_pipe(FACTORY)(doc)
     assert (spans_of(doc), scores_of(doc)) == first
     assert_sound(doc)
+
+
+@pytest.mark.parametrize("decoding", ["best_path", "probability"])
+@pytest.mark.parametrize("threshold", [0.0, 0.5])
+def test_what_was_predicted_is_no_evidence(decoding, threshold):
+    """A half-trained pipeline that runs twice does not become surer, and no entity
+    passes the threshold the second time that did not the first time."""
+    nlp = make_nlp(decoding=decoding, threshold=threshold)
+    examples = train_examples(nlp)
+    train(initialized(nlp, examples), examples, steps=9)
+    words = ["Rome", "Bob", "Ada", "Lovelace", "New", "York", "met", "in", "told"]
+    rng = numpy.random.default_rng(0)
+    docs = [nlp(" ".join(rng.choice(words, 10))) for _ in range(50)]
+    first = [(spans_of(doc), scores_of(doc)) for doc in docs]
+    second = [nlp(doc) for doc in docs]
+    assert [(spans_of(doc), scores_of(doc)) for doc in second] == first
+    assert sum(len(doc.ents) for doc in docs) > 20
+
+
+def test_entities_can_be_merged_into_tokens_behind_it(shared_nlp):
+    """As behind `ner`; spaCy's own span groups do not stand it."""
+    nlp = clone(shared_nlp)
+    nlp.add_pipe("merge_entities")
+    text = f"{ADA} and Carl left New York"
+    doc, expected = nlp(text), shared_nlp(text)
+    assert len(doc) < len(expected)
+    assert phrases_of(doc) == phrases_of(expected)
+    assert scores_of(doc) == scores_of(expected)
+    for each in (doc, doc.copy(), Doc(nlp.vocab).from_bytes(doc.to_bytes())):
+        assert [ent._.confidence for ent in each.ents] == scores_of(expected)
+    assert phrases_of(nlp.get_pipe(FACTORY)(doc)) == phrases_of(expected)
 
 
 def test_labels_of_presets_are_not_learned_by_predicting(nlp):

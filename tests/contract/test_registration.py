@@ -74,6 +74,23 @@ def test_importing_the_factory_stays_light():
     assert run_python("-c", script).split() == []
 
 
+def test_without_the_component_nothing_of_spacy_is_changed():
+    """The package may be installed and not used: names of extensions are the user's."""
+    script = (
+        "import spacy\n"
+        "from spacy.tokens import Span\n"
+        "from srsly import msgpack\n"
+        "nlp = spacy.blank('en')\n"
+        "Span.set_extension('confidence', default=None)\n"
+        "Span.remove_extension('confidence')\n"
+        "print('get_all' in vars(msgpack.msgpack_encoders))\n"
+        f"nlp.add_pipe('{FACTORY}')\n"
+        "print(Span.has_extension('confidence'))\n"
+        "print('get_all' in vars(msgpack.msgpack_encoders))\n"
+    )
+    assert run_python("-c", script).split() == ["False", "True", "True"]
+
+
 def test_assigns_ents_and_requires_nothing():
     nlp = make_nlp()
     meta = nlp.get_pipe_meta(FACTORY)
