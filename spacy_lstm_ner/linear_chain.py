@@ -38,6 +38,8 @@ class LinearChain:
     move: Score of moving from tag [row] to tag [column].  (N, N)
     start: Score of each tag at a sequence's first token.  (N,)
     end: Score of each tag at a sequence's last token.  (N,)
+    learns_moves: Whether somebody learns `move`. If not, losses leave it out of their
+        gradient (0), as an expectation of all moves takes N^2 exponentials per token.
     """
 
     emit: Floats2d
@@ -45,6 +47,7 @@ class LinearChain:
     move: Floats2d
     start: Floats1d
     end: Floats1d
+    learns_moves: bool = True
 
     def take(self, rows: Ints1d, lengths: NDArray[np.integer]) -> "LinearChain":
         """The chain over some of the tokens only.

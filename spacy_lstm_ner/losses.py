@@ -61,13 +61,16 @@ def negative_log_likelihood(
         chain = replace(chain, emit=chain.emit + xp.asarray(costs))
     free = PathSums(chain)
     loss = float((free.log_z - known.log_z).sum())
-    d_tags, d_moves = free.marginals(), free.expected_moves()
-    tags, moves = known.marginals(), known.expected_moves()
-    if len(moves) > len(d_moves):
-        # Copies of a tag count as the tag.
-        fold = get_array_module(tags).asarray(np.eye(len(d_moves))[original])
-        tags, moves = tags @ fold, fold.T @ moves @ fold
-    return loss, _gradient(chain, d_tags - tags, d_moves - moves)
+    tags, n_tags = known.marginals(), len(chain.start)
+    # Copies of a tag count as the tag.
+    has_copies = len(original) > n_tags
+    fold = get_array_module(tags).asarray(np.eye(n_tags)[original])
+    d_tags = free.marginals() - (tags @ fold if has_copies else tags)
+    if not chain.learns_moves:
+        return loss, _gradient(chain, d_tags, None)
+    moves = known.expected_moves()
+    d_moves = free.expected_moves() - (fold.T @ moves @ fold if has_copies else moves)
+    return loss, _gradient(chain, d_tags, d_moves)
 
 
 def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, LinearChain]:
@@ -80,7 +83,7 @@ def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, LinearCh
     RETURNS (Tuple[float, LinearChain]): The loss and its gradient.
     """
     free = PathSums(chain)
-    d_tags, d_moves = free.marginals(), free.expected_moves()
+    d_tags = free.marginals()
     tags, moves = target.marginals(), target.expected_moves()
     n_tags = len(moves)
     firsts, lasts = _first_and_last_rows(chain)
@@ -94,6 +97,9 @@ def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, LinearCh
     for expected, score in scores:
         loss -= float((expected[expected > 0] * score[expected > 0]).sum())
     d_tags[:, :n_tags] -= tags
+    if not chain.learns_moves:
+        return loss, _gradient(chain, d_tags, None)
+    d_moves = free.expected_moves()
     d_moves[:n_tags, :n_tags] -= moves
     return loss, _gradient(chain, d_tags, d_moves)
 
@@ -139,9 +145,13 @@ def add_gradients(
     )
 
 
-def _gradient(chain: LinearChain, d_tags: Floats2d, d_moves: Floats2d) -> LinearChain:
-    """The gradient of a chain from those of its tags and moves."""
+def _gradient(
+    chain: LinearChain, d_tags: Floats2d, d_moves: Floats2d | None
+) -> LinearChain:
+    """The gradient of a chain from those of its tags and of its moves, if learned."""
     firsts, lasts = _first_and_last_rows(chain)
+    if d_moves is None:
+        d_moves = get_array_module(d_tags).zeros_like(chain.move)
     return LinearChain(
         emit=d_tags.astype(chain.emit.dtype),
         lengths=chain.lengths,

@@ -192,10 +192,19 @@ class _JsonLines:
 
         def write(entities: list[_Entities], output: IO[bytes]) -> None:
             for record, found in zip(records, entities, strict=True):
-                row = {**record, columns.entities: found}
-                output.write(json.dumps(row, ensure_ascii=False).encode("utf8") + b"\n")
+                output.write(_line({**record, columns.entities: found}))
 
         return _Rows([record[columns.text] for record in records], write)
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    """A record as a line of JSON: readable, but where UTF-8 has no bytes for it, as for
+    one half of a pair of code units, which an escape may name."""
+    try:
+        line = json.dumps(record, ensure_ascii=False).encode("utf8")
+    except UnicodeEncodeError:
+        line = json.dumps(record).encode("ascii")
+    return line + b"\n"
 
 
 def _parse(line: bytes, where: str, columns: _Columns) -> dict[str, Any]:
@@ -348,18 +357,18 @@ def _cut(paths: Iterable[Path], root: Path, n_rows: int) -> Iterator[_Shard]:
 class _Pipeline(NamedTuple):
     """A pipeline that each process loads for itself.
 
-    model: Its folder.
+    model: The name of its package, or its folder.
     code: A file to import before.
     """
 
-    model: Path
+    model: str | Path
     code: Path | None
 
     @classmethod
     def locate(cls, model: str | Path, code: str | Path | None) -> "_Pipeline":
-        is_name = isinstance(model, str) and is_package(model)
-        folder = get_package_path(str(model)) if is_name else Path(model)
-        return cls(folder.resolve(), Path(code).resolve() if code else None)
+        if not (isinstance(model, str) and is_package(model)):
+            model = Path(model).resolve()
+        return cls(model, Path(code).resolve() if code else None)
 
     def load(self) -> Language:
         if self.code:
@@ -368,9 +377,11 @@ class _Pipeline(NamedTuple):
 
     def digests(self) -> dict[str, str | None]:
         """A digest of all that the results depend on."""
-        paths = sorted(path for path in self.model.rglob("*") if path.is_file())
+        model = self.model
+        folder = get_package_path(model) if isinstance(model, str) else model
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
         return {
-            "model": _digest(self.model, paths),
+            "model": _digest(folder, paths),
             "code": _digest(self.code.parent, [self.code]) if self.code else None,
         }
 

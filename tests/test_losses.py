@@ -117,6 +117,39 @@ def test_no_gradient_without_annotation(make_chain):
     assert not gradient.emit[7:].any()
 
 
+def every_loss(chain: LinearChain) -> dict[str, tuple[float, LinearChain]]:
+    allowed = KNOWN["partly known"](chain.emit.shape, np.random.default_rng(3))
+    costs = np.random.default_rng(4).random(chain.emit.shape)
+    excluded = np.array([[0, 2, 1, 2], [5, 6, 3, 4]])
+    target = PathSums(bio_chain([4, 2, 1], 3, seed=5))
+    return {
+        "likelihood": negative_log_likelihood(chain, allowed),
+        "with costs": negative_log_likelihood(chain, allowed, costs=costs),
+        "with exclusion": negative_log_likelihood(chain, allowed, excluded=excluded),
+        "cross-entropy": cross_entropy(chain, target),
+    }
+
+
+def test_moves_that_nobody_learns_are_left_out_of_the_gradient(monkeypatch):
+    chain = bio_chain([4, 2, 1], 5)
+    everything = every_loss(chain)
+    moves_of = []
+    expected_moves = PathSums.expected_moves
+    monkeypatch.setattr(
+        PathSums,
+        "expected_moves",
+        lambda sums: moves_of.append(sums.chain) or expected_moves(sums),
+    )
+    found = every_loss(replace(chain, learns_moves=False))
+    assert len(moves_of) == 1, "only those of the target, whose scores may count"
+    for name, (loss, gradient) in everything.items():
+        assert found[name][0] == loss, name
+        for part in GRADIENTS:
+            expected = getattr(gradient, part) * (part != "move")
+            np.testing.assert_array_equal(getattr(found[name][1], part), expected)
+        assert gradient.move.any()
+
+
 def test_contradicting_tags_name_their_sequence():
     chain = bio_chain([2, 0, 3], 3)
     allowed = np.ones(chain.emit.shape, dtype=bool)

@@ -287,6 +287,44 @@ def test_killed_workers_lose_and_repeat_nothing(
     assert len(names(output)) == 13
 
 
+def test_what_has_no_bytes_in_utf_8_stays_an_escape(ruler: Path, tmp_path: Path):
+    rows = [{"text": "Bob", "user": "\ud83d"}, {"text": "Caf\u00e9", "user": "Rome"}]
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    (tmp_path / "a.jsonl").write_text(lines, "ascii")
+    assert annotate(ruler, tmp_path / "a.jsonl", tmp_path / "out").n_rows == 2
+    found = read_lines(tmp_path / "out")
+    assert [row["user"] for row in found] == ["\ud83d", "Rome"]
+    assert len(found[0]["entities"]) == 1
+    part = tmp_path / "out" / "part-00000000.jsonl"
+    assert "Caf\u00e9" in part.read_text("utf8")
+
+
+def test_a_pipeline_is_found_by_the_name_of_its_package(
+    ruler: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """`spacy package` puts the pipeline into a folder of the package's folder."""
+    name = "en_ray_test"
+    copytree(ruler, tmp_path / name / f"{name}-0.0.0")
+    (tmp_path / name / "__init__.py").write_text(
+        "from spacy.util import load_model_from_init_py\n"
+        "def load(**settings):\n"
+        "    return load_model_from_init_py(__file__, **settings)\n",
+        "utf8",
+    )
+    meta = json.loads((ruler / "meta.json").read_text("utf8"))
+    meta = {**meta, "name": "ray_test", "version": "0.0.0"}
+    (tmp_path / name / "meta.json").write_text(json.dumps(meta), "utf8")
+    info = tmp_path / f"{name}-0.0.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: {name}\nVersion: 0.0.0\n", "utf8")
+    monkeypatch.syspath_prepend(tmp_path)
+    pipeline = annotation._Pipeline.locate(name, None)
+    assert [ent.label_ for ent in pipeline.load()("Bob").ents] == ["PER"]
+    before = pipeline.digests()["model"]
+    (tmp_path / name / f"{name}-0.0.0" / "meta.json").write_text("{}", "utf8")
+    assert pipeline.digests()["model"] != before
+
+
 class OddError(Exception):
     """Of no kind that this package knows."""
 

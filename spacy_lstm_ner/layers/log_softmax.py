@@ -49,7 +49,8 @@ def forward(
     ones = xp.ones((Y_TN.shape[1], 1), dtype="f")
     Y_TN -= xp.log(xp.exp(Y_TN) @ ones)  # quicker than a sum of each row
     move, start = (xp.asarray(scores) for scores in bio_moves(Y_TN.shape[1]))
-    chain = LinearChain(Y_TN, lengths, move, start, xp.zeros_like(start))
+    end = xp.zeros_like(start)
+    chain = LinearChain(Y_TN, lengths, move, start, end, learns_moves=False)
 
     def backprop(d_chain: LinearChain) -> list[Floats2d]:
         dY_TN = d_chain.emit

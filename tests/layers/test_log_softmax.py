@@ -42,6 +42,7 @@ def test_rows_are_log_probabilities():
     np.testing.assert_array_equal(chain.move, move)
     np.testing.assert_array_equal(chain.start, start)
     np.testing.assert_array_equal(chain.end, np.zeros(5))
+    assert not chain.learns_moves
 
 
 def test_large_scores_stay_finite():
