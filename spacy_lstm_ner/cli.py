@@ -499,6 +499,10 @@ def _calibrate(
         settings = {"components": {name: {"decoding": "probability"}}}
         nlp = spacy.load(model, config=settings)
         name, ner = _find_component(nlp, component)
+        # What somebody has set at run time would win over what is fitted.
+        for setting in ("decoding", "threshold"):
+            ner.cfg.pop(setting, None)
+        ner.cfg["label_thresholds"] = {}
     examples = list(Corpus(data)(nlp))
     if not any(eg.reference.ents for eg in examples):
         raise ValueError(Errors.L208.format(path=data))

@@ -352,11 +352,17 @@ def test_calibrate_with_a_threshold(
     assert config == spacy.load(files.ner).config
 
 
-def test_one_threshold_for_all_labels(
-    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("where", ["config", "cfg"])
+def test_thresholds_of_before_do_not_count(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str
 ):
-    settings = {"label_thresholds": {"PER": 1.0}}
-    nlp = spacy.load(files.ner, config={"components": {"lstm_ner": settings}})
+    """Wherever they stand: what is set in `cfg` at run time is saved, too."""
+    settings = {"threshold": 1.0, "label_thresholds": {"PER": 1.0}}
+    nlp = spacy.load(files.ner)
+    if where == "config":
+        nlp = spacy.load(files.ner, config={"components": {"lstm_ner": settings}})
+    else:
+        recognizer(nlp).cfg.update(settings, decoding="best_path")
     nlp.to_disk(tmp_path / "model")
     output = tmp_path / "new" / "calibrated"
     run("calibrate", tmp_path / "model", files.dev, output, "--beta", "1")

@@ -155,16 +155,14 @@ def forward(
     lengths = [len(doc) for doc in X]
     word_cache = model.attrs["cache"]
     if not is_train:
-        # A vector that is set anew, for a word that had one, goes unseen.
-        vectors = tokens.vocab.vectors
-        sources = [*_parameters(model), model.attrs["met"], vectors.data]
+        sources = [*_parameters(model), model.attrs["met"], *_vectors(tokens.vocab)]
 
         def compute(chosen: NDArray[np.intp]) -> Floats2d:
             words = tokens.take(chosen)
             _hide_unknown(model, words)
             return model.layers[0].predict(words)
 
-        Y_TO = word_cache.look_up(_keys(tokens), [*sources, vectors.n_keys], compute)
+        Y_TO = word_cache.look_up(_keys(tokens), sources, compute)
         return cut(Y_TO, lengths), no_backward("per_lexeme")
     _count(model, tokens, lengths)
     words, word_of_token = _distinct(_drop_out(model, tokens))
@@ -193,6 +191,14 @@ def _parameters(model: Model[list[Doc], list[Floats2d]]) -> list[Any]:
     )
     found = [node.maybe_get_param(name) for node, name in names]
     return [parameter for parameter in found if parameter is not None]
+
+
+def _vectors(vocab: Vocab) -> list[Any]:
+    """What tells that word vectors have changed. One that is set anew, for a word that
+    had one, goes unseen."""
+    vectors = vocab.vectors
+    # Only spaCy's own tables must have these.
+    return [getattr(vectors, "data", vectors), getattr(vectors, "n_keys", None)]
 
 
 def _tokens(docs: Sequence[Doc], ids: Sequence[int]) -> Lexemes:

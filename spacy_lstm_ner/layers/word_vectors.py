@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 from spacy.strings import get_string_id
-from spacy.vectors import Mode, Vectors
+from spacy.vectors import BaseVectors
 from thinc.api import Model, get_array_module
 from thinc.initializers import glorot_uniform_init
 
 from ..errors import Errors
-from ..linear_chain import to_numpy
 from ..types import Floats2d
 from .lexemes import Embed, Lexemes, no_input_gradient
 from .seen_table import Keys, SeenTable
@@ -27,8 +26,8 @@ def WordVectors(nO: int, nM: int | None = None, *, fine_tune: bool = False) -> E
     nO (int): Width of the output.
     nM (int | None): Width of the vectors; None infers it from the sample data.
     fine_tune (bool): Learn an offset of the vector of each word met in training. Words
-        that share a vector share its offset. Words without a vector have none, so their
-        names are not learned by heart.
+        that are found in the same form share it. Words without a vector have none, so
+        their names are not learned by heart.
     RETURNS (Model[Lexemes, Floats2d]): Words -> (L, O); 0 for words without a vector
         and for hidden ones. Its parameter is W (O, M).
     """
@@ -86,35 +85,31 @@ def forward(
 
 
 def _look_up(words: Lexemes) -> tuple[Any, Keys]:
-    """The vectors of words (L, M), and what tells them apart (L,): -1 for none."""
-    vectors: Vectors = words.vocab.vectors
-    if vectors.mode == Mode.floret:  # any form has a vector, made of its parts
-        V_LM = vectors.get_batch(words.orths.tolist())
-        V_LM[words.hidden] = 0
-        return V_LM, np.where(words.hidden, -1, words.orths.view(np.int64))
-    if not len(vectors.data):
-        nothing = np.zeros((len(words.orths), vectors.data.shape[1]), dtype="f")
-        return nothing, np.full(len(words.orths), -1)
-    rows = to_numpy(vectors.find(keys=words.orths))
-    missing = np.flatnonzero(rows < 0)
+    """The vectors of words (L, M), and the form that each was found in, as its hash
+    (L,): -1 for none."""
+    vectors: BaseVectors = words.vocab.vectors
+    forms = words.orths.tolist()
+    is_found = np.array([form in vectors for form in forms], dtype=bool)
     strings = words.vocab.strings
-    for i, orth in zip(missing.tolist(), words.orths[missing].tolist(), strict=True):
-        rows[i] = _row_of_other_form(vectors, strings[orth])
-    rows[words.hidden] = -1
-    xp = get_array_module(vectors.data)
-    V_LM = vectors.data[xp.asarray(rows)]
-    V_LM[xp.asarray(rows < 0)] = 0
-    return V_LM, rows.astype(np.int64)
+    for i in np.flatnonzero(~is_found).tolist():
+        for form in _other_forms(strings[forms[i]]):
+            if form in vectors:
+                forms[i], is_found[i] = form, True
+                break
+    is_found &= ~words.hidden
+    if not is_found.any():
+        nothing = np.zeros((len(forms), vectors.shape[1]), dtype="f")
+        return nothing, np.full(len(forms), -1)
+    V_LM = vectors.get_batch(forms)
+    xp = get_array_module(V_LM)
+    keys = np.where(is_found, np.array(forms, dtype="uint64").view(np.int64), -1)
+    return xp.where(xp.asarray(is_found)[:, None], V_LM, 0), keys
 
 
-def _row_of_other_form(vectors: Vectors, text: str) -> int:
-    """The row of a word in another form, or -1."""
+def _other_forms(text: str) -> list[int]:
+    """The hashes of a word's other forms, in the order in which they are looked up."""
     lower = text.lower()
-    for form in (lower, _DIGIT.sub("0", lower)):
-        row = vectors.find(key=get_string_id(form))
-        if row >= 0:
-            return int(row)
-    return -1
+    return [get_string_id(form) for form in (lower, _DIGIT.sub("0", lower))]
 
 
 _DIGIT = re.compile(r"\d")

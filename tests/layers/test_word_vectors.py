@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import spacy
 from spacy.attrs import LOWER, ORTH
+from spacy.strings import get_string_id
 from spacy.tokens import Doc
-from spacy.vectors import Vectors
+from spacy.vectors import BaseVectors, Vectors
 from thinc.api import Adam, Model, fix_random_seed
 from util import numeric_gradient, parameters, random_sum, relative_error
 
@@ -163,6 +164,50 @@ def test_floret(is_saved, tmp_path):
     np.testing.assert_array_equal(nlp.vocab.vectors.data, data)
 
 
+class OwnVectors(BaseVectors):
+    """What spaCy asks of vectors of somebody's own, for `[nlp.vectors]`: no table."""
+
+    def __init__(self):
+        super().__init__()
+        self.known = {get_string_id(key): i for i, key in enumerate(KEYS)}
+
+    def __contains__(self, key):
+        return key in self.known
+
+    @property
+    def shape(self):
+        return 0, WIDTH
+
+    def get_batch(self, keys):
+        rows = [self.known.get(key, -1) for key in keys]
+        found = table()["data"][rows]
+        found.flags.writeable = False  # theirs
+        return found
+
+
+def test_vectors_that_are_no_table():
+    nlp = spacy.blank("en")
+    nlp.vocab.vectors = OwnVectors()
+    texts, keys = zip(*FORMS, strict=True)
+    np.testing.assert_array_equal(vectors_of(nlp.vocab, texts), expected(keys))
+    model = per_lexeme(WordVectors(3, fine_tune=True), ["NORM"])
+    docs = [Doc(nlp.vocab, words=texts)]
+    model.initialize(X=docs)
+    np.testing.assert_array_equal(model.predict(docs)[0], model(docs, True)[0][0])
+    # Nor are any needed where none are used.
+    no_table = per_lexeme(ones(), ["NORM"]).initialize(X=docs)
+    assert no_table.predict(docs)[0].shape == (len(texts), 3)
+
+
+def ones():
+    """An embedding that looks at nothing."""
+    return Model(
+        "ones",
+        lambda model, X, is_train: (np.ones((len(X.orths), 3), "f"), lambda dY: []),
+        dims={"nO": 3},
+    )
+
+
 def test_words_do_not_depend_on_others():
     vocab = make_nlp(**table()).vocab
     texts = [text for text, _ in FORMS]
@@ -309,6 +354,19 @@ def test_offsets_of_words_that_training_met():
     assert moved.tolist() == [True, True, True, False, False, False]
     np.testing.assert_array_equal(Y[0], Y[1])  # they share a vector
     np.testing.assert_array_equal(vocab.vectors.data, table()["data"])
+
+
+def test_offsets_belong_to_words_whatever_the_order_of_the_table():
+    """`Vocab.deduplicate_vectors` and `prune_vectors` number the rows anew."""
+    data = table()["data"]
+    nlp = make_nlp(data=np.concatenate([data[:1], data]), keys=["zebra", *KEYS])
+    texts = ["apple", "zebra", "b0", "rome", "Apple", "1984"]
+    model, words = tuned(nlp.vocab, texts)
+    before, rows = model.predict(words), nlp.vocab.vectors.find(keys=texts)
+    nlp.vocab.deduplicate_vectors()
+    assert not np.array_equal(nlp.vocab.vectors.find(keys=texts), rows)
+    np.testing.assert_array_equal(model.predict(words), before)
+    assert not np.array_equal(before[0], before[1])  # one vector, two offsets
 
 
 def test_offsets_of_floret_words():
