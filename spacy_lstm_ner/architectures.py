@@ -5,7 +5,7 @@ from typing import Literal, cast
 from spacy.tokens import Doc
 from thinc.api import Dropout, HashEmbed, Maxout, Model, chain, concatenate
 
-from .errors import Errors
+from .errors import Errors, check_at_least
 from .layers import GRU, LSTM, RNN
 from .layers.characters import CharCNN, CharLSTM
 from .layers.emissions import Decoder
@@ -167,8 +167,11 @@ def build_word_char_embed(
         texts of training is hidden there with the probability r / (r + n), so that the
         model learns to do without what it will not know.
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
-    RAISES ValueError: If a setting is out of its range (L040, L041, L044, L047).
+    RAISES ValueError: If a setting is out of its range (L040, L041, L044, L047, L048,
+        L049).
     """
+    check_at_least(1, width=width, **{f"rows[{i}]": n for i, n in enumerate(rows)})
+    check_at_least(0, char_width=char_width, cache_bytes=cache_bytes)
     parts: list[Embed] = []
     # Layers with a rate of 0.0 get that of the training loop before each step.
     if len(rows) == len(attrs) and attrs:
@@ -207,7 +210,10 @@ def build_char_lstm_embed(
     kind (str): How the characters are read: "lstm" or, a convolution, "cnn".
     cache_bytes (int): As of `WordCharEmbed.v1`.
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
+    RAISES ValueError: If a setting is out of its range (L048, L049).
     """
+    check_at_least(1, width=width)
+    check_at_least(0, cache_bytes=cache_bytes)
     return per_lexeme(_characters(width, kind), attrs=[], cache_bytes=cache_bytes)
 
 
@@ -233,7 +239,7 @@ def build_word_index_embed(
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding. `word_index.vocabulary`
         and `word_index.word_numbers` show the numbers.
     RAISES ValueError: If an attribute is unknown or there is none (L041), or if
-        `min_freq` is not positive (L403).
+        `min_freq` is not positive (L048).
     """
     return WordIndex(width, attrs=attrs, min_freq=min_freq)
 
@@ -251,6 +257,8 @@ def build_per_lexeme(embed: Tok2Vec, cache_bytes: int = CACHE_BYTES) -> Tok2Vec:
 
 
 def _characters(width: int, kind: Literal["lstm", "cnn"]) -> Embed:
+    if kind == "lstm" and width % 2:
+        raise ValueError(Errors.L049.format(width=width))
     return {"lstm": CharLSTM, "cnn": CharCNN}[kind](width)
 
 

@@ -147,9 +147,8 @@ def best_threshold(
         spans than gold ones.
     """
     confidences, correct = _checked(confidences, correct)
+    check_beta(beta)
     recall_weight = beta * beta
-    if not (beta > 0 and math.isfinite(recall_weight)):
-        raise ValueError(Errors.L023.format(beta=beta))
     if n_gold < correct.sum():
         raise ValueError(Errors.L024.format(n_gold=n_gold, n_right=correct.sum()))
     if not correct.any():
@@ -167,6 +166,16 @@ def best_threshold(
     # Between neighbouring floats there is none.
     threshold = midway if midway > dropped else kept
     return threshold, float(f_scores[best])
+
+
+def check_beta(beta: float) -> None:
+    """Refuse a beta with which there is no F-score.
+
+    beta (float): How many times as important as precision recall is.
+    RAISES ValueError (L023): If it is not positive, or its square not finite.
+    """
+    if not (beta > 0 and math.isfinite(beta * beta)):
+        raise ValueError(Errors.L023.format(beta=beta))
 
 
 def fit_temperature(

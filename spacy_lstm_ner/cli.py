@@ -16,23 +16,25 @@ from typing import Any
 
 import numpy as np
 import spacy
-import srsly
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
-from spacy.training import Corpus
+from spacy.training import Corpus, Example
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
 from .bio import INVALID, SCHEMES
 from .calibration import (
     area_under_roc,
+    check_beta,
     expected_calibration_error,
     reliability_bins,
 )
+from .confidences import span_key
 from .demo_corpus import unseen_share, write_corpus
 from .ents import judge, token_spans
-from .errors import Errors
+from .errors import Errors, check_at_least
 from .glove import load_glove
+from .json_lines import read_texts, write_records
 from .lab import (
     LEARN_RATES,
     RECALL_STEPS,
@@ -42,7 +44,7 @@ from .lab import (
 )
 from .pipeline import LSTMNer
 from .plots import check_picture, draw_decay, draw_reliability
-from .readers import DOCS, ConllCorpus, read_lines
+from .readers import DOCS, ConllCorpus
 from .visualize import render_page
 from .word2vec import MODELS, train_word2vec
 
@@ -164,7 +166,7 @@ def _add_word2vec(commands: Any) -> None:
         help="a text per line; if it ends in .jsonl, the field 'text' of each line; "
         "if it ends in .spacy, the words of its texts",
     )
-    word2vec.add_argument("output", type=Path, metavar="OUTPUT.txt")
+    word2vec.add_argument("output", type=Path, metavar="OUTPUT.vec")
     word2vec.add_argument(
         "--lang", default="en", help="whose tokenizer splits the texts; default: en"
     )
@@ -381,11 +383,12 @@ def _raw_text(inputs: list[Path], output: Path) -> None:
         _check_data(path)
         texts += [doc.text for doc in DocBin().from_disk(path).get_docs(Vocab())]
     output.parent.mkdir(parents=True, exist_ok=True)
-    srsly.write_jsonl(output, [{"text": text} for text in texts])
+    write_records(output, ({"text": text} for text in texts))
     print(f"{output}: {len(texts)} texts")
 
 
 def _vectors(output: Path, limit: int | None) -> None:
+    check_at_least(1, limit=limit)
     nlp = load_glove(limit=limit)
     output.parent.mkdir(parents=True, exist_ok=True)
     nlp.to_disk(output)
@@ -394,7 +397,7 @@ def _vectors(output: Path, limit: int | None) -> None:
 
 
 def _word2vec(inputs: list[Path], output: Path, lang: str, **settings: Any) -> None:
-    _check_suffix(output, ".txt")
+    _check_suffix(output, ".vec")
     nlp = spacy.blank(lang)
     docs = [doc for path in inputs for doc in _read_docs(path, nlp)]
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -404,8 +407,8 @@ def _word2vec(inputs: list[Path], output: Path, lang: str, **settings: Any) -> N
 
 def _read_docs(path: Path, nlp: Language) -> Iterable[Doc]:
     """Texts, as the tokenizer splits them or as they are split already."""
-    if path.suffix != ".spacy":
-        return nlp.pipe(record["text"] for record in _read_texts(path))
+    if path.suffix.lower() != ".spacy":
+        return nlp.pipe(record["text"] for record in read_texts(path))
     _check_data(path)
     return DocBin().from_disk(path).get_docs(nlp.vocab)
 
@@ -423,6 +426,8 @@ def _annotate(model: str, source: Path, output: Path, **settings: Any) -> None:
 def _visualize(model: str, data: Path, output: Path, limit: int) -> None:
     _check_suffix(output, ".html")
     _check_data(data)
+    if limit < 0:
+        raise ValueError(Errors.L120.format(limit=limit))
     nlp = spacy.load(model)
     examples = list(islice(Corpus(data)(nlp), limit or None))
     for eg, doc in zip(
@@ -437,7 +442,10 @@ def _visualize(model: str, data: Path, output: Path, limit: int) -> None:
 
 
 def _scores(metrics: Path) -> None:
-    scores = srsly.read_json(metrics)
+    try:
+        scores = json.loads(metrics.read_text(encoding="utf8"))
+    except ValueError as err:
+        raise ValueError(Errors.L204.format(path=metrics)) from err
     if not isinstance(scores, dict) or "ents_per_type" not in scores:
         raise ValueError(Errors.L204.format(path=metrics))
     rows = [
@@ -454,6 +462,7 @@ def _scores(metrics: Path) -> None:
 def _lab(folder: Path, corpus: Path, **settings: Any) -> None:
     picture = folder / "gradients.svg"
     check_picture(picture)
+    check_at_least(1, updates=settings["updates"])
     decays = measure_gradients(corpus, **settings)
     accuracies = measure_recall(**settings)
     folder.mkdir(parents=True, exist_ok=True)
@@ -485,7 +494,6 @@ def _lab(folder: Path, corpus: Path, **settings: Any) -> None:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    """With all digits: srsly would round the smallest numbers to 0."""
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf8")
 
 
@@ -493,6 +501,8 @@ def _calibrate(
     model: str, data: Path, output: Path, beta: float | None, component: str | None
 ) -> None:
     _check_data(data)
+    if beta is not None:
+        check_beta(beta)
     nlp = spacy.load(model)
     name, ner = _find_component(nlp, component)
     if beta is not None:
@@ -503,12 +513,9 @@ def _calibrate(
         for setting in ("decoding", "threshold"):
             ner.cfg.pop(setting, None)
         ner.cfg["label_thresholds"] = {}
-    examples = list(Corpus(data)(nlp))
+    examples = _process_before(nlp, name, data)
     if not any(eg.reference.ents for eg in examples):
         raise ValueError(Errors.L208.format(path=data))
-    docs = _process_before(nlp, name, (eg.predicted for eg in examples))
-    for eg, doc in zip(examples, docs, strict=True):
-        eg.predicted = doc
     print(f"temperature {ner.calibrate(examples):.3f}")
     if beta is not None:
         threshold, f_score = ner.fit_threshold(examples, beta=beta)
@@ -525,17 +532,19 @@ def _reliability(model: str, data: Path, output: Path, component: str | None) ->
     check_picture(output)
     _check_data(data)
     nlp = spacy.load(model)
-    _find_component(nlp, component)
+    name, ner = _find_component(nlp, component)
     confidences, right = [], []
-    examples = list(Corpus(data)(nlp))
-    docs = nlp.pipe(eg.predicted for eg in examples)
-    for eg, doc in zip(examples, docs, strict=True):
-        eg.predicted = doc
+    examples = _process_before(nlp, name, data)
+    given = [set(map(span_key, eg.predicted.ents)) for eg in examples]
+    docs = ner.pipe((eg.predicted for eg in examples), batch_size=nlp.batch_size)
+    for eg, doc, others in zip(examples, docs, given, strict=True):
         judged = judge(eg, token_spans(doc.ents))
         for ent, is_right in zip(doc.ents, judged, strict=True):
-            if is_right is not None and ent._.confidence is not None:
+            if is_right is not None and span_key(ent) not in others:
                 confidences.append(ent._.confidence)
                 right.append(is_right)
+    if not right:
+        raise ValueError(Errors.L216.format(name=name, path=data))
     scores, correct = np.array(confidences), np.array(right, dtype=bool)
     output.parent.mkdir(parents=True, exist_ok=True)
     draw_reliability(scores, correct, output, title=f"{model} on {data}")
@@ -554,11 +563,18 @@ def _rank(
     model: str, texts: Path, output: Path, by: str, component: str | None
 ) -> None:
     _check_suffix(output, ".jsonl")
-    records = _read_texts(texts)
+    if output.exists() and output.samefile(texts):
+        raise ValueError(Errors.L213.format(path=output))
+    records = read_texts(texts)
+    for i, record in enumerate(records, start=1):
+        taken = [name for name in _RANK_BY if name in record]
+        if taken:
+            message = Errors.L215.format(path=texts, i=i, names=taken)
+            raise ValueError(message)
     nlp = spacy.load(model)
     name, ner = _find_component(nlp, component)
     ranked = []
-    docs = _process_before(nlp, name, (record["text"] for record in records))
+    docs = _pipe_before(nlp, name, (record["text"] for record in records))
     pairs = zip(records, docs, strict=True)
     for batch in minibatch(pairs, nlp.batch_size):
         uncertainties = ner.uncertainty([doc for _, doc in batch])
@@ -574,7 +590,7 @@ def _rank(
     sign = 1 if by == "probability" else -1
     ranked.sort(key=lambda record: sign * record[by])
     output.parent.mkdir(parents=True, exist_ok=True)
-    srsly.write_jsonl(output, ranked)
+    write_records(output, ranked)
     print(f"{output}: {len(ranked)} texts, the most uncertain first")
 
 
@@ -583,36 +599,28 @@ def _rank(
 _RANK_BY = ("entropy", "entropy_per_token", "probability")
 
 
-def _read_texts(path: Path) -> list[dict[str, Any]]:
-    """Records with a text each, from lines of JSON or plain text."""
-    lines = [(where, line) for where, line in read_lines(path) if line.strip()]
-    if path.suffix != ".jsonl":
-        return [{"text": line} for _, line in lines]
-    records = []
-    for where, line in lines:
-        try:
-            record = srsly.json_loads(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-            raise ValueError(Errors.L207.format(where=where, line=line[:50]))
-        records.append(record)
-    return records
-
-
 def _find_component(nlp: Language, name: str | None) -> tuple[str, LSTMNer]:
     """The recognizer of this name, or the only one."""
     found = {n: pipe for n, pipe in nlp.pipeline if isinstance(pipe, LSTMNer)}
     names = [name] if name in found else list(found) if name is None else []
     if len(names) != 1:
-        message = Errors.L206.format(pipes=nlp.pipe_names, names=list(found))
-        raise ValueError(message)
+        asked = "the only one" if name is None else repr(name)
+        raise ValueError(
+            Errors.L206.format(asked=asked, pipes=nlp.pipe_names, names=list(found))
+        )
     return names[0], found[names[0]]
 
 
-def _process_before(
-    nlp: Language, name: str, texts: Iterable[str | Doc]
-) -> Iterator[Doc]:
+def _process_before(nlp: Language, name: str, data: Path) -> list[Example]:
+    """Examples whose predicted Docs are as they come to a component."""
+    examples = list(Corpus(data)(nlp))
+    docs = _pipe_before(nlp, name, (eg.predicted for eg in examples))
+    for eg, doc in zip(examples, docs, strict=True):
+        eg.predicted = doc
+    return examples
+
+
+def _pipe_before(nlp: Language, name: str, texts: Iterable[str | Doc]) -> Iterator[Doc]:
     """Texts as they come to a component."""
     later = nlp.pipe_names[nlp.pipe_names.index(name) :]
     return nlp.pipe(texts, disable=later)

@@ -150,6 +150,16 @@ class Errors(metaclass=_WithCode):
         "rare_dropout = {value}: expected a number that is not negative and not "
         "infinite, such as 1.0, or 0 for none."
     )
+    L048 = "Setting '{name}' is {value}: expected at least {least}."
+    L049 = (
+        "An LSTM can't make vectors of width {width} of a word's characters: the width "
+        "is that of both directions together, so expected an even one."
+    )
+    L050 = (
+        "The component {name!r} finds no entities in the texts that their annotation "
+        "says anything about, so there is nothing to fit confidences to: train it "
+        "further, or take annotated texts of the kind that it was trained for."
+    )
     L034 = "n = {n} paths can't be listed: expected at least 1."
 
     # Tags and readers
@@ -193,8 +203,8 @@ class Errors(metaclass=_WithCode):
         "is given."
     )
     L113 = (
-        "{where}: byte {byte} is not UTF-8. Convert the file to UTF-8, as in: "
-        "iconv -f latin1 -t utf-8 OLD > NEW"
+        "{where}: byte {byte} is not UTF-8. If the file is text in another encoding, "
+        "convert it, as in: iconv -f {encoding} -t utf-8 OLD > NEW"
     )
     L114 = (
         "{where}: found {found} column(s) in {text!r}, expected a token in column "
@@ -203,9 +213,10 @@ class Errors(metaclass=_WithCode):
         "a comment, set comment to what comments begin with."
     )
     L115 = (
-        "{where}: found {found} columns between spaces in {text!r}, expected {width} "
-        "as in the lines before. If a token has a space, separate the columns with "
-        "tabs; if the line is a comment, set comment to what comments begin with."
+        "{where}: found {found} columns between {separator} in {text!r}, expected "
+        "{width} as in the lines before. If that stands in a token, separate the "
+        "columns with tabs; if the line is a comment, set comment to what comments "
+        "begin with."
     )
     L116 = (
         "{where}: found {tag!r} in the tag column of {text!r}, expected 'O', a prefix "
@@ -249,8 +260,8 @@ class Errors(metaclass=_WithCode):
         'pip install "spacy-lstm-ner[plots]"'
     )
     L206 = (
-        "The pipeline has the components {pipes}, and of them {names} are recognizers "
-        "of this package: expected one, or its name with --component."
+        "Asked for {asked}, but of the components {pipes}, {names} are recognizers of "
+        "this package: expected one, or the name of one of them with --component."
     )
     L207 = (
         "{where}: found {line!r}, expected JSON with a field 'text' that is a "
@@ -278,6 +289,21 @@ class Errors(metaclass=_WithCode):
         "with. Name a larger corpus."
     )
 
+    L213 = "The output '{path}' is the input, which would be lost: name another file."
+    L214 = (
+        "'{path}' ends in '.json': expected a text per line, or a file that ends in "
+        "'.jsonl' with a JSON record per line. Write each record in a line of its own."
+    )
+    L215 = (
+        "Text {i} of '{path}' has the field(s) {names} already, which would be lost: "
+        "name them otherwise."
+    )
+    L216 = (
+        "The component {name!r} finds no entities in '{path}' that the annotation says "
+        "anything about, so there is nothing to draw: expected annotated texts, and a "
+        "component that is trained."
+    )
+
     # Annotation with Ray
     L400 = (
         "Ray, which annotates large corpora, is not installed. Install it with: "
@@ -291,7 +317,6 @@ class Errors(metaclass=_WithCode):
         "'{path}': the column {column!r} is {found}, expected one column of text. The "
         "columns are {columns}: name another one with --text-column, or convert it."
     )
-    L403 = "Setting '{name}' is {value}: expected at least 1."
     L404 = (
         "{where}: there is a column {column!r} already: name the new column otherwise "
         "with --entities-column."
@@ -318,3 +343,16 @@ class Errors(metaclass=_WithCode):
         "complete. The first is that of {where}: {reason}. Start the same command "
         "again to try those that are missing."
     )
+
+
+def check_at_least(least: int, **settings: float | None) -> None:
+    """Refuse settings that are too small.
+
+    least (int): The least that they may be.
+    settings (Optional[float]): By name; None is not checked.
+    RAISES ValueError (L048): If one is less.
+    """
+    for name, value in settings.items():
+        if value is not None and value < least:
+            message = Errors.L048.format(name=name, value=value, least=least)
+            raise ValueError(message)

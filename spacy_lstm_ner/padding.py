@@ -17,7 +17,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from .ents import UNKNOWN_TAG, gold_tag_numbers
-from .errors import Errors
+from .errors import check_at_least
 from .layers.word_index import PAD
 
 
@@ -55,11 +55,10 @@ def padded_batches(
         their order.
     endless (bool): Begin again after the last sentence.
     YIELDS (PaddedBatch): The batches.
-    RAISES ValueError: If `size` is not positive (L403), or if gold data has a label
+    RAISES ValueError: If `size` is not positive (L048), or if gold data has a label
         that is none of `labels` (L012).
     """
-    if size < 1:
-        raise ValueError(Errors.L403.format(name="size", value=size))
+    check_at_least(1, size=size)
     words, tags = [], []
     for i, eg in enumerate(examples):
         words.append(np.array(number_words(eg.predicted), dtype=np.intp))

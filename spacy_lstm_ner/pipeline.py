@@ -406,6 +406,8 @@ class LSTMNer(TrainablePipe):
         examples (Iterable[Example]): Annotated examples that the model was not trained
             on, and whose predicted Docs the components before have processed.
         RETURNS (float): The temperature, which `to_disk` keeps.
+        RAISES ValueError (L050): If there is nothing to fit it to: no entity on the
+            best paths that the annotation says anything about.
         """
         judged = []
         for batch in minibatch(examples, _BATCH_SIZE):
@@ -424,6 +426,8 @@ class LSTMNer(TrainablePipe):
             )
 
         right = np.array([is_right for _, _, part in judged for is_right in part])
+        if not len(right):
+            raise ValueError(Errors.L050.format(name=self.name))
         self.cfg["temperature"] = fit_temperature(confidences_at, right)
         return float(self.cfg["temperature"])
 

@@ -23,7 +23,8 @@ from spacy.tokens import Doc
 from spacy.util import get_package_path, import_file, is_package
 
 from .confidences import confidence
-from .errors import Errors
+from .errors import Errors, check_at_least
+from .json_lines import to_line
 
 try:
     import pyarrow as pa
@@ -192,19 +193,9 @@ class _JsonLines:
 
         def write(entities: list[_Entities], output: IO[bytes]) -> None:
             for record, found in zip(records, entities, strict=True):
-                output.write(_line({**record, columns.entities: found}))
+                output.write(to_line({**record, columns.entities: found}))
 
         return _Rows([record[columns.text] for record in records], write)
-
-
-def _line(record: dict[str, Any]) -> bytes:
-    """A record as a line of JSON: readable, but where UTF-8 has no bytes for it, as for
-    one half of a pair of code units, which an escape may name."""
-    try:
-        line = json.dumps(record, ensure_ascii=False).encode("utf8")
-    except UnicodeEncodeError:
-        line = json.dumps(record).encode("ascii")
-    return line + b"\n"
 
 
 def _parse(line: bytes, where: str, columns: _Columns) -> dict[str, Any]:
@@ -270,13 +261,9 @@ def annotate(
         was begun with other settings (L408), and, after all other shards have been
         annotated, if some could not be (L409).
     """
-    for name, value in [
-        ("workers", workers),
-        ("batch_size", batch_size),
-        ("rows_per_shard", rows_per_shard),
-    ]:
-        if value is not None and value < 1:
-            raise ValueError(Errors.L403.format(name=name, value=value))
+    check_at_least(
+        1, workers=workers, batch_size=batch_size, rows_per_shard=rows_per_shard
+    )
     source, output = Path(source), Path(output)
     columns = _Columns(text_column, entities_column)
     paths = _find_files(source)

@@ -4,6 +4,7 @@ The tags themselves are read by `bio.to_spans`; this module knows files, lines,
 columns, sentences and documents.
 """
 
+import codecs
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,10 @@ DOCSTART = "-DOCSTART-"
 
 # The tag of a token that nobody annotated; spaCy writes it in its lists of tags, too.
 UNKNOWN = "-"
+
+
+# What files in UTF-16 begin with.
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class _Row(NamedTuple):
@@ -193,9 +198,14 @@ class ConllCorpus:
             if is_loose:
                 width = width or len(cells)
                 if len(cells) != width:
+                    separator = repr(self.separator) if self.separator else "spaces"
                     raise ValueError(
                         Errors.L115.format(
-                            where=where, found=len(cells), text=line, width=width
+                            where=where,
+                            found=len(cells),
+                            separator=separator,
+                            text=line,
+                            width=width,
                         )
                     )
             documents[-1][-1].append(self._make_row(cells, where, line))
@@ -203,14 +213,13 @@ class ConllCorpus:
         return [document for document in filled if document]
 
     def _split_line(self, line: str) -> tuple[list[str], bool]:
-        """The columns of a line, and whether a token with a space would shift them."""
-        if self.separator is not None:
-            cells = line.split(self.separator)
-        elif "\t" in line:
-            cells = line.split("\t")
-        else:
+        """The columns of a line, and whether what separates them may stand in a token,
+        and shift them."""
+        if self.separator is None and "\t" not in line:
             return re.split(" +", line.strip(" ")), True
-        return [cell.strip(" ") for cell in cells], False
+        separator = self.separator or "\t"
+        cells = [cell.strip(" ") for cell in line.split(separator)]
+        return cells, separator != "\t"
 
     def _make_row(self, cells: list[str], where: str, line: str) -> _Row:
         """Pick token and tag from the columns of a line."""
@@ -338,8 +347,13 @@ def read_lines(path: Path) -> Iterator[tuple[str, str]]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as err:
         where = _where(path, 1 + data[: err.start].count(b"\n"))
-        byte = hex(data[err.start])
-        raise ValueError(Errors.L113.format(where=where, byte=byte)) from err
+        raise ValueError(
+            Errors.L113.format(
+                where=where,
+                byte=hex(data[err.start]),
+                encoding="utf-16" if data.startswith(_UTF_16) else "latin1",
+            )
+        ) from err
     for number, line in enumerate(text.split("\n"), start=1):
         where, content = _where(path, number), line.removesuffix("\r")
         if "\r" in content:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spacy.tokens import Doc
 
-from .errors import Errors
+from .errors import Errors, check_at_least
 
 MODELS: tuple[str, ...] = ("cbow", "skipgram")
 
@@ -42,8 +42,10 @@ def train_word2vec(
     seed (int): Of the first weights, and of the words that are drawn.
     RETURNS (int): The number of words that have a vector.
     RAISES ImportError (L210): If gensim is not installed.
-    RAISES ValueError (L211): If no word occurs often enough.
+    RAISES ValueError: If a setting is not positive (L048), or if no word occurs often
+        enough (L211).
     """
+    check_at_least(1, width=width, window=window, min_count=min_count, epochs=epochs)
     try:
         from gensim.models import word2vec as gensim  # noqa: PLC0415
     except ImportError as err:

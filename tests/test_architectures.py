@@ -518,8 +518,11 @@ def test_hidden_words_keep_their_characters(embedded):
         ({"rows": [50]}, r"L044\] rows = \[50\] go with attrs = \['NORM', 'SHAPE'\]"),
         ({"rows": []}, r"L044\] rows = \[\] go with"),
         ({"attrs": []}, r"L044\].* go with attrs = \[\]"),
-        ({"char_width": 5}, r"L002\].*5"),
-        ({"char_width": -2}, r"L002\].*-2"),
+        ({"char_width": 5}, r"L049\].*width 5 of a word's characters"),
+        ({"char_width": -2}, r"L048\] Setting 'char_width' is -2: .*at least 0"),
+        ({"width": 0}, r"L048\] Setting 'width' is 0: .*at least 1"),
+        ({"rows": [50, 0]}, r"L048\] Setting 'rows\[1\]' is 0: .*at least 1"),
+        ({"cache_bytes": -1}, r"L048\] Setting 'cache_bytes' is -1: .*at least 0"),
     ],
 )
 def test_bad_settings_of_the_embedding(settings, message):
@@ -533,7 +536,7 @@ def test_nothing_to_embed():
 
 
 def test_odd_width_of_the_character_embedding():
-    with pytest.raises(ValueError, match=r"L002\].*5"):
+    with pytest.raises(ValueError, match=r"L049\].*5"):
         char_only(5)
 
 

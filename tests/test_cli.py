@@ -1,5 +1,6 @@
 """The command line: each command on tiny data, and what careless use gets."""
 
+import json
 import re
 import runpy
 import sys
@@ -137,7 +138,10 @@ def test_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         (["visualize", "{model}", "{data}", "{data}"], "L201.*'.html'"),
         (["visualize", "{missing}", "{data}", "{new}.html"], "E050.*missing"),
         (["scores", "{missing}"], "missing"),
-        (["scores", "{conll}"], "error"),
+        (["scores", "{conll}"], "L204.*train.conll"),
+        (["visualize", "{model}", "{data}", "{new}.html", "--limit", "-3"], "L120.*-3"),
+        (["vectors", "{new}", "--limit", "0"], "L048.*'limit' is 0"),
+        (["lab", "{new}", "--corpus", "{conll}", "--updates", "-1"], "L048.*-1"),
         (["scores", "{model}/meta.json"], "L204.*meta.json"),
         (["demo-corpus", "{conll}"], "File exists.*train.conll"),
         (["raw-text", "{data}", "{missing}", "{new}.jsonl"], "L202.*missing"),
@@ -432,6 +436,25 @@ def test_reliability(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture
     assert written == f"{output}: {len(right)} entities of 7 texts"
 
 
+def test_reliability_of_one_of_several_components(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Only what the component itself has found counts, not what others have."""
+    pytest.importorskip("matplotlib", reason="needs the extra `plots`")
+    verbs = [("they told Dora that nothing happened", {"told": "VERB"}), *TRAIN[5:]]
+    second = trained(make_nlp(), [make_example(make_nlp(), *each) for each in verbs])
+    nlp = spacy.load(files.ner)
+    nlp.add_pipe("lstm_ner", name="second", source=second)
+    nlp.to_disk(tmp_path / "model")
+    alone = sum(len(doc.ents) for doc in spacy.load(files.ner).pipe(TEXTS))
+    together = sum(len(doc.ents) for doc in nlp.pipe(TEXTS))
+    assert 0 < alone < together
+    for name, n in (("lstm_ner", alone), ("second", together - alone)):
+        output = tmp_path / f"{name}.svg"
+        run("reliability", tmp_path / "model", files.dev, output, "--component", name)
+        assert f"{output}: {n} entities of 6 texts" in capsys.readouterr().out
+
+
 def test_reliability_without_matplotlib(
     files: Files,
     tmp_path: Path,
@@ -493,6 +516,20 @@ def test_rank_records_by_each_measure(files: Files, tmp_path: Path):
     assert len(orders) == 3
 
 
+@pytest.mark.parametrize("ending", [".jsonl", ".JSONL", ".ndjson"])
+def test_rank_keeps_other_fields_as_they_are(files: Files, tmp_path: Path, ending: str):
+    source, output = tmp_path / f"texts{ending}", tmp_path / "ranked.jsonl"
+    others = {"score": 1.23456789012345e-12, "user": "\ud83d", "name": "Zo\u00eb"}
+    source.write_text(json.dumps({"text": "Ada met Dora", **others}), "ascii")
+    run("rank", files.ner, source, output)
+    (record,) = map(json.loads, output.read_text("utf8").splitlines())
+    (expected,) = recognizer(spacy.load(files.ner)).uncertainty(
+        [spacy.blank("en")("Ada met Dora")]
+    )
+    assert {**record, **others} == record
+    assert record["probability"] == expected.probability
+
+
 def test_rank_knows_what_comes_before(files: Files, tmp_path: Path):
     source, output = tmp_path / "texts.txt", tmp_path / "ranked.jsonl"
     source.write_text("Dora met Ada", encoding="utf8")
@@ -537,7 +574,13 @@ def test_rank_knows_what_comes_before(files: Files, tmp_path: Path):
         (["rank", "{ner}", "{list}", "{new}.jsonl"], r"L207.*list\.jsonl, line 1"),
         (["rank", "{ner}", "{dev}", "{new}.jsonl"], r"L113.*dev\.spacy"),
         (["rank", "{ner}", "{broken}", "{new}.jsonl"], r"L207.*line 2: found '{\"text"),
+        (["rank", "{ner}", "{taken}", "{new}.jsonl"], r"L215.*1 of.*\['entropy'\]"),
+        (["rank", "{ner}", "{no_text}", "{no_text}"], r"L213.*no_text\.jsonl"),
+        (["rank", "{ner}", "{document}", "{new}.jsonl"], r"L214.*document\.json"),
+        (["rank", "{ner}", "{lines}", "{new}.jsonl", "--component", "x"], "L206.*'x'"),
         (["reliability", "{plain}", "{dev}", "{new}.svg"], "L206"),
+        (["reliability", "{ner}", "{raw}", "{new}.svg"], r"L216.*'lstm_ner'.*raw"),
+        (["calibrate", "{missing}", "{dev}", "{new}", "--beta", "-1"], r"L023.*-1\.0"),
         (["calibrate", "{ner}", "{raw}", "{new}"], r"L208.*raw\.spacy"),
     ],
 )
@@ -554,6 +597,8 @@ def test_careless_use_of_a_recognizer_gets_a_message(
         "number.jsonl": '{"text": 1}\n',
         "list.jsonl": '["Ada met Bob"]\n',
         "broken.jsonl": '{"text": "Ada"}\n{"text": "Bob\n',
+        "taken.jsonl": '{"text": "Ada", "entropy": "mine"}\n',
+        "document.json": '[{"text": "Ada"}]\n',
     }
     paths = {"missing": tmp_path / "missing", "new": tmp_path / "new", **vars(files)}
     for name, content in contents.items():

@@ -529,8 +529,9 @@ def test_nothing_to_calibrate_on(load):
     empty = [Example(nlp.make_doc(""), nlp.make_doc(""))]
     for examples in ([], unannotated, empty):
         pipe.cfg["temperature"] = 2.0
-        assert pipe.calibrate(examples) == 1.0
-        assert pipe.cfg["temperature"] == 1.0
+        with pytest.raises(ValueError, match=r"L050\].*finds no entities"):
+            pipe.calibrate(examples)
+        assert pipe.cfg["temperature"] == 2.0
         assert pipe.fit_threshold(examples) == (0.5, 0.0)
     expected = pipe.calibrate(examples_of(nlp, HELD_OUT))
     assert expected != 1.0

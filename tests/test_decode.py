@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from util import all_paths, split
 
+from spacy_lstm_ner import decode as decode_module
 from spacy_lstm_ner.bio import may_follow, tag_names
 from spacy_lstm_ner.decode import (
     MIN_LISTED,
@@ -419,3 +420,12 @@ def test_merging_keeps_what_only_one_has():
     assert merge_candidates(best, nothing).chosen.tolist() == [True] * 3
     assert merge_candidates(nothing, probable).chosen.tolist() == [False] * 2
     assert rows_of(merge_candidates(nothing, probable)) == rows_of(probable)
+
+
+def test_rounding_lifts_no_probability_above_one(monkeypatch):
+    """Sums in another order may leave the log probability of what is certain at 1e-16."""
+    chain, spans = bio_chain([3], 1), np.array([[0, 2, 1, 2]])
+    monkeypatch.setattr(decode_module, "_log_probs", lambda *_: np.array([1e-9]))
+    certain = decode_module._decoded(chain, spans, np.array([1e-9]), np.array([True]))
+    assert certain.confidence.tolist() == [1.0]
+    assert confidences_of(chain, certain).tolist() == [1.0]

@@ -134,7 +134,7 @@ def test_endless():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"\[L403\] Setting 'size' is 0"):
+    with pytest.raises(ValueError, match=r"\[L048\] Setting 'size' is 0"):
         next(batches([], size=0))
     with pytest.raises(ValueError, match=r"\[L012\] Label 'org'"):
         next(batches([example_of("IBM/B-org")]))

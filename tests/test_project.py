@@ -161,7 +161,7 @@ def test_word_vectors_of_the_corpus_are_trained_and_used(project: Path):
         project_run(project, command, overrides=settings)
     folder = project / "training" / "demo-cbow"
     words, _ = spacy.load(folder / "vectors").vocab.vectors.shape
-    assert (folder / "vectors.txt").read_text("utf8").startswith(f"{words} 100\n")
+    assert (folder / "vectors.vec").read_text("utf8").startswith(f"{words} 100\n")
     assert spacy.load(folder / "model-best").vocab.vectors.shape == (words, 100)
 
 

@@ -365,8 +365,8 @@ def test_what_fails_is_told_and_leaves_nothing(
         ("{ruler} {tmp}/empty {out}", "L401.*empty"),
         ("{ruler} {tmp}/t.parquet {out}", r"L402.*t\.parquet.*'text' is missing.*body"),
         ("{ruler} {tmp}/t.parquet {out} --text-column n", "L402.*'n' is int64"),
-        ("{ruler} {tmp}/ok.jsonl {out} --workers 0", "L403.*workers.*0"),
-        ("{ruler} {tmp}/ok.jsonl {out} --batch-size -1", "L403.*batch_size.*-1"),
+        ("{ruler} {tmp}/ok.jsonl {out} --workers 0", "L048.*workers.*0"),
+        ("{ruler} {tmp}/ok.jsonl {out} --batch-size -1", "L048.*batch_size.*-1"),
         (
             "{ruler} {tmp}/t.parquet {out} --text-column body --entities-column n",
             "L404.*t.parquet.*'n' already",

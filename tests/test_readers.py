@@ -388,7 +388,11 @@ def test_augmenters_yield_variants(read):
 @pytest.mark.parametrize(
     ("content", "settings", "line", "parts"),
     [
-        ("a O\nb\n", {"separator": " "}, 2, ["L114", "found 1 column", "'b'", "-1"]),
+        ("a\tO\nb\n", {"separator": "\t"}, 2, ["L114", "found 1 col", "'b'", "-1"]),
+        ("a O\nb\n", {"separator": " "}, 2, ["L115", "found 1 col", "between ' '"]),
+        ("Rome O\nNew York O\n", {"separator": " "}, 2, ["L115", "found 3", "tabs"]),
+        ('a,O\n"1,000",O\n', {"separator": ","}, 2, ["L115", "found 3", "',' in"]),
+        ("a\tO\n", {"word_column": -3}, 1, ["L114", "column -3"]),
         ("a\n", {}, 1, ["L114", "'a'", "word_column, tag_column and separator"]),
         ("a\tO\n", {"word_column": 2}, 1, ["L114", "found 2 column", "column 2"]),
         ("a\tO\n", {"tag_column": -3}, 1, ["L114", "column -3"]),
@@ -421,7 +425,7 @@ def test_bytes_that_are_not_utf8_are_named(read):
         ValueError, match=r"L113.*line 3: byte 0xfc is not UTF-8.*iconv"
     ):
         read("a O\n\nMünchen B-LOC\n".encode("latin1"))
-    with pytest.raises(ValueError, match="line 1: byte 0xff"):
+    with pytest.raises(ValueError, match=r"line 1: byte 0xff.*iconv -f utf-16"):
         read("a O\n".encode("utf-16"))
 
 

@@ -50,7 +50,7 @@ def train(docs: list[Doc], path: Path, **settings) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("model", MODELS)
 def test_words_of_a_topic_are_near(model: str, tmp_path: Path):
     needs_gensim()
-    vectors = train(make_docs(), tmp_path / "v.txt", model=model)
+    vectors = train(make_docs(), tmp_path / "v.vec", model=model)
     unit_WI = np.array([vectors[word] for topic in TOPICS for word in topic])
     unit_WI /= np.linalg.norm(unit_WI, axis=1, keepdims=True)
     cosine_WW = unit_WI @ unit_WI.T
@@ -69,7 +69,7 @@ def test_models_differ(tmp_path: Path):
 def test_words_are_in_lower_case_and_without_blanks(tmp_path: Path):
     needs_gensim()
     doc = Doc(Vocab(), words=["Rome", "\n", "ROME", "two words", " ", "#é", "once"])
-    vectors = train([doc, doc[:6].as_doc()], tmp_path / "v.txt", min_count=2)
+    vectors = train([doc, doc[:6].as_doc()], tmp_path / "v.vec", min_count=2)
     assert set(vectors) == {"rome", "#é"}
 
 
@@ -89,7 +89,7 @@ def test_same_seed_same_vectors_in_another_process(
     needs_gensim()
     data = tmp_path / "data.spacy"
     DocBin(docs=make_docs(20)).to_disk(data)
-    outputs = [tmp_path / f"{i}.txt" for i in range(3)]
+    outputs = [tmp_path / f"{i}.vec" for i in range(3)]
     commands = [
         ["word2vec", str(data), str(output), "--seed", seed, "--width", "4"]
         for output, seed in zip(outputs, "112", strict=True)
@@ -106,7 +106,7 @@ def test_command_reads_texts_and_tokens(
 ):
     needs_gensim()
     lines, jsonl = tmp_path / "lines.txt", tmp_path / "texts.jsonl"
-    data, output = tmp_path / "data.spacy", tmp_path / "new" / "vectors.txt"
+    data, output = tmp_path / "data.spacy", tmp_path / "new" / "vectors.vec"
     lines.write_text("She can't go.\n\nGo, #Sharon!\n", encoding="utf8")
     srsly.write_jsonl(jsonl, [{"text": "To Miami."}])
     DocBin(docs=[Doc(Vocab(), words=["#Sharon", "can't"])]).to_disk(data)
@@ -122,10 +122,11 @@ def test_careless_use_gets_a_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     needs_gensim()
-    text, output = tmp_path / "text.txt", tmp_path / "out.txt"
+    text, output = tmp_path / "text.txt", tmp_path / "out.vec"
     text.write_text("a b c\n", encoding="utf8")
     for inputs, last, message in (
-        (text, text.with_suffix(".jsonl"), "L201.*'.txt'"),
+        (text, text.with_suffix(".jsonl"), "L201.*'.vec'"),
+        (text, tmp_path / "more.txt", "L201.*'.vec'"),
         (text, output, r"L211.*3 words.*none occurs 2 times.*--min-count"),
         (tmp_path / "missing.spacy", output, "L202.*missing"),
         (tmp_path / "missing.txt", output, "missing"),
@@ -135,19 +136,30 @@ def test_careless_use_gets_a_message(
         assert not last.exists()
 
 
+@pytest.mark.parametrize("name", ["width", "window", "min-count", "epochs"])
+def test_settings_are_positive(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+):
+    text, output = tmp_path / "text.txt", tmp_path / "out.vec"
+    text.write_text("a b c\n", encoding="utf8")
+    assert main(["word2vec", str(text), str(output), f"--{name}", "0"]) == 1
+    message = rf"L048\] Setting '{name.replace('-', '_')}' is 0: expected at least 1"
+    assert re.search(message, capsys.readouterr().err)
+
+
 def test_gensim_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setitem(sys.modules, "gensim.models", None)
     text = tmp_path / "text.txt"
     text.write_text("a b c\n", encoding="utf8")
-    assert main(["word2vec", str(text), str(tmp_path / "out.txt")]) == 1
+    assert main(["word2vec", str(text), str(tmp_path / "out.vec")]) == 1
     assert 'pip install "spacy-lstm-ner[word2vec]"' in capsys.readouterr().err
 
 
 def test_vectors_reach_the_tagger(tmp_path: Path):
     needs_gensim()
-    words, text = ["sharon", "flew", "to", "miami"], tmp_path / "vectors.txt"
+    words, text = ["sharon", "flew", "to", "miami"], tmp_path / "vectors.vec"
     vectors = train([Doc(Vocab(), words=words)] * 2, text)
     imported = spacy.blank("en")
     convert_vectors(

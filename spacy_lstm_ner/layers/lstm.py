@@ -133,6 +133,7 @@ class LSTMCell(Cell):
     def initial_weights(
         self, ops: Any, nI: int, nH: int
     ) -> tuple[Floats2d, Floats2d, Floats2d]:
+        """As of all cells, but with the bias of the forget gate."""
         Wx, Wh, b = super().initial_weights(ops, nI, nH)
         b[nH : 2 * nH] = self.forget_bias
         return Wx, Wh, b

@@ -120,6 +120,8 @@ class RNNCell(Cell):
     def initial_weights(
         self, ops: Any, nI: int, nH: int
     ) -> tuple[Floats2d, Floats2d, Floats2d]:
+        """As of all cells; or (Le, Jaitly & Hinton 2015) the identity for the recurrent
+        weights, and small input weights."""
         if self.init == "orthogonal":
             return super().initial_weights(ops, nI, nH)
         Wx = ops.asarray(ops.xp.random.normal(scale=0.001, size=(nI, nH)), dtype="f")

@@ -20,7 +20,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.initializers import uniform_init
 
-from ..errors import Errors
+from ..errors import Errors, check_at_least
 from ..types import Floats2d
 from .lexemes import no_input_gradient
 
@@ -48,13 +48,12 @@ def WordIndex(
         is E (V, O), a row for each number; its attribute "build_vocabulary" is the
         function, for components that have more Docs than samples.
     RAISES ValueError: If an attribute is unknown or there is none (L041), or if
-        `min_freq` is not positive (L403).
+        the width or `min_freq` is not positive (L048).
     """
     ids = [intify_attr(name) for name in attrs]
     if None in ids or not ids:
         raise ValueError(Errors.L041.format(attrs=list(attrs)))
-    if min_freq < 1:
-        raise ValueError(Errors.L403.format(name="min_freq", value=min_freq))
+    check_at_least(1, width=nO, min_freq=min_freq)
     return Model(
         "word_index",
         forward,

@@ -13,7 +13,7 @@ from thinc.api import Adam, fix_random_seed
 from spacy_lstm_ner.architectures import build_char_lstm_embed, build_word_char_embed
 from spacy_lstm_ner.layers.word_cache import WordCache
 
-WIDTH = 4
+WIDTH = 12
 
 
 class Source:

@@ -110,7 +110,7 @@ def test_words_that_are_symbols_of_spacy():
 
 
 def test_settings_out_of_range():
-    with pytest.raises(ValueError, match=r"\[L403\] Setting 'min_freq' is 0"):
+    with pytest.raises(ValueError, match=r"\[L048\] Setting 'min_freq' is 0"):
         embed(min_freq=0)
     with pytest.raises(ValueError, match=r"\[L041\] \['ORTH', 'SIZE'\]"):
         embed(["ORTH", "SIZE"])

@@ -1,0 +1,60 @@
+"""Texts to be worked on: one per line, plain or as the field of a JSON record."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from .errors import Errors
+from .readers import read_lines
+
+# Files with these endings have a record per line, all others a text.
+_ENDINGS = (".jsonl", ".ndjson")
+
+
+def read_texts(path: Path) -> list[dict[str, Any]]:
+    """Records with the field "text", from lines of JSON or plain text.
+
+    path (Path): The file. Lines of nothing but blanks are skipped.
+    RETURNS (List[Dict[str, Any]]): Of plain text, records with that field alone.
+    RAISES ValueError: If the file is one JSON document (L214), at a line without such a
+        field (L207), and as `read_lines` (L113, L117).
+    """
+    ending = path.suffix.lower()
+    if ending == ".json":
+        raise ValueError(Errors.L214.format(path=path))
+    lines = [(where, line) for where, line in read_lines(path) if line.strip()]
+    if ending not in _ENDINGS:
+        return [{"text": line} for _, line in lines]
+    records = []
+    for where, line in lines:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+            raise ValueError(Errors.L207.format(where=where, line=line[:50]))
+        records.append(record)
+    return records
+
+
+def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Write records as lines of JSON, with all digits of their numbers.
+
+    path (Path): The file.
+    records (Iterable[Dict[str, Any]]): The records.
+    """
+    path.write_bytes(b"".join(map(to_line, records)))
+
+
+def to_line(record: dict[str, Any]) -> bytes:
+    """A record as a line of JSON: readable, but where UTF-8 has no bytes for it, as for
+    one half of a pair of code units, which an escape may name.
+
+    record (Dict[str, Any]): The record.
+    """
+    try:
+        line = json.dumps(record, ensure_ascii=False).encode("utf8")
+    except UnicodeEncodeError:
+        line = json.dumps(record).encode("ascii")
+    return line + b"\n"
