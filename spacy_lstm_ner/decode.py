@@ -58,7 +58,7 @@ def confidences_of(chain: LinearChain, spans: DecodedSpans) -> NDArray[np.float6
     spans (DecodedSpans): The spans.
     RETURNS (ndarray): Probability of exactly this span with this label, of each.
     """
-    first_row = (np.cumsum(chain.lengths) - chain.lengths)[spans.sequence]
+    first_row = chain.first_rows[spans.sequence]
     limits = (spans.start + first_row, spans.end + first_row)
     first_tag = 1 + 2 * spans.label
     rows = np.stack([*limits, first_tag, first_tag + 1], axis=1)
@@ -127,7 +127,7 @@ def decode_paths(
     decoded = []
     for path, log_prob in zip(paths, log_probs, strict=True):
         spans = find_spans(path)
-        sequence = _sequences(chain)[spans[:, 0]]
+        sequence = chain.sequences[spans[:, 0]]
         exists = np.isfinite(log_prob[sequence])
         spans, sequence = spans[exists], sequence[exists]
         all_chosen = np.ones(len(spans), dtype=bool)
@@ -157,7 +157,7 @@ def _log_probs(chain: LinearChain, spans: NDArray[np.intp]) -> NDArray[np.float6
     """Log probability of each span; only sequences that have one are summed over."""
     if not len(spans):
         return np.zeros(0)
-    sequence = _sequences(chain)[spans[:, 0]]
+    sequence = chain.sequences[spans[:, 0]]
     has_spans = np.bincount(sequence, minlength=len(chain.lengths)) > 0
     n_left_out = np.cumsum(np.repeat(~has_spans, chain.lengths))[spans[:, 0]]
     sums = PathSums(chain.take_sequences(has_spans))
@@ -172,8 +172,8 @@ def _decoded(
 ) -> DecodedSpans:
     """Spans in the form of `PathSums.log_prob_of_spans`, counted in their sequences."""
     start, end, first_tag, _ = spans.T
-    sequence = _sequences(chain)[start]
-    first_row = (np.cumsum(chain.lengths) - chain.lengths)[sequence]
+    sequence = chain.sequences[start]
+    first_row = chain.first_rows[sequence]
     return DecodedSpans(
         sequence=sequence,
         start=start - first_row,
@@ -182,8 +182,3 @@ def _decoded(
         confidence=np.exp(np.minimum(log_probs, 0.0)),
         chosen=chosen,
     )
-
-
-def _sequences(chain: LinearChain) -> NDArray[np.intp]:
-    """Number of each row's sequence."""
-    return np.repeat(np.arange(len(chain.lengths)), chain.lengths)

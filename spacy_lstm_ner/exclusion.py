@@ -80,7 +80,7 @@ def exclude_spans(
 
 def _group(chain: LinearChain, spans: Ints2d) -> dict[_Track, set[int]]:
     """The ends of the spans that begin alike."""
-    sequence = np.repeat(np.arange(len(chain.lengths)), chain.lengths)
+    sequence = chain.sequences
     n_rows = len(sequence)
     tracks: dict[_Track, set[int]] = {}
     for start, end, first_tag, inner_tag in np.asarray(spans).tolist():

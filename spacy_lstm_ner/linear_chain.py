@@ -49,6 +49,16 @@ class LinearChain:
     end: Floats1d
     learns_moves: bool = True
 
+    @property
+    def first_rows(self) -> NDArray[np.intp]:
+        """The row of `emit` where each sequence begins, or would, if empty.  (B,)"""
+        return np.asarray(np.cumsum(self.lengths) - self.lengths)
+
+    @property
+    def sequences(self) -> NDArray[np.intp]:
+        """The number of the sequence of each row of `emit`.  (T,)"""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
     def take(self, rows: Ints1d, lengths: NDArray[np.integer]) -> "LinearChain":
         """The chain over some of the tokens only.
 
@@ -194,7 +204,7 @@ class PathSums:
             for a in (chain.emit, chain.move, chain.start, chain.end)
         )
         # Number of each row's sequence; rows that have one before, of the sequence.
-        self._sequences = np.repeat(np.arange(len(lengths)), lengths)
+        self._sequences = chain.sequences
         firsts, self._lasts = first_and_last_rows(lengths)
         self._later = np.delete(np.arange(len(self._sequences)), firsts)
         # Log sum over the paths up to a token, and over those after it, that have

@@ -98,10 +98,9 @@ class Objective:
         if annotated:
             chain, rows = _take(scores, gold, annotated)
             tags = np.concatenate([gold[i].tags for i in annotated])
-            firsts = np.cumsum(chain.lengths) - chain.lengths
             wrong = [
                 gold[i].wrong + np.array([first, first, 0, 0])
-                for i, first in zip(annotated, firsts.tolist(), strict=True)
+                for i, first in zip(annotated, chain.first_rows.tolist(), strict=True)
             ]
             try:
                 loss, d_chain = negative_log_likelihood(
@@ -197,7 +196,7 @@ def _take(
     scores: LinearChain, gold: Sequence[_Gold], chosen: Iterable[int]
 ) -> tuple[LinearChain, Ints1d]:
     """The chain of the taggable tokens of some Docs, and their rows in the whole."""
-    first_rows = np.cumsum(scores.lengths) - scores.lengths
+    first_rows = scores.first_rows
     rows = [first_rows[i] + gold[i].tokens for i in chosen]
     lengths = np.array([len(r) for r in rows], dtype=np.intp)
     xp = get_array_module(scores.emit)

@@ -607,8 +607,8 @@ class LSTMNer(TrainablePipe):
         chain = self.model.predict(docs)
         self._require_finite(chain, docs)
         if lengths.sum() < len(chain.emit):
-            firsts = np.cumsum(chain.lengths) - chain.lengths
-            rows = np.concatenate([f + t for f, t in zip(firsts, tokens, strict=True)])
+            pairs = zip(chain.first_rows, tokens, strict=True)
+            rows = np.concatenate([first + each for first, each in pairs])
             chain = chain.take(self.model.ops.xp.asarray(rows), lengths)
         chain = chain.cool(temperature or self.cfg["temperature"])
         masks = [

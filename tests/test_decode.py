@@ -423,7 +423,7 @@ def test_merging_keeps_what_only_one_has():
 
 
 def test_rounding_lifts_no_probability_above_one(monkeypatch):
-    """Sums in another order may leave the log probability of what is certain at 1e-16."""
+    """Rounding may leave the log probability of what is certain above 0."""
     chain, spans = bio_chain([3], 1), np.array([[0, 2, 1, 2]])
     monkeypatch.setattr(decode_module, "_log_probs", lambda *_: np.array([1e-9]))
     certain = decode_module._decoded(chain, spans, np.array([1e-9]), np.array([True]))
