@@ -29,7 +29,7 @@ from .calibration import (
     expected_calibration_error,
     reliability_bins,
 )
-from .confidences import span_key
+from .confidences import scored_spans, span_key
 from .demo_corpus import unseen_share, write_corpus
 from .ents import judge, token_spans
 from .errors import Errors, check_at_least
@@ -163,8 +163,8 @@ def _add_word2vec(commands: Any) -> None:
         nargs="+",
         type=Path,
         metavar="INPUT",
-        help="a text per line; if it ends in .jsonl, the field 'text' of each line; "
-        "if it ends in .spacy, the words of its texts",
+        help="a text per line; if it ends in .jsonl or .ndjson, the field 'text' of "
+        "each line; if it ends in .spacy, the words of its texts",
     )
     word2vec.add_argument("output", type=Path, metavar="OUTPUT.vec")
     word2vec.add_argument(
@@ -273,7 +273,8 @@ def _add_confidence_commands(commands: Any) -> None:
         "texts",
         type=Path,
         metavar="TEXTS",
-        help="a text per line; if it ends in .jsonl, the field 'text' of each line",
+        help="a text per line; if it ends in .jsonl or .ndjson, the field 'text' of "
+        "each line",
     )
     rank.add_argument("output", type=Path, metavar="OUTPUT.jsonl")
     rank.add_argument(
@@ -535,13 +536,18 @@ def _reliability(model: str, data: Path, output: Path, component: str | None) ->
     name, ner = _find_component(nlp, component)
     confidences, right = [], []
     examples = _process_before(nlp, name, data)
-    given = [set(map(span_key, eg.predicted.ents)) for eg in examples]
     docs = ner.pipe((eg.predicted for eg in examples), batch_size=nlp.batch_size)
-    for eg, doc, others in zip(examples, docs, given, strict=True):
+    for eg, doc in zip(examples, docs, strict=True):
+        own = {
+            span_key(each.span): each.score
+            for group in doc.spans.values()
+            for each in scored_spans(group)
+            if each.component == name
+        }
         judged = judge(eg, token_spans(doc.ents))
         for ent, is_right in zip(doc.ents, judged, strict=True):
-            if is_right is not None and span_key(ent) not in others:
-                confidences.append(ent._.confidence)
+            if is_right is not None and span_key(ent) in own:
+                confidences.append(own[span_key(ent)])
                 right.append(is_right)
     if not right:
         raise ValueError(Errors.L216.format(name=name, path=data))

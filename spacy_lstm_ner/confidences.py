@@ -3,14 +3,23 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from struct import unpack
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import srsly
 from spacy.tokens import Doc, Span, SpanGroup
 
-# In the attrs of a span group: its "scores" are confidences of this package.
-_IS_CONFIDENCE = "lstm_ner_confidence"
+# In the attrs of a span group: its "scores" are confidences of this package, and these
+# are the names of the components that have predicted the spans.
+_COMPONENTS = "lstm_ner_components"
+
+
+class Scored(NamedTuple):
+    """A predicted span with its confidence, and the component that has predicted it."""
+
+    span: Span
+    score: float
+    component: str
 
 
 class ScoredGroup(SpanGroup):
@@ -18,10 +27,11 @@ class ScoredGroup(SpanGroup):
     spaCy's `spancat` has them.
 
     A span group of spaCy's keeps the numbers of the tokens when `merge_entities`, or
-    anything else that uses `doc.retokenize()`, merges or splits tokens: it then names
-    other tokens, or none, and the Doc can't be saved or copied any more. This one goes
-    by the characters. Spans that no longer begin and end where tokens do leave it,
-    together with their confidences. Once saved and loaded it is one of spaCy's.
+    anything else that uses `doc.retokenize()`, makes a Doc of more or fewer of them: it
+    then names other tokens, or none, and the Doc can't be saved or copied any more.
+    This one goes by the characters. Spans that no longer begin and end where tokens do
+    leave it, together with their confidences. Once saved and loaded, or handed over by
+    another process, it is one of spaCy's.
 
     doc (Doc): The document.
     name (str): Name of the group.
@@ -29,7 +39,7 @@ class ScoredGroup(SpanGroup):
     spans (Iterable[Span]): The spans.
     """
 
-    _n_tokens: int
+    __slots__ = ("_n_tokens",)
 
     def __init__(
         self,
@@ -91,10 +101,13 @@ class ScoredGroup(SpanGroup):
 
     def _follow(self) -> None:
         """Find the tokens anew, if the Doc has more or fewer than before."""
-        doc = self.doc
-        if len(doc) == self._n_tokens:
+        doc = self._doc_ref()  # type: ignore[attr-defined]
+        if doc is None or len(doc) == self._n_tokens:
             return
         self._n_tokens = len(doc)
+        # The limits in characters stand nowhere but in the bytes, attrs not among them.
+        attrs = super().attrs
+        self.attrs = {}
         spans: list[Span] = []
         there = []
         for i, packed in enumerate(srsly.msgpack_loads(super().to_bytes())["spans"]):
@@ -103,56 +116,64 @@ class ScoredGroup(SpanGroup):
             if span is not None:
                 spans.append(span)
                 there.append(i)
-        attrs = dict(super().attrs)
-        if has_confidences(self):
-            scores = np.asarray(attrs["scores"])
-            attrs["scores"] = scores[[i for i in there if i < len(scores)]]
-        group = SpanGroup(doc, name=self.name, attrs=attrs, spans=spans)
-        self.from_bytes(group.to_bytes())
+        n_before = super().__len__()
+        self.from_bytes(SpanGroup(doc, name=self.name, spans=spans).to_bytes())
+        self.attrs = attrs
+        if _COMPONENTS in attrs and len(attrs["scores"]) == n_before:
+            attrs["scores"] = np.asarray(attrs["scores"])[there]
+            attrs[_COMPONENTS] = [attrs[_COMPONENTS][i] for i in there]
 
 
-def score_spans(
-    doc: Doc, name: str, scored: Iterable[tuple[Span, float]]
-) -> ScoredGroup:
-    """The span group of predicted spans.
+def score_spans(doc: Doc, name: str, scored: Iterable[Scored]) -> ScoredGroup:
+    """The span group of predicted spans, by position.
 
     doc (Doc): The document.
     name (str): Name of the group.
-    scored (Iterable[Tuple[Span, float]]): Spans with their confidences.
+    scored (Iterable[Scored]): The spans.
     """
-    by_position = sorted(scored, key=lambda pair: pair[0].start)
-    scores = np.array([score for _, score in by_position], dtype="f")
-    attrs = {"scores": scores, _IS_CONFIDENCE: True}
-    return ScoredGroup(
-        doc, name=name, attrs=attrs, spans=[span for span, _ in by_position]
-    )
+    ordered = sorted(scored, key=lambda each: each.span.start)
+    attrs = {
+        "scores": np.array([score for _, score, _ in ordered], dtype="f"),
+        _COMPONENTS: [component for _, _, component in ordered],
+    }
+    spans = [each.span for each in ordered]
+    return ScoredGroup(doc, name=name, attrs=attrs, spans=spans)
 
 
 def has_confidences(group: SpanGroup) -> bool:
-    """Whether a span group is one that a recognizer of this package has made.
+    """Whether the scores of a span group are confidences of this package.
+
+    group (SpanGroup): The group.
+    RETURNS (bool): False, too, where somebody has added spans or taken some away: it is
+        not known any more which score is whose.
+    """
+    n = len(group)  # first, as the attrs follow
+    return _COMPONENTS in group.attrs and len(group.attrs["scores"]) == n
+
+
+def scored_spans(group: SpanGroup) -> list[Scored]:
+    """The spans of a group with their confidences, if it has some.
 
     group (SpanGroup): The group.
     """
-    return bool(group.attrs.get(_IS_CONFIDENCE))
-
-
-def scored_spans(group: SpanGroup) -> list[tuple[Span, float]]:
-    """The spans of a group with their confidences, if it is one of this package.
-
-    group (SpanGroup): The group.
-    """
-    n = _n_scored(group)
-    return [(group[i], float(group.attrs["scores"][i])) for i in range(n)]
+    if not has_confidences(group):
+        return []
+    scores = map(float, group.attrs["scores"])
+    components = group.attrs[_COMPONENTS]
+    return [Scored(*each) for each in zip(group, scores, components, strict=True)]
 
 
 def confidence(span: Span) -> float | None:
     """Probability of exactly this span with this label, given the text.
 
     span (Span): A span.
-    RETURNS (Optional[float]): None if no `lstm_ner` predicted it.
+    RETURNS (Optional[float]): None if no `lstm_ner` predicted it, or if somebody has
+        changed the number or the order of the spans in the group.
     """
     for group in span.doc.spans.values():
-        n = _n_scored(group)
+        if not has_confidences(group):
+            continue
+        n = len(group)
         first = bisect_left(range(n), span.start, key=lambda i: group[i].start)
         for i in range(first, n):
             if group[i].start != span.start:
@@ -168,12 +189,3 @@ def span_key(span: Span) -> tuple[int, int, int]:
     span (Span): A span.
     """
     return span.start, span.end, span.label
-
-
-def _n_scored(group: SpanGroup) -> int:
-    """How many spans of a group have a confidence. Somebody may have added others
-    behind them; where some were taken away, it is not known which is whose."""
-    if not has_confidences(group):
-        return 0
-    n = len(group.attrs["scores"])
-    return n if n <= len(group) else 0

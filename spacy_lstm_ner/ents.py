@@ -15,7 +15,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example, remove_bilu_prefix
 
 from .bio import OUTSIDE, TokenSpan, split_tag, tag_names
-from .confidences import score_spans, scored_spans, span_key
+from .confidences import Scored, score_spans, scored_spans, span_key
 from .errors import Errors
 
 # spaCy's values of `Token.ent_iob`
@@ -167,16 +167,21 @@ def token_spans(spans: Iterable[Span]) -> list[TokenSpan]:
     return [TokenSpan(span.start, span.end, span.label_) for span in spans]
 
 
-def given_entities(doc: Doc, spans_key: str) -> list[Span]:
-    """The entities of a Doc that are known to be right, as far as a recognizer can
-    tell: all but those that one has predicted. A prediction is no evidence, or the
-    second of two runs would take what the first one holds for likely as certain.
+def given_entities(doc: Doc, spans_key: str, component: str) -> list[Span]:
+    """The entities of a Doc that a component takes as they are: all but those that it
+    has predicted itself. These are no evidence, or the second of two runs would take
+    for certain what the first one held for likely.
 
     doc (Doc): The document.
     spans_key (str): Name of the span group of predicted entities.
+    component (str): Name of the component.
     """
-    predicted = {span_key(span) for span, _ in _still_there(doc, spans_key)}
-    return [ent for ent in doc.ents if span_key(ent) not in predicted]
+    own = {
+        span_key(each.span)
+        for each in _still_there(doc, spans_key)
+        if each.component == component
+    }
+    return [ent for ent in doc.ents if span_key(ent) not in own]
 
 
 def allowed_tags(
@@ -226,7 +231,12 @@ def allowed_tags(
 
 
 def set_entities(
-    doc: Doc, predicted: Sequence[ScoredSpan], *, overwrite: bool, spans_key: str
+    doc: Doc,
+    predicted: Sequence[ScoredSpan],
+    *,
+    overwrite: bool,
+    spans_key: str,
+    component: str,
 ) -> None:
     """Write predicted entities to `doc.ents`, and with their confidences to
     `doc.spans[spans_key]`, where candidates stand too. Each token ends up B, I or O.
@@ -238,8 +248,9 @@ def set_entities(
         are, and what overlaps them is left out. Blocked tokens stay in either case.
     spans_key (str): Name of the span group. Entities of it that stay in `doc.ents`
         stay in the group too.
+    component (str): Name of the component that has predicted them.
     """
-    kept: list[tuple[Span, float]] = []
+    kept: list[Scored] = []
     has_presets = False
     if doc.has_annotation("ENT_IOB"):
         iob, ent_type = doc.to_array([ENT_IOB, ENT_TYPE]).T
@@ -252,8 +263,11 @@ def set_entities(
         else:
             kept = _still_there(doc, spans_key)
         predicted = [p for p in predicted if not taken[p.start : p.end].any()]
-    new = [(Span(doc, p.start, p.end, label=p.label), p.confidence) for p in predicted]
-    ents = [span for (span, _), p in zip(new, predicted, strict=True) if p.is_entity]
+    new = [
+        Scored(Span(doc, p.start, p.end, label=p.label), p.confidence, component)
+        for p in predicted
+    ]
+    ents = [each.span for each, p in zip(new, predicted, strict=True) if p.is_entity]
     if has_presets:
         for ent in ents:
             taken[ent.start : ent.end] = True
@@ -264,14 +278,13 @@ def set_entities(
     doc.spans[spans_key] = score_spans(doc, spans_key, kept + new)
 
 
-def _still_there(doc: Doc, spans_key: str) -> list[tuple[Span, float]]:
+def _still_there(doc: Doc, spans_key: str) -> list[Scored]:
     """The scored entities of an earlier run that are still in `doc.ents`."""
     if spans_key not in doc.spans:
         return []
     ents = {span_key(ent) for ent in doc.ents}
-    return [
-        pair for pair in scored_spans(doc.spans[spans_key]) if span_key(pair[0]) in ents
-    ]
+    scored = scored_spans(doc.spans[spans_key])
+    return [each for each in scored if span_key(each.span) in ents]
 
 
 def _clear(doc: Doc, tokens: NDArray[np.bool_]) -> None:

@@ -1,6 +1,7 @@
 """Texts to be worked on: one per line, plain or as the field of a JSON record."""
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,21 @@ def read_texts(path: Path) -> list[dict[str, Any]]:
     records = []
     for where, line in lines:
         try:
-            record = json.loads(line)
+            record = json.loads(line, parse_float=_finite, parse_constant=_finite)
         except ValueError:
             record = None
         if not isinstance(record, dict) or not isinstance(record.get("text"), str):
             raise ValueError(Errors.L207.format(where=where, line=line[:50]))
         records.append(record)
     return records
+
+
+def _finite(number: str) -> float:
+    """A number that JSON can say: no NaN, and none that is too large for a float."""
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(number)
+    return value
 
 
 def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:

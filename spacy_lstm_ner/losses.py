@@ -61,16 +61,15 @@ def negative_log_likelihood(
         chain = replace(chain, emit=chain.emit + xp.asarray(costs))
     free = PathSums(chain)
     loss = float((free.log_z - known.log_z).sum())
-    tags, n_tags = known.marginals(), len(chain.start)
-    # Copies of a tag count as the tag.
-    has_copies = len(original) > n_tags
-    fold = get_array_module(tags).asarray(np.eye(n_tags)[original])
-    d_tags = free.marginals() - (tags @ fold if has_copies else tags)
-    if not chain.learns_moves:
-        return loss, _gradient(chain, d_tags, None)
-    moves = known.expected_moves()
-    d_moves = free.expected_moves() - (fold.T @ moves @ fold if has_copies else moves)
-    return loss, _gradient(chain, d_tags, d_moves)
+    tags = known.marginals()
+    moves = known.expected_moves() if chain.learns_moves else None
+    n_tags = len(chain.start)
+    if len(original) > n_tags:  # copies of a tag count as the tag
+        fold = get_array_module(tags).asarray(np.eye(n_tags)[original])
+        tags = tags @ fold
+        moves = None if moves is None else fold.T @ moves @ fold
+    d_moves = None if moves is None else free.expected_moves() - moves
+    return loss, _gradient(chain, free.marginals() - tags, d_moves)
 
 
 def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, LinearChain]:
@@ -125,7 +124,8 @@ def expected_ratio(
     ratio = float(expected.sum()) / n_tokens if n_tokens else low
     scale = ((ratio > high) - (ratio < low)) / max(n_tokens, 1)
     distance = max(0.0, low - ratio, ratio - high)
-    return distance, _gradient(chain, d_tags * scale, d_moves * scale)
+    d_learned = d_moves * scale if chain.learns_moves else None
+    return distance, _gradient(chain, d_tags * scale, d_learned)
 
 
 def add_gradients(

@@ -248,11 +248,12 @@ class LSTMNer(TrainablePipe):
             "candidates": candidates,
         }
         self._rehearsal_model: Tagger | None = None  # set by nlp.resume_training()
-        # Not where the module is imported, which spaCy does for each pipeline, whether
-        # or not it has this component.
-        if not Span.has_extension("confidence"):
-            Span.set_extension("confidence", getter=confidence)
-        keep_encoders()
+        _prepare_spacy()
+
+    def __setstate__(self, state: Any) -> None:
+        """Unpickle the component, perhaps in another process."""
+        super().__setstate__(state)
+        _prepare_spacy()
 
     def _setting(self, name: str) -> Any:
         """A setting of the factory. The config keeps it, not `cfg`, so that it can be
@@ -333,7 +334,8 @@ class LSTMNer(TrainablePipe):
 
         docs (Iterable[Doc]): The Docs.
         RETURNS (List[List[ScoredSpan]]): The entities of each, by position, around
-            those that are already there; and the candidates, if they are set.
+            those that are already there but for its own; and the candidates, if they
+            are set.
         RAISES ValueError: If the model has no weights yet (L011), if scores are not
             finite (L015), or if a threshold's label is unknown (L032).
         """
@@ -355,7 +357,13 @@ class LSTMNer(TrainablePipe):
         """
         overwrite, spans_key = self._setting("overwrite"), self._setting("spans_key")
         for doc, spans in zip(docs, predicted, strict=True):
-            set_entities(doc, spans, overwrite=overwrite, spans_key=spans_key)
+            set_entities(
+                doc,
+                spans,
+                overwrite=overwrite,
+                spans_key=spans_key,
+                component=self.name,
+            )
 
     def uncertainty(self, docs: Iterable[Doc]) -> list[Uncertainty]:
         """How sure the model is of each Doc as a whole: what to annotate next, for
@@ -363,7 +371,8 @@ class LSTMNer(TrainablePipe):
 
         docs (Iterable[Doc]): The Docs, which the components before have processed; they
             stay as they are.
-        RETURNS (List[Uncertainty]): Of each Doc, given the entities already there.
+        RETURNS (List[Uncertainty]): Of each Doc, given the entities already there but
+            for its own.
         """
         chain, _ = self._chain(list(docs))
         sums = PathSums(chain)
@@ -683,10 +692,10 @@ class LSTMNer(TrainablePipe):
         return spans.where(is_known), [right for right in judged if right is not None]
 
     def _given(self, doc: Doc) -> list[Span]:
-        """The entities of a Doc that are known to be right."""
+        """The entities of a Doc that the component takes as they are."""
         if self._setting("overwrite"):
             return []
-        return given_entities(doc, self._setting("spans_key"))
+        return given_entities(doc, self._setting("spans_key"), self.name)
 
     def _require_finite(self, chain: LinearChain, docs: Sequence[Doc]) -> None:
         where = chain.find_non_finite()
@@ -710,6 +719,14 @@ class LSTMNer(TrainablePipe):
         if not self._is_initialized():
             message = Errors.L011.format(name=self.name, action=action)
             raise NotInitializedError(message)
+
+
+def _prepare_spacy() -> None:
+    """What a component needs in its process. Not done where the module is imported,
+    which spaCy does for each pipeline, whether or not it has this component."""
+    if not Span.has_extension("confidence"):
+        Span.set_extension("confidence", getter=confidence)
+    keep_encoders()
 
 
 class NotInitializedError(ValueError, KeyError):

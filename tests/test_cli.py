@@ -455,6 +455,21 @@ def test_reliability_of_one_of_several_components(
         assert f"{output}: {n} entities of 6 texts" in capsys.readouterr().out
 
 
+def test_reliability_of_a_component_that_overwrites(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    pytest.importorskip("matplotlib", reason="needs the extra `plots`")
+    n_entities = []
+    for overwrite in (False, True):
+        config = {"components": {"lstm_ner": {"overwrite": overwrite}}}
+        nlp = spacy.load(files.two, config=config, exclude=["late"])
+        nlp.to_disk(tmp_path / "model")
+        run("reliability", tmp_path / "model", files.dev, tmp_path / "picture.svg")
+        n_entities.append(int(capsys.readouterr().out.split()[-5]))
+    alone = sum(len(doc.ents) for doc in spacy.load(files.ner).pipe(TEXTS))
+    assert n_entities[0] < n_entities[1] == alone
+
+
 def test_reliability_without_matplotlib(
     files: Files,
     tmp_path: Path,
@@ -576,6 +591,8 @@ def test_rank_knows_what_comes_before(files: Files, tmp_path: Path):
         (["rank", "{ner}", "{broken}", "{new}.jsonl"], r"L207.*line 2: found '{\"text"),
         (["rank", "{ner}", "{taken}", "{new}.jsonl"], r"L215.*1 of.*\['entropy'\]"),
         (["rank", "{ner}", "{no_text}", "{no_text}"], r"L213.*no_text\.jsonl"),
+        (["rank", "{ner}", "{infinite}", "{new}.jsonl"], r"L207.*infinite.*line 1"),
+        (["rank", "{ner}", "{no_number}", "{new}.jsonl"], r"L207.*no_number.*line 1"),
         (["rank", "{ner}", "{document}", "{new}.jsonl"], r"L214.*document\.json"),
         (["rank", "{ner}", "{lines}", "{new}.jsonl", "--component", "x"], "L206.*'x'"),
         (["reliability", "{plain}", "{dev}", "{new}.svg"], "L206"),
@@ -598,6 +615,8 @@ def test_careless_use_of_a_recognizer_gets_a_message(
         "list.jsonl": '["Ada met Bob"]\n',
         "broken.jsonl": '{"text": "Ada"}\n{"text": "Bob\n',
         "taken.jsonl": '{"text": "Ada", "entropy": "mine"}\n',
+        "infinite.jsonl": '{"text": "Ada", "score": 1e999}\n',
+        "no_number.jsonl": '{"text": "Ada", "score": NaN}\n',
         "document.json": '[{"text": "Ada"}]\n',
     }
     paths = {"missing": tmp_path / "missing", "new": tmp_path / "new", **vars(files)}

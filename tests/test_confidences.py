@@ -1,10 +1,13 @@
 """Where confidences stand."""
 
+import gc
+
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
 
 from spacy_lstm_ner.confidences import (
+    Scored,
     ScoredGroup,
     confidence,
     has_confidences,
@@ -20,9 +23,9 @@ SCORED = {(0, 2, "per"): 0.75, (3, 4, "per"): 0.5, (5, 7, "gpe"): 0.25}
 @pytest.fixture
 def doc() -> Doc:
     doc = Doc(spacy.blank("en").vocab, words=WORDS)
-    pairs = [(Span(doc, *span), score) for span, score in SCORED.items()]
-    doc.set_ents([span for span, _ in pairs], default="outside")
-    doc.spans["k"] = score_spans(doc, "k", reversed(pairs))
+    scored = [Scored(Span(doc, *span), score, "ner") for span, score in SCORED.items()]
+    doc.set_ents([each.span for each in scored], default="outside")
+    doc.spans["k"] = score_spans(doc, "k", reversed(scored))
     return doc
 
 
@@ -30,10 +33,11 @@ def content(doc: Doc) -> dict[tuple[str, str], float]:
     """What the span group says, and each span's confidence agrees."""
     group = doc.spans["k"]
     assert len(group) == len(group.attrs["scores"]) == len(list(group))
-    for span, score in scored_spans(group):
+    for span, score, component in scored_spans(group):
         assert doc[span.start : span.end].text == span.text
         assert confidence(span) == score
-    return {(span.text, span.label_): score for span, score in scored_spans(group)}
+        assert component == "ner"
+    return {(span.text, span.label_): score for span, score, _ in scored_spans(group)}
 
 
 ALL = {("Ada Lovelace", "per"): 0.75, ("Bob", "per"): 0.5, ("New York", "gpe"): 0.25}
@@ -112,13 +116,23 @@ def test_spans_that_no_tokens_make_up_leave_with_their_scores(doc):
 
 def test_labels_ids_and_other_attrs_are_kept(doc):
     span = Span(doc, 7, 8, "date", kb_id="Q1", span_id="id1")
-    doc.spans["k"] = ScoredGroup(doc, name="k", attrs={"by": "me"}, spans=[span])
+    attrs = {"by": {"me"}, "scores": (1,)}  # the user's, not ours
+    doc.spans["k"] = ScoredGroup(doc, name="k", attrs=attrs, spans=[span])
     merge(doc, (5, 7))
     (found,) = doc.spans["k"]
     assert (found.text, found.label_) == ("today", "date")
     assert (found.kb_id_, found.id_) == ("Q1", "id1")
-    assert doc.spans["k"].attrs == {"by": "me"}
+    assert doc.spans["k"].attrs == attrs
     assert doc.spans["k"].name == "k"
+
+
+def test_a_group_outlives_its_doc(doc):
+    group = doc.copy().spans["k"]
+    gc.collect()
+    with pytest.raises(RuntimeError, match="E865"):
+        group.doc  # noqa: B018
+    assert group.attrs["scores"].tolist() == [0.75, 0.5, 0.25]
+    assert len(group) == 3
 
 
 def test_a_group_can_be_changed_before_and_after(doc):
@@ -134,24 +148,31 @@ def test_a_group_can_be_changed_before_and_after(doc):
     assert len(group + group) == 12
     group.attrs = {**group.attrs, "by": "me"}
     assert group.attrs["by"] == "me"
-    # What was added has no confidence; the others have theirs.
-    assert [score for _, score in scored_spans(group)] == [0.75, 0.5, 0.25]
-    assert confidence(Span(doc, 6, 7, "day")) is None
-    assert [confidence(ent) for ent in doc.ents] == [0.75, 0.5, 0.25]
 
 
-def test_where_a_span_was_taken_away_no_confidence_is_known(doc):
+@pytest.mark.parametrize("change", ["add", "take away", "put others before"])
+def test_no_confidence_is_known_where_the_spans_are_others(doc, change):
+    """Whose score is whose then, nobody knows."""
     group = doc.spans["k"]
-    del group[1]
-    assert scored_spans(group) == []
+    if change == "add":
+        group.append(Span(doc, 7, 8, "date"))
+    elif change == "take away":
+        del group[1]
+    else:
+        doc.spans["k"] = [Span(doc, 7, 8, "date")]
+        doc.spans["k"] += group
+        assert "scores" in doc.spans["k"].attrs
+    assert not has_confidences(doc.spans["k"])
+    assert scored_spans(doc.spans["k"]) == []
     assert [confidence(ent) for ent in doc.ents] == [None] * 3
+    assert confidence(Span(doc, 7, 8, "date")) is None
 
 
 def test_spans_with_the_same_start_are_told_apart(doc):
     spans = {(3, 4, "per"): 0.5, (3, 5, "per"): 0.25, (3, 4, "gpe"): 0.125}
-    pairs = [(Span(doc, *span), score) for span, score in spans.items()]
-    doc.spans["k"] = score_spans(doc, "k", [*pairs, (doc[7:8], 0.0625)])
-    for span, score in pairs:
+    scored = [Scored(Span(doc, *span), score, "ner") for span, score in spans.items()]
+    doc.spans["k"] = score_spans(doc, "k", [*scored, Scored(doc[7:8], 0.0625, "ner")])
+    for span, score, _ in scored:
         assert confidence(span) == score
     assert confidence(Span(doc, 3, 6, "per")) is None
     assert confidence(Span(doc, 2, 4, "per")) is None
@@ -161,8 +182,8 @@ def test_spans_with_the_same_start_are_told_apart(doc):
 def test_looking_a_confidence_up_takes_few_looks(monkeypatch):
     """A Doc of a book has thousands of entities; to go through all for each is slow."""
     doc = Doc(spacy.blank("en").vocab, words=["a"] * 4096)
-    pairs = [(Span(doc, i, i + 1, "per"), i / 4096) for i in range(4096)]
-    doc.spans["k"] = score_spans(doc, "k", pairs)
+    scored = [Scored(Span(doc, i, i + 1, "per"), i / 4096, "") for i in range(4096)]
+    doc.spans["k"] = score_spans(doc, "k", scored)
     looks = []
     get = ScoredGroup.__getitem__
     monkeypatch.setattr(

@@ -1,6 +1,7 @@
 """Between Docs and tags."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,9 +19,10 @@ from spacy_lstm_ner.ents import (
     gold_tags,
     incorrect_spans,
     judge,
-    set_entities,
     taggable,
 )
+
+set_entities = partial(ents_module.set_entities, component="ner")
 
 LABELS = ["geo", "per"]
 TAGS = tag_names(LABELS)
@@ -240,8 +242,18 @@ def test_set_entities_overwrites_all_but_blocked_tokens(vocab):
 
 def test_confidence_survives_a_second_run_and_storage(vocab):
     doc = make_doc(vocab, "a b c d")
-    set_entities(doc, [ScoredSpan(0, 1, "per", 0.75)], overwrite=False, spans_key="k")
-    set_entities(doc, [ScoredSpan(2, 4, "geo", 0.25)], overwrite=False, spans_key="k")
+    set_entities(
+        doc,
+        [ScoredSpan(0, 1, "per", 0.75)],
+        overwrite=False,
+        spans_key="k",
+    )
+    set_entities(
+        doc,
+        [ScoredSpan(2, 4, "geo", 0.25)],
+        overwrite=False,
+        spans_key="k",
+    )
     copies = [
         doc,
         Doc(vocab).from_bytes(doc.to_bytes()),

@@ -59,7 +59,7 @@ def test_nothing_annotated_has_no_score(vocab):
 
 def set_spans(eg: Example, key: str, *spans, is_entity=False) -> Example:
     scored = [ScoredSpan(*span, 0.5, is_entity) for span in spans]
-    set_entities(eg.predicted, scored, overwrite=False, spans_key=key)
+    set_entities(eg.predicted, scored, overwrite=False, spans_key=key, component="ner")
     return eg
 
 

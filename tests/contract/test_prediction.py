@@ -352,6 +352,20 @@ def test_what_was_predicted_is_no_evidence(decoding, threshold):
     assert sum(len(doc.ents) for doc in docs) > 20
 
 
+@pytest.mark.parametrize("spans_key", ["lstm_ner", "second"])
+def test_what_another_one_has_predicted_is_there(eager_nlp, shared_nlp, spans_key):
+    """A second recognizer finds its entities around those of the first one, whether or
+    not they share the span group."""
+    nlp = clone(shared_nlp)
+    eager = make_nlp(spans_key=spans_key).from_bytes(eager_nlp.to_bytes())
+    nlp.add_pipe(FACTORY, name="second", source=eager)
+    doc = nlp(ADA)
+    assert phrases_of(doc) == {**ADA_ENTS, "met": "PER", "in": "PER"}
+    assert all(ent._.confidence is not None for ent in doc.ents)
+    again = [(spans_of(nlp(doc)), nlp(doc).spans.keys()) for _ in range(2)]
+    assert again == [(spans_of(doc), {"lstm_ner", spans_key})] * 2
+
+
 def test_entities_can_be_merged_into_tokens_behind_it(shared_nlp):
     """As behind `ner`; spaCy's own span groups do not stand it."""
     nlp = clone(shared_nlp)

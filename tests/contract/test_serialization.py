@@ -203,6 +203,18 @@ def test_pickle(shared_nlp, what):
     assert_same_results(nlp, shared_nlp, TEXTS)
 
 
+def test_pickle_in_a_fresh_process(shared_nlp, tmp_path):
+    path = tmp_path / "nlp.pickle"
+    path.write_bytes(pickle.dumps(shared_nlp))
+    script = (
+        "import pickle\n"
+        f"nlp = pickle.load(open({str(path)!r}, 'rb'))\n"
+        f"print([ent._.confidence is None for ent in nlp({TEXTS[0]!r}).ents])\n"
+    )
+    n_ents = len(shared_nlp(TEXTS[0]).ents)
+    assert run_python("-W", "ignore", "-c", script).strip() == str([False] * n_ents)
+
+
 def test_deepcopy(nlp, shared_nlp):
     pipe = nlp.get_pipe(FACTORY)
     again = copy.deepcopy(pipe)
