@@ -40,6 +40,7 @@ from .ents import (
     token_spans,
 )
 from .errors import Errors
+from .layers.kept import note_update
 from .linear_chain import LinearChain, PathSums, no_tokens
 from .losses import cross_entropy
 from .objective import Objective
@@ -562,6 +563,14 @@ class LSTMNer(TrainablePipe):
             self.finish_update(sgd)
         return loss
 
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Change the parameters by their gradients.
+
+        sgd (Optimizer): Changes them.
+        """
+        super().finish_update(sgd)
+        note_update(self.model)
+
     def get_loss(
         self, examples: Iterable[Example], scores: LinearChain
     ) -> tuple[float, LinearChain]:
@@ -584,6 +593,7 @@ class LSTMNer(TrainablePipe):
         exclude (Iterable[str]): Parts to leave out: "vocab", "cfg" or "model".
         RETURNS (LSTMNer): The component.
         """
+        self._read_labels(partial(super().from_bytes, bytes_data), exclude)
         super().from_bytes(bytes_data, exclude=exclude)
         self._store_labels()
         return self
@@ -595,9 +605,23 @@ class LSTMNer(TrainablePipe):
         exclude (Iterable[str]): Parts to leave out: "vocab", "cfg" or "model".
         RETURNS (LSTMNer): The component.
         """
+        self._read_labels(partial(super().from_disk, path), exclude)
         super().from_disk(path, exclude=exclude)
         self._store_labels()
         return self
+
+    def _read_labels(
+        self, read: Callable[..., "LSTMNer"], exclude: Iterable[str]
+    ) -> None:
+        """Give a model without weights the number of tags of those that it will get,
+        whatever the config says that it had before there were labels."""
+        if "cfg" in exclude or "model" in exclude or self._is_initialized():
+            return
+        read(exclude=[*exclude, "model", "vocab"])
+        n_tags = len(tag_names(self.labels))
+        layer = self.model.get_ref("output_layer")
+        if layer.has_dim("nO") and layer.get_dim("nO") != n_tags:
+            self.set_output(n_tags)
 
     def _store_labels(self) -> None:
         for label in self.labels:

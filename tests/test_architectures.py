@@ -120,9 +120,9 @@ def losses(model, docs, n_updates=12):
 
 def rates(encode):
     """The rates of dropout of an encoder: input, ..., output, recurrent ones."""
-    nodes = [node for node in encode.walk() if "rate" in node.attrs]
+    nodes = [node for node in encode.walk() if "settings" in node.attrs]
     nodes.sort(key=lambda node: "cell" in node.attrs)
-    return [node.attrs["rate"] for node in nodes]
+    return [node.attrs["settings"].rate for node in nodes]
 
 
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
@@ -136,7 +136,7 @@ def test_encoder_is_registered_with_its_defaults(name):
     layer_name = f"{name.lower()}_layer"
     (layer,) = [node for node in encode.walk() if node.name == layer_name]
     assert layer.get_dim("nD") == 2
-    assert layer.attrs["grad_clip"] is None
+    assert layer.attrs["settings"].grad_clip is None
     assert rates(encode) == [None, None, 0.0]
 
 
@@ -150,7 +150,7 @@ def test_encoder_passes_its_settings_on(name):
     nodes = list(encode.walk())
     layers = [node for node in nodes if node.name == f"{name}_layer"]
     assert [layer.get_dim("nD") for layer in layers] == [1, 1]
-    assert [layer.attrs["grad_clip"] for layer in layers] == [5.0, 5.0]
+    assert [layer.attrs["settings"].grad_clip for layer in layers] == [5.0, 5.0]
     assert sum(node.name == f"skip({name}_layer)" for node in nodes) == 2
     assert rates(encode) == [0.5, 0.25, 0.75, 0.125, 0.125]
 

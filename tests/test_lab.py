@@ -149,7 +149,7 @@ def test_gradients_before_and_after_training(corpus):
 def test_networks_are_what_their_names_say(name):
     encode = gradient_encoders(6)[name]()
     (first, *others) = [node for node in encode.walk() if "cell" in node.attrs]
-    assert first.attrs["grad_clip"] == (25.0 if "clipping" in name else None)
+    assert first.attrs["settings"].grad_clip == (25.0 if "clipping" in name else None)
     assert len(others) == ("skips" in name)
     assert any("skip" in node.name for node in encode.walk()) == ("skips" in name)
     assert first.attrs["cell"].name == name.split(",")[0].split()[-1].lower()

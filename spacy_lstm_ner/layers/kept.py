@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+from thinc.api import Model
+
 Value = TypeVar("Value")
 
 
@@ -43,6 +45,24 @@ class Kept(Generic[Value]):
         """
         self._trained = list(sources)
         self._kept = None
+
+    def note_update(self) -> None:
+        """Tell that the optimizer has changed what was trained, and its averages."""
+        if self._trained:
+            self._kept = None
+
+
+def note_update(model: Model[Any, Any]) -> None:
+    """Tell all layers of a model that the optimizer has changed their parameters, and
+    the averages of these. Steps of training tell as well, but not each change comes
+    right behind one: gradients may have been added up, and moments go on by themselves.
+
+    model (Model): The model.
+    """
+    for node in model.walk():
+        for value in node.attrs.values():
+            if hasattr(value, "note_update"):
+                value.note_update()
 
 
 def _are_same(some: Sequence[Any], others: Sequence[Any]) -> bool:

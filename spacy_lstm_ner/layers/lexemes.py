@@ -9,6 +9,7 @@ layer that sees Docs.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from ..types import Floats2d, Ints2d
 from .kept import Kept
 from .no_backward import no_backward
 from .ragged import cut
+from .settings import Settings
 from .word_cache import WordCache
 
 
@@ -57,6 +59,15 @@ class Lexemes(NamedTuple):
 
 
 Embed = Model[Lexemes, Floats2d]
+
+
+@dataclass(frozen=True)
+class _Settings(Settings):
+    """As of `per_lexeme`."""
+
+    word_dropout: float
+    rare_dropout: float
+
 
 # Memory for vectors of words: 16,000 words of width 96.
 CACHE_BYTES = 8_000_000
@@ -114,8 +125,7 @@ def per_lexeme(
         layers=[embed],
         attrs={
             "attrs": [ORTH, *ids],
-            "word_dropout": word_dropout,
-            "rare_dropout": rare_dropout,
+            "settings": _Settings(word_dropout, rare_dropout),
             "dropout_rate": 0.0,
             # How often each value of each attribute occurs in the texts of training,
             # and which texts these are.
@@ -231,7 +241,8 @@ def _count(
     model: Model[list[Doc], list[Floats2d]], tokens: Lexemes, lengths: list[int]
 ) -> None:
     """Count the values of the attributes of a training batch, but not of texts that
-    were there before, as in earlier epochs."""
+    were there before, as in earlier epochs. Which texts these are is not saved: training
+    that is resumed later counts them once more."""
     met = model.attrs["met"]
     texts: set[int] = model.attrs["texts"].get([met], set)
     is_new = []
@@ -251,8 +262,8 @@ def _count(
 
 def _drop_out(model: Model[list[Doc], list[Floats2d]], tokens: Lexemes) -> Lexemes:
     """Hide some of the tokens' words, and rare values of attributes, in place."""
-    word_dropout = model.attrs["word_dropout"]
-    rare_dropout = model.attrs["rare_dropout"]
+    settings: _Settings = model.attrs["settings"]
+    word_dropout, rare_dropout = settings.word_dropout, settings.rare_dropout
     hides = model.attrs["dropout_rate"] > 0 and (word_dropout or rare_dropout)
     model.attrs["n_steps"] += 1
     model.attrs["n_hiding_steps"] += bool(hides)
@@ -276,7 +287,7 @@ def _hide_unknown(model: Model[list[Doc], list[Floats2d]], words: Lexemes) -> No
     if 2 * model.attrs["n_hiding_steps"] <= model.attrs["n_steps"]:
         return
     for column, id_ in enumerate(model.attrs["attrs"][1:]):
-        if model.attrs["rare_dropout"] or id_ in _IDENTIFYING:
+        if model.attrs["settings"].rare_dropout or id_ in _IDENTIFYING:
             counts = model.attrs["met"][id_]
             values = words.attrs[:, column].tolist()
             is_new = np.array([value not in counts for value in values], dtype=bool)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
 from spacy.attrs import (
     DEP,
     ENT_ID,
@@ -26,6 +27,7 @@ from thinc.api import Model
 from ..errors import Errors
 from ..types import Floats2d
 from .lexemes import Embed, Lexemes, no_input_gradient
+from .ragged import cut
 
 # Attributes of tokens that tokens of the same word may differ in. All others that a Doc
 # gives are the word's own.
@@ -78,13 +80,19 @@ def forward(
     model: Embed, X: Lexemes, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], list[Any]]]:
     """The vectors of the tokens of a Doc made of the words."""
-    Y, backprop_embed = model.layers[0]([_doc_of(X, model.attrs["attrs"])], is_train)
+    embed, attrs = model.layers[0], model.attrs["attrs"]
+    docs = [_doc_of(X, attrs)]
+    if is_train and any(node.name == "charembed" for node in embed.walk()):
+        # spaCy's layer loses gradient where a character stands at the same place in two
+        # words of a Doc.
+        docs = [_doc_of(X.take(np.array([i])), attrs) for i in range(len(X.orths))]
+    Y, backprop_embed = embed(docs, is_train)
 
     def backprop(dY: Floats2d) -> list[Any]:
-        backprop_embed([dY])
+        backprop_embed(cut(dY, [len(doc) for doc in docs]))
         return no_input_gradient(dY)
 
-    return Y[0], backprop
+    return model.ops.xp.concatenate(Y), backprop
 
 
 def _doc_of(words: Lexemes, attrs: list[int]) -> Doc:

@@ -38,10 +38,10 @@ def joined(model: Model[Any, Any], sequences: list[Floats2d]) -> Floats2d:
     RETURNS (Floats2d): (T, K)
     """
     if len(sequences) == 1:
-        return sequences[0]
+        return sequences[0].astype("f", copy=False)
     if not sequences:
         return model.ops.alloc2f(0, 0)
-    return model.ops.xp.concatenate(sequences)
+    return model.ops.xp.concatenate(sequences).astype("f", copy=False)
 
 
 def cut(rows: Floats2d, lengths: list[int]) -> list[Floats2d]:

@@ -34,7 +34,11 @@ from .no_backward import no_backward
 from .products import multiplier, multiply_once, untransposed
 from .ragged import list2ragged, ragged2list
 from .skip import Skip
-from .variational_dropout import VariationalDropout, rate_in_training
+from .variational_dropout import (
+    DropoutSettings,
+    VariationalDropout,
+    rate_in_training,
+)
 
 # One step of a cell: reads x_t Wx + b by gate, (number of inputs, D, n, H), and
 # h_{t-1}; puts h_t, (D, n, H), into the third array and what the way back needs,
@@ -313,6 +317,13 @@ def recurrent_stack(
     return model
 
 
+@dataclass(frozen=True)
+class _Settings(DropoutSettings):
+    """grad_clip: As of `recurrent_stack`."""
+
+    grad_clip: float | None
+
+
 def recurrent_layer(
     cell: Cell,
     nO: int,
@@ -338,8 +349,7 @@ def recurrent_layer(
         params={"Wx": None, "Wh": None, "b": None},
         attrs={
             "cell": cell,
-            "grad_clip": grad_clip,
-            "rate": dropout,
+            "settings": _Settings(dropout, grad_clip),
             "dropout_rate": 0.0,
             "weights": Kept(),
         },
@@ -512,7 +522,8 @@ class _Unrolled:
         the gates' sums, (n_gates, D, T, H), of all steps."""
         xp = self.model.ops.xp
         cell: Cell = self.model.attrs["cell"]
-        limit = self.model.attrs["grad_clip"]
+        settings: _Settings = self.model.attrs["settings"]
+        limit = settings.grad_clip
         dH_DTH = self._packed(dY_TO)
         Wh_DHG: Floats3d = self.model.get_param("Wh")
         WhT_DGH = untransposed(xp, Wh_DHG.transpose(0, 2, 1), self.packing.n_first)

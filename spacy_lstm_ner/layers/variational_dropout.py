@@ -1,9 +1,19 @@
 """Dropout with one mask per sequence."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from thinc.api import Model, get_width
 from thinc.types import Ragged
+
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class DropoutSettings(Settings):
+    """rate: Probability of dropping a feature; None takes that of the training loop."""
+
+    rate: float | None
 
 
 def VariationalDropout(rate: float | None = None) -> Model[Ragged, Ragged]:
@@ -19,7 +29,7 @@ def VariationalDropout(rate: float | None = None) -> Model[Ragged, Ragged]:
     return Model(
         "variational_dropout",
         forward,
-        attrs={"rate": rate, "dropout_rate": 0.0},
+        attrs={"settings": DropoutSettings(rate), "dropout_rate": 0.0},
     )
 
 
@@ -44,7 +54,8 @@ def forward(
 def rate_in_training(model: Model[Ragged, Ragged]) -> float:
     """The rate of a layer in training: its own, or that of the training loop if it has
     none; 0 where that of the training loop is."""
-    own, of_loop = model.attrs["rate"], float(model.attrs["dropout_rate"])
+    settings: DropoutSettings = model.attrs["settings"]
+    own, of_loop = settings.rate, float(model.attrs["dropout_rate"])
     return of_loop if own is None or not of_loop else float(own)
 
 

@@ -1,6 +1,7 @@
 """Long sequences in overlapping windows."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -10,11 +11,20 @@ from thinc.api import Model
 from ..errors import Errors
 from ..types import Floats2d
 from .no_backward import no_backward
+from .settings import Settings
 
 Layer = Model[list[Floats2d], list[Floats2d]]
 
 # Rows that are computed at once in prediction.
 _GROUP = 16_384
+
+
+@dataclass(frozen=True)
+class _Settings(Settings):
+    """As of `with_windows`."""
+
+    size: int | None
+    overlap: int
 
 
 class Window(NamedTuple):
@@ -51,7 +61,7 @@ def with_windows(layer: Layer, size: int | None, overlap: int) -> Layer:
         init=init,
         dims={"nO": layer.maybe_get_dim("nO")},
         layers=[layer],
-        attrs={"size": size, "overlap": overlap},
+        attrs={"settings": _Settings(size, overlap)},
     )
 
 
@@ -67,7 +77,8 @@ def forward(
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
     """Cut into windows, run the layer, and put their middles together."""
     layer, xp = model.layers[0], model.ops.xp
-    size, overlap = model.attrs["size"], model.attrs["overlap"]
+    settings: _Settings = model.attrs["settings"]
+    size, overlap = settings.size, settings.overlap
     if size is None or all(len(x) <= size for x in X):
         if is_train:
             return layer(X, is_train)

@@ -32,6 +32,10 @@ class WordCache:
     def __reduce__(self) -> tuple[Any, ...]:
         return WordCache, (self.n_bytes,)
 
+    def note_update(self) -> None:
+        """Tell that the optimizer has changed the parameters."""
+        self.words.note_update()
+
     def look_up(
         self,
         keys: NDArray[np.uint64],

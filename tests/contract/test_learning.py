@@ -300,6 +300,50 @@ def test_use_params_swaps_averages_in_and_back():
 # Missing annotation
 
 
+@pytest.mark.parametrize("between", ["accumulated", "nothing", "empty"])
+def test_averages_are_new_after_each_step(between):
+    """Also where there was no training since the last prediction: of parameters that
+    are changed in place, nothing old is kept."""
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe(FACTORY)
+    examples = train_examples(nlp)
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.01, use_averages=True)
+    for _ in range(5):
+        nlp.update(examples, sgd=optimizer)
+    docs = [eg.predicted for eg in examples]
+    for _ in range(2):
+        with nlp.use_params(optimizer.averages):
+            found = pipe.model.predict(docs).emit
+            expected = pipe.model.copy().predict(docs).emit
+        numpy.testing.assert_allclose(found, expected, atol=1e-5)
+        if between == "accumulated":
+            nlp.update(examples, sgd=None)
+            with nlp.use_params(optimizer.averages):
+                pipe.model.predict(docs)
+            pipe.finish_update(optimizer)
+        elif between == "nothing":
+            pipe.finish_update(optimizer)
+        else:
+            empty = Example.from_dict(nlp.make_doc(""), {})
+            nlp.update([empty], sgd=optimizer)
+
+
+def test_vectors_of_double_precision_are_learned_from(fresh):
+    """Of somebody's own tok2vec; spaCy's components refuse them."""
+    pipe = fresh.get_pipe(FACTORY)
+    tok2vec = pipe.model.get_ref("tok2vec")
+    forward = tok2vec._func
+
+    def double(model, X, is_train):
+        Y, backprop = forward(model, X, is_train)
+        return [y.astype("float64") for y in Y], backprop
+
+    tok2vec._func = double
+    losses = [loss_of(fresh, train_examples(fresh), sgd=Adam(0.01)) for _ in range(5)]
+    assert losses[-1] < losses[0]
+
+
 @pytest.mark.parametrize("optimizer", [SGD, Adam])
 def test_example_without_annotation_costs_and_changes_nothing(fresh, optimizer):
     pipe = fresh.get_pipe(FACTORY)

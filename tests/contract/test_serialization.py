@@ -203,6 +203,56 @@ def test_pickle(shared_nlp, what):
     assert_same_results(nlp, shared_nlp, TEXTS)
 
 
+@pytest.mark.parametrize("way", ["disk", "bytes"])
+@pytest.mark.parametrize("n_tags", [3, 5, 9])
+def test_a_number_of_tags_in_the_config_does_not_bind(tmp_path, way, n_tags):
+    """Labels decide, as with `ner`, whose config may have a number too."""
+    model = {**tiny_model(), "nO": n_tags}
+    nlp = spacy.blank("en")
+    nlp.add_pipe(FACTORY, config={"model": model})
+    nlp = trained(nlp)
+    nlp.get_pipe(FACTORY).add_label("NEW")
+    if way == "disk":
+        nlp.to_disk(tmp_path)
+        loaded = spacy.load(tmp_path)
+    else:
+        loaded = spacy.blank("en")
+        loaded.add_pipe(FACTORY, config={"model": model})
+        loaded.from_bytes(nlp.to_bytes())
+    assert_same_results(loaded, nlp, TEXTS)
+
+
+def test_settings_of_the_model_can_be_changed_at_load_time(tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe(FACTORY)
+    initialized(nlp)
+    nlp.to_disk(tmp_path)
+    changed = {
+        "window": 20,
+        "overlap": 5,
+        "tok2vec.rare_dropout": 9.0,
+        "tok2vec.word_dropout": 0.25,
+        "encode.dropout": 0.7,
+        "encode.recurrent_dropout": 0.2,
+        "encode.grad_clip": 5.0,
+    }
+    prefix = f"components.{FACTORY}.model"
+    overrides = {f"{prefix}.{name}": value for name, value in changed.items()}
+    loaded = spacy.load(tmp_path, config=overrides)
+    found = [
+        vars(node.attrs["settings"])
+        for node in loaded.get_pipe(FACTORY).model.walk()
+        if "settings" in node.attrs
+    ]
+    dropout, layer = {"rate": 0.7}, {"rate": 0.2, "grad_clip": 5.0}
+    expected = [
+        {"word_dropout": 0.25, "rare_dropout": 9.0},
+        {"size": 20, "overlap": 5},
+        *(dropout, dropout, dropout, layer, layer),
+    ]
+    assert sorted(map(str, found)) == sorted(map(str, expected))
+
+
 def test_pickle_in_a_fresh_process(shared_nlp, tmp_path):
     path = tmp_path / "nlp.pickle"
     path.write_bytes(pickle.dumps(shared_nlp))
