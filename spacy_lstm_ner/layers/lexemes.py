@@ -241,8 +241,8 @@ def _count(
     model: Model[list[Doc], list[Floats2d]], tokens: Lexemes, lengths: list[int]
 ) -> None:
     """Count the values of the attributes of a training batch, but not of texts that
-    were there before, as in earlier epochs. Which texts these are is not saved: training
-    that is resumed later counts them once more."""
+    were there before, as in earlier epochs. Which texts these are is not saved: when
+    training is resumed, they are counted once more."""
     met = model.attrs["met"]
     texts: set[int] = model.attrs["texts"].get([met], set)
     is_new = []
