@@ -1,7 +1,7 @@
 """Where confidences stand: beside the spans of the group that `lstm_ner` writes."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from struct import unpack
 from typing import Any, NamedTuple
 
@@ -35,8 +35,8 @@ class ScoredGroup(SpanGroup):
 
     doc (Doc): The document.
     name (str): Name of the group.
-    attrs (Mapping[str, Any]): What belongs to the group as a whole.
-    spans (Iterable[Span]): The spans.
+    attrs (Optional[Dict[str, Any]]): What belongs to the group as a whole.
+    spans (Sequence[Span]): The spans.
     """
 
     __slots__ = ("_n_tokens",)
@@ -46,10 +46,10 @@ class ScoredGroup(SpanGroup):
         doc: Doc,
         *,
         name: str = "",
-        attrs: Mapping[str, Any] | None = None,
-        spans: Iterable[Span] = (),
+        attrs: dict[str, Any] | None = None,
+        spans: Sequence[Span] = (),
     ) -> None:
-        super().__init__(doc, name=name, attrs=dict(attrs or {}), spans=list(spans))
+        super().__init__(doc, name=name, attrs=attrs or {}, spans=spans)
         self._n_tokens = len(doc)
 
     @property
@@ -96,7 +96,7 @@ class ScoredGroup(SpanGroup):
     def copy(self, doc: Doc | None = None) -> "ScoredGroup":
         copied = super().copy(doc)
         return ScoredGroup(
-            copied.doc, name=copied.name, attrs=copied.attrs, spans=copied
+            copied.doc, name=copied.name, attrs=copied.attrs, spans=list(copied)
         )
 
     def _follow(self) -> None:

@@ -176,12 +176,15 @@ def given_entities(doc: Doc, spans_key: str, component: str) -> list[Span]:
     spans_key (str): Name of the span group of predicted entities.
     component (str): Name of the component.
     """
+    ents = doc.ents
+    if not ents:
+        return []  # soon told of a text as it comes
     own = {
         span_key(each.span)
         for each in _still_there(doc, spans_key)
         if each.component == component
     }
-    return [ent for ent in doc.ents if span_key(ent) not in own]
+    return [ent for ent in ents if span_key(ent) not in own]
 
 
 def allowed_tags(
