@@ -39,6 +39,7 @@ class ScoredGroup(SpanGroup):
     spans (Sequence[Span]): The spans.
     """
 
+    # Where types are ignored below, spaCy's stubs lack what its class has.
     __slots__ = ("_n_tokens",)
 
     def __init__(
