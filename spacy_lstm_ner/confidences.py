@@ -39,7 +39,6 @@ class ScoredGroup(SpanGroup):
     spans (Sequence[Span]): The spans.
     """
 
-    # Where types are ignored below, spaCy's stubs lack what its class has.
     __slots__ = ("_n_tokens",)
 
     def __init__(
@@ -60,7 +59,7 @@ class ScoredGroup(SpanGroup):
 
     @attrs.setter
     def attrs(self, attrs: dict[str, Any]) -> None:
-        SpanGroup.attrs.__set__(self, attrs)  # type: ignore[attr-defined]
+        vars(SpanGroup)["attrs"].__set__(self, attrs)
 
     def __len__(self) -> int:
         self._follow()
@@ -72,10 +71,12 @@ class ScoredGroup(SpanGroup):
 
     def __setitem__(self, i: int, span: Span) -> None:
         self._follow()
+        # spaCy's class has the method, its type stubs don't.
         super().__setitem__(i, span)  # type: ignore[misc]
 
     def __delitem__(self, i: int) -> None:
         self._follow()
+        # spaCy's class has the method, its type stubs don't.
         super().__delitem__(i)  # type: ignore[misc]
 
     def __iter__(self) -> Iterator[Span]:
@@ -102,6 +103,7 @@ class ScoredGroup(SpanGroup):
 
     def _follow(self) -> None:
         """Find the tokens anew, if the Doc has more or fewer than before."""
+        # Not `doc`, which raises where the Doc is gone; the stubs don't have it.
         doc = self._doc_ref()  # type: ignore[attr-defined]
         if doc is None or len(doc) == self._n_tokens:
             return

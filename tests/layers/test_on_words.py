@@ -33,27 +33,36 @@ def docs():
     return docs
 
 
-@pytest.mark.parametrize("make", [multi_hash_embed, character_embed])
-def test_same_vectors_and_gradients(make, docs):
+def twins(make, docs):
+    """An embedding of spaCy's, and one of words with the same weights."""
     fix_random_seed(0)
     plain = make()
     wrapped = build_per_lexeme(plain.copy())
     plain.initialize(X=docs)
     wrapped.initialize(X=docs)
     wrapped.layers[0].layers[0].from_bytes(plain.to_bytes())
+    return plain, wrapped
+
+
+def gradients_of(model):
+    return [
+        node.get_grad(name)
+        for node in model.walk()
+        for name in node.param_names
+        if node.has_grad(name)
+    ]
+
+
+@pytest.mark.parametrize("make", [multi_hash_embed, character_embed])
+def test_same_vectors_and_gradients(make, docs):
+    plain, wrapped = twins(make, docs)
     rng = np.random.default_rng(0)
     gradient = [rng.normal(size=(len(doc), 8)).astype("f") for doc in docs]
     of_model = {}
     for model in (plain, wrapped):
         Y, backprop = model.begin_update(docs)
         backprop(gradient)
-        gradients = [
-            node.get_grad(name)
-            for node in model.walk()
-            for name in node.param_names
-            if node.has_grad(name)
-        ]
-        of_model[model.name] = (Y, model.predict(docs), gradients)
+        of_model[model.name] = (Y, model.predict(docs), gradients_of(model))
     (Y, Y_predicted, dW), (Y_each, Y_each_predicted, dW_each) = of_model.values()
     assert len(dW) > 4
     pairs = [(Y_each, Y), (Y_each_predicted, Y_predicted)]
@@ -67,12 +76,7 @@ def test_same_vectors_and_gradients(make, docs):
 def test_characters_keep_their_gradient(docs):
     """By itself, spaCy's embedding loses that of all but one token of a Doc with the
     same character at the same place; with a Doc for each token it is exact."""
-    fix_random_seed(0)
-    exact = character_embed()
-    wrapped = build_per_lexeme(exact.copy())
-    exact.initialize(X=docs)
-    wrapped.initialize(X=docs)
-    wrapped.layers[0].layers[0].from_bytes(exact.to_bytes())
+    exact, wrapped = twins(character_embed, docs)
     gradient = np.random.default_rng(0).normal(size=(sum(map(len, docs)), 8))
     tokens = [doc[i : i + 1].as_doc() for doc in docs for i in range(len(doc))]
     backprop = exact.begin_update(tokens)[1]
@@ -80,17 +84,9 @@ def test_characters_keep_their_gradient(docs):
     backprop = wrapped.begin_update(docs)[1]
     limits = np.cumsum([len(doc) for doc in docs])[:-1]
     backprop([part.astype("f") for part in np.split(gradient, limits)])
-    of_models = [
-        [
-            node.get_grad(name)
-            for node in model.walk()
-            for name in node.param_names
-            if node.has_grad(name)
-        ]
-        for model in (exact, wrapped)
-    ]
-    assert len(of_models[0]) > 4
-    for expected, found in zip(*of_models, strict=True):
+    gradients = gradients_of(exact)
+    assert len(gradients) > 4
+    for expected, found in zip(gradients, gradients_of(wrapped), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
