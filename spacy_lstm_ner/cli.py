@@ -34,7 +34,7 @@ from .demo_corpus import unseen_share, write_corpus
 from .ents import judge, token_spans
 from .errors import Errors, check_at_least
 from .glove import load_glove
-from .json_lines import read_texts, write_records
+from .json_lines import for_spacy, read_texts, write_records
 from .lab import (
     LEARN_RATES,
     RECALL_STEPS,
@@ -409,7 +409,7 @@ def _word2vec(inputs: list[Path], output: Path, lang: str, **settings: Any) -> N
 def _read_docs(path: Path, nlp: Language) -> Iterable[Doc]:
     """Texts, as the tokenizer splits them or as they are split already."""
     if path.suffix.lower() != ".spacy":
-        return nlp.pipe(record["text"] for record in read_texts(path))
+        return nlp.pipe(for_spacy(record["text"]) for record in read_texts(path))
     _check_data(path)
     return DocBin().from_disk(path).get_docs(nlp.vocab)
 
@@ -580,7 +580,7 @@ def _rank(
     nlp = spacy.load(model)
     name, ner = _find_component(nlp, component)
     ranked = []
-    docs = _pipe_before(nlp, name, (record["text"] for record in records))
+    docs = _pipe_before(nlp, name, (for_spacy(record["text"]) for record in records))
     pairs = zip(records, docs, strict=True)
     for batch in minibatch(pairs, nlp.batch_size):
         uncertainties = ner.uncertainty([doc for _, doc in batch])

@@ -317,6 +317,10 @@ class Errors(metaclass=_WithCode):
         "'{path}': the column {column!r} is {found}, expected one column of text. The "
         "columns are {columns}: name another one with --text-column, or convert it."
     )
+    L403 = (
+        "'{path}' can't be read as Parquet: {reason}. Repair the file, or take it out "
+        "of the input."
+    )
     L404 = (
         "{where}: there is a column {column!r} already: name the new column otherwise "
         "with --entities-column."

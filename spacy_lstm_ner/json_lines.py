@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from .readers import read_lines
 
 # Files with these endings have a record per line, all others a text.
 _ENDINGS = (".jsonl", ".ndjson")
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 def read_texts(path: Path) -> list[dict[str, Any]]:
@@ -53,17 +55,25 @@ def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
     path (Path): The file.
     records (Iterable[Dict[str, Any]]): The records.
     """
-    path.write_bytes(b"".join(map(to_line, records)))
+    path.write_bytes(b"".join(to_json(record) + b"\n" for record in records))
 
 
-def to_line(record: dict[str, Any]) -> bytes:
-    """A record as a line of JSON: readable, but where UTF-8 has no bytes for it, as for
-    one half of a pair of code units, which an escape may name.
+def to_json(value: Any) -> bytes:
+    """JSON on one line: readable, but where UTF-8 has no bytes for it, as for one half
+    of a pair of code units, which an escape may name.
 
-    record (Dict[str, Any]): The record.
+    value (Any): What `json.dumps` takes.
     """
     try:
-        line = json.dumps(record, ensure_ascii=False).encode("utf8")
+        return json.dumps(value, ensure_ascii=False).encode("utf8")
     except UnicodeEncodeError:
-        line = json.dumps(record).encode("ascii")
-    return line + b"\n"
+        return json.dumps(value).encode("ascii")
+
+
+def for_spacy(text: str) -> str:
+    """A text of the same length that spaCy takes: halves of pairs of code units, as
+    where an emoji was cut, are replaced.
+
+    text (str): The text.
+    """
+    return _HALF_PAIR.sub("\ufffd", text)

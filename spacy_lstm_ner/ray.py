@@ -11,6 +11,7 @@ What has its final name is not computed again. Needs the extra `ray`.
 import hashlib
 import json
 import os
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -24,7 +25,7 @@ from spacy.util import get_package_path, import_file, is_package
 
 from .confidences import confidence
 from .errors import Errors, check_at_least
-from .json_lines import to_line
+from .json_lines import for_spacy, to_json
 
 try:
     import pyarrow as pa
@@ -42,6 +43,8 @@ _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", 
 # How many workers may die of a shard in one run.
 _ATTEMPTS = 3
 _TEMPORARY = ".tmp"
+# First characters of the names of files and folders that are left out.
+_HIDDEN = "._"
 _ENTITIES = pa.list_(
     pa.struct(
         [
@@ -103,8 +106,11 @@ class _Format(Protocol):
     def check(self, path: Path, columns: _Columns) -> None:
         """Look at the columns of a file, as far as that is quick."""
 
-    def cut(self, path: Path, n_rows: int) -> Iterator[tuple[int, int, int]]:
-        """Start, stop and offset of each shard of a file."""
+    def cut(
+        self, path: Path, n_rows: int, columns: _Columns
+    ) -> Iterator[tuple[int, int, int]]:
+        """Start, stop and offset of each shard of a file, all of which is checked: a
+        corrected input is another one, for which all would be computed again."""
 
     def read(self, path: Path, shard: _Shard, columns: _Columns) -> _Rows:
         """Read a shard."""
@@ -112,7 +118,10 @@ class _Format(Protocol):
 
 class _Parquet:
     def check(self, path: Path, columns: _Columns) -> None:
-        schema = pq.read_schema(path)
+        try:
+            schema = pq.read_schema(path)
+        except pa.ArrowInvalid as error:
+            raise ValueError(Errors.L403.format(path=path, reason=error)) from error
         if schema.names.count(columns.text) != 1:
             found: Any = "missing, or there twice"
         else:
@@ -126,7 +135,9 @@ class _Parquet:
         if columns.entities in schema.names:
             raise ValueError(Errors.L404.format(where=path, column=columns.entities))
 
-    def cut(self, path: Path, n_rows: int) -> Iterator[tuple[int, int, int]]:
+    def cut(
+        self, path: Path, n_rows: int, columns: _Columns
+    ) -> Iterator[tuple[int, int, int]]:
         total = pq.read_metadata(path).num_rows
         for start in range(0, total, n_rows):
             yield start, min(start + n_rows, total), 0
@@ -145,7 +156,8 @@ class _Parquet:
 
 
 def _text_types() -> list[Any]:
-    return [pa.string(), pa.large_string(), pa.string_view()]
+    """Also that of a column of nothing but nulls."""
+    return [pa.string(), pa.large_string(), pa.string_view(), pa.null()]
 
 
 def _row_range(file: pq.ParquetFile, start: int, stop: int) -> Iterator[pa.RecordBatch]:
@@ -171,36 +183,50 @@ class _JsonLines:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    _parse(line, f"{path}, line {number}", columns)
+                    _read_text(line, f"{path}, line {number}", columns)
                     return
 
-    def cut(self, path: Path, n_rows: int) -> Iterator[tuple[int, int, int]]:
+    def cut(
+        self, path: Path, n_rows: int, columns: _Columns
+    ) -> Iterator[tuple[int, int, int]]:
         start = offset = 0
         with path.open("rb") as file:
-            while lengths := [len(line) for line in islice(file, n_rows)]:
-                yield start, start + len(lengths), offset
-                start, offset = start + len(lengths), offset + sum(lengths)
+            while lines := list(islice(file, n_rows)):
+                self._texts(path, start, lines, columns)
+                yield start, start + len(lines), offset
+                start, offset = start + len(lines), offset + sum(map(len, lines))
 
     def read(self, path: Path, shard: _Shard, columns: _Columns) -> _Rows:
         with path.open("rb") as file:
             file.seek(shard.offset)
             lines = list(islice(file, shard.stop - shard.start))
-        records = [
-            _parse(line, f"{path}, line {number}", columns)
-            for number, line in enumerate(lines, start=shard.start + 1)
-            if line.strip()
-        ]
+        texts = self._texts(path, shard.start, lines, columns)
+        records = filter(None, (line.removeprefix(BOM_UTF8).strip() for line in lines))
 
         def write(entities: list[_Entities], output: IO[bytes]) -> None:
+            name = to_json(columns.entities)
             for record, found in zip(records, entities, strict=True):
-                output.write(to_line({**record, columns.entities: found}))
+                # All up to the last brace stays as it was written.
+                fields = (record[:-1].rstrip(), name, to_json(found))
+                output.write(b"%b, %b: %b}\n" % fields)
 
-        return _Rows([record[columns.text] for record in records], write)
+        return _Rows(texts, write)
+
+    def _texts(
+        self, path: Path, start: int, lines: list[bytes], columns: _Columns
+    ) -> list[str | None]:
+        """The texts of consecutive lines, of which `start` come before."""
+        return [
+            _read_text(line, f"{path}, line {number}", columns)
+            for number, line in enumerate(lines, start=start + 1)
+            if line.removeprefix(BOM_UTF8).strip()
+        ]
 
 
-def _parse(line: bytes, where: str, columns: _Columns) -> dict[str, Any]:
+def _read_text(line: bytes, where: str, columns: _Columns) -> str | None:
+    """The text of a record, which has no column of entities yet."""
     try:
-        record = json.loads(line)
+        record = json.loads(line.decode("utf-8-sig"))
     except ValueError:
         record = None
     if (
@@ -213,7 +239,8 @@ def _parse(line: bytes, where: str, columns: _Columns) -> dict[str, Any]:
         raise ValueError(message)
     if columns.entities in record:
         raise ValueError(Errors.L404.format(where=where, column=columns.entities))
-    return record
+    text: str | None = record[columns.text]
+    return text
 
 
 _FORMATS: dict[str, _Format] = {".parquet": _Parquet(), ".jsonl": _JsonLines()}
@@ -266,13 +293,13 @@ def annotate(
     )
     source, output = Path(source), Path(output)
     columns = _Columns(text_column, entities_column)
-    paths = _find_files(source)
+    root = (source.parent if source.is_file() else source).resolve()
+    paths = _find_files(source, root)
     _check_output(source, output)
     for path in paths:
         _FORMATS[path.suffix].check(path, columns)
     pipeline = _Pipeline.locate(model, code)
     _check_recognizer(pipeline.load())
-    root = (source if source.is_dir() else source.parent).resolve()
     settings = {
         **pipeline.digests(),
         "columns": list(columns),
@@ -282,7 +309,7 @@ def annotate(
         },
     }
     shards = _open_output(
-        output, settings, lambda: list(_cut(paths, root, rows_per_shard))
+        output, settings, lambda: list(_cut(paths, root, rows_per_shard, columns))
     )
     missing = [shard for shard in shards if not (output / shard.name).exists()]
     annotator = {
@@ -313,17 +340,27 @@ def annotate(
     return Summary(len(shards), len(shards) - len(missing), n_rows, n_entities)
 
 
-def _find_files(source: Path) -> list[Path]:
-    """The input files, in order; hidden ones and those of other formats left out."""
-    paths = [source] if source.is_file() else sorted(source.rglob("*"))
-    found = [
-        path.resolve()
-        for path in paths
-        if path.suffix in _FORMATS and path.is_file() and path.name[0] not in "._"
-    ]
+def _find_files(source: Path, root: Path) -> list[Path]:
+    """The input files, in order, under the names that they have there (a link may lead
+    to one without ending); of a folder neither hidden ones nor other formats."""
+    paths = [root / source.name] if source.is_file() else sorted(_walk(root))
+    found = [path for path in paths if path.suffix in _FORMATS and path.is_file()]
     if not found:
         raise ValueError(Errors.L401.format(path=source, endings=list(_FORMATS)))
     return found
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """What is not hidden, under `root` and in folders that are linked there; each
+    folder once."""
+    seen = set()
+    for folder, names, files in os.walk(root, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:
+            names.clear()
+            continue
+        seen.add(real)
+        names[:] = sorted(name for name in names if name[0] not in _HIDDEN)
+        yield from (Path(folder, name) for name in files if name[0] not in _HIDDEN)
 
 
 def _stamp(path: Path) -> list[int]:
@@ -332,11 +369,13 @@ def _stamp(path: Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns]
 
 
-def _cut(paths: Iterable[Path], root: Path, n_rows: int) -> Iterator[_Shard]:
+def _cut(
+    paths: Iterable[Path], root: Path, n_rows: int, columns: _Columns
+) -> Iterator[_Shard]:
     number = 0
     for path in paths:
         name = path.relative_to(root).as_posix()
-        for rows in _FORMATS[path.suffix].cut(path, n_rows):
+        for rows in _FORMATS[path.suffix].cut(path, n_rows, columns):
             yield _Shard(f"part-{number:08d}{path.suffix}", name, *rows)
             number += 1
 
@@ -413,17 +452,20 @@ def _open_output(
 
     A later start with other settings is refused, and remains of an interrupted one are
     cleared away."""
-    output.mkdir(parents=True, exist_ok=True)
-    _clear_temporaries(output)
     manifest = output / MANIFEST
     if not manifest.exists():
         shards = cut()
+        output.mkdir(parents=True, exist_ok=True)
         content = {"settings": settings, "shards": shards}
         with _atomic_file(manifest) as file:
             file.write(json.dumps(content).encode())
         return shards
-    content = json.loads(manifest.read_bytes())
-    before = content["settings"]
+    try:
+        content = json.loads(manifest.read_bytes())
+        before = dict(content["settings"])
+        shards = [_Shard(*shard) for shard in content["shards"]]
+    except (ValueError, LookupError, TypeError) as error:  # that of another program
+        raise ValueError(Errors.L407.format(path=output)) from error
     names = sorted(before.keys() | settings.keys())
     changed = {
         name: (before.get(name), settings.get(name))
@@ -437,7 +479,8 @@ def _open_output(
         ]
         message = Errors.L408.format(path=output, differences="; ".join(differences))
         raise ValueError(message)
-    return [_Shard(*shard) for shard in content["shards"]]
+    _clear_temporaries(output)
+    return shards
 
 
 def _clear_temporaries(output: Path) -> None:
@@ -525,7 +568,7 @@ class _Annotator:
         path = self._root / shard.source
         with _atomic_file(self._output / shard.name) as file:
             rows = _FORMATS[path.suffix].read(path, shard, self._columns)
-            texts = [text for text in rows.texts if text is not None]
+            texts = [for_spacy(text) for text in rows.texts if text is not None]
             docs = self._nlp.pipe(texts, batch_size=self._batch_size)
             entities = [
                 None if text is None else _entities(next(docs)) for text in rows.texts

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 from spacy import displacy
-from spacy.tokens import Doc
+from spacy.tokens import Span
 from spacy.training import Example
+
+from .ents import judge, token_spans
 
 __all__ = ["render_page"]
 
@@ -36,7 +38,7 @@ thead th { border-bottom: 2px solid #888; }
   overflow-wrap: anywhere; }
 .docs tr.differs { background: #fff6f4; }
 .docs tr.differs td:first-child { box-shadow: inset 4px 0 #c0392b; }
-.entities { line-height: 2.1 !important; }
+.entities { line-height: 2.1 !important; direction: inherit !important; }
 mark { color: inherit; padding: 0.15em 0.4em; border-radius: 0.3em;
   -webkit-box-decoration-break: clone; box-decoration-break: clone; }
 mark b { font-size: 0.72em; padding-left: 0.2em; }
@@ -73,32 +75,49 @@ _PAGE = """<!DOCTYPE html>
 _Entity = tuple[int, int, str]
 
 
+class _Pair(NamedTuple):
+    """A text with its entities. `unknown` are the predicted ones of which the gold Doc,
+    partly annotated, does not tell whether they are right."""
+
+    text: str
+    gold: list[_Entity]
+    predicted: list[_Entity]
+    unknown: set[_Entity]
+
+    @classmethod
+    def of(cls, eg: Example) -> "_Pair":
+        predicted = _entities(eg.predicted.ents)
+        judged = judge(eg, token_spans(eg.predicted.ents))
+        pairs = zip(predicted, judged, strict=True)
+        unknown = {ent for ent, is_right in pairs if is_right is None}
+        return cls(eg.text, _entities(eg.reference.ents), predicted, unknown)
+
+
 def render_page(examples: Iterable[Example], *, title: str, lang: str = "en") -> str:
     """Render a self-contained page: each text twice, with gold and predicted entities.
 
     Entities that the other side does not have, with the same limits and the same label,
-    are outlined; a table counts them for each label.
+    are outlined; a table counts them for each label. Predicted ones stay out of both
+    where the gold Doc is not annotated.
 
     examples (Iterable[Example]): Predicted and gold Docs, of the same texts.
     title (str): The heading of the page.
     lang (str): The language of the texts, "en" for instance.
     RETURNS (str): The page, to be written as UTF-8. Texts and labels are escaped.
     """
-    pairs = [
-        (eg.text, _entities(eg.reference), _entities(eg.predicted)) for eg in examples
-    ]
-    labels = sorted({ent[2] for _, *sides in pairs for side in sides for ent in side})
+    pairs = [_Pair.of(eg) for eg in examples]
+    labels = sorted({ent[2] for pair in pairs for ent in pair.gold + pair.predicted})
     options = {
         "template": _ENTITY,
         "colors": {label: _COLORS[i % len(_COLORS)] for i, label in enumerate(labels)},
     }
     rows = "\n".join(
         '<tr class="{}"><td dir="auto">{}</td><td dir="auto">{}</td></tr>'.format(
-            "agrees" if gold == predicted else "differs",
-            _render_text(text, gold, predicted, options),
-            _render_text(text, predicted, gold, options),
+            "agrees" if set(gold) == set(predicted) - unknown else "differs",
+            _render_text(text, gold, set(predicted), options),
+            _render_text(text, predicted, {*gold, *unknown}, options),
         )
-        for text, gold, predicted in pairs
+        for text, gold, predicted, unknown in pairs
     )
     return _PAGE.format(
         lang=escape(lang),
@@ -110,14 +129,14 @@ def render_page(examples: Iterable[Example], *, title: str, lang: str = "en") ->
     )
 
 
-def _entities(doc: Doc) -> list[_Entity]:
-    return [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+def _entities(ents: Iterable[Span]) -> list[_Entity]:
+    return [(ent.start_char, ent.end_char, ent.label_) for ent in ents]
 
 
 def _render_text(
-    text: str, entities: Sequence[_Entity], others: Sequence[_Entity], options: Any
+    text: str, entities: Iterable[_Entity], accepted: set[_Entity], options: Any
 ) -> str:
-    """Mark entities in a text; those that are not among the others are wrong."""
+    """Mark entities in a text; those that are not accepted are wrong."""
     ents = [
         {
             "start": start,
@@ -125,7 +144,7 @@ def _render_text(
             "label": label,
             "params": {
                 "shown_label": escape(label),
-                "mark": "right" if (start, end, label) in others else "wrong",
+                "mark": "right" if (start, end, label) in accepted else "wrong",
             },
         }
         for start, end, label in entities
@@ -147,13 +166,15 @@ def _render_legend(labels: Iterable[str], options: Any) -> Iterator[str]:
     yield '<mark class="wrong" style="background: none">not on the other side</mark>'
 
 
-def _render_counts(
-    labels: Iterable[str],
-    pairs: Iterable[tuple[str, Sequence[_Entity], Sequence[_Entity]]],
-) -> Iterator[str]:
+def _render_counts(labels: Iterable[str], pairs: Sequence[_Pair]) -> Iterator[str]:
     """Count the entities on both sides, on the gold side only, on the other only."""
-    gold = {(i, *ent) for i, (_, side, _) in enumerate(pairs) for ent in side}
-    predicted = {(i, *ent) for i, (_, _, side) in enumerate(pairs) for ent in side}
+    gold = {(i, *ent) for i, pair in enumerate(pairs) for ent in pair.gold}
+    predicted = {
+        (i, *ent)
+        for i, pair in enumerate(pairs)
+        for ent in pair.predicted
+        if ent not in pair.unknown
+    }
     yield "<tr><th>entities</th><th>right</th><th>missed</th><th>spurious</th></tr>"
     for label in (*labels, None):
         right, missed, spurious = (

@@ -28,7 +28,8 @@ def best_path(chain: LinearChain) -> NDArray[np.intp]:
     pairs = _pairs(chain)
     tags = np.zeros(len(chain.emit), dtype=np.intp)
     rest = np.ones(len(chain.lengths), dtype=bool)
-    if pairs is not None:
+    # CuPy can't accumulate a maximum.
+    if pairs is not None and isinstance(chain.emit, np.ndarray):
         tags, rest = _without_inner(chain, pairs)
     if rest.any():
         has_path = np.ones(len(rest), dtype=bool)

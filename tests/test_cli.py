@@ -239,6 +239,28 @@ def test_page_marks_what_differs(example: Callable[..., Example]):
     ]
 
 
+def test_page_leaves_open_what_is_not_annotated(example: Callable[..., Example]):
+    eg = example(
+        ["Ann", "met", "Bob", "there"], ["B-per", "O", "B-per", "B-geo"], [""] * 4
+    )
+    known = example(["Ann", "left"], ["B-per", "O"], ["O", ""])
+    page = render_page([eg, known], title="")
+    rows = re.findall(r'<tr class="(?:agrees|differs)">.*?</tr>', page, re.S)
+    assert [row.count('<mark class="right"') for row in rows] == [3, 0]
+    assert [row.count('<mark class="wrong"') for row in rows] == [0, 1]
+    assert [row.startswith('<tr class="agrees"') for row in rows] == [True, False]
+    assert "<th>all</th><td>0</td><td>0</td><td>1</td>" in page
+
+
+def test_page_tells_labels_and_languages_apart(example: Callable[..., Example]):
+    tags = ["B-per", "B-geo"]
+    page = render_page([example(["Ann", "Rome"], tags, tags)], title="", lang="he")
+    colours = re.findall(r'<mark class="right" style="background: (#\w+)">', page)
+    assert len(colours) == 6, "a legend of two, and two in each column"
+    assert len(set(colours)) == 2
+    assert '<html lang="he">' in page
+
+
 def test_page_escapes_texts_and_labels(example: Callable[..., Example]):
     words = ["<script>", "&", "{bg}"]
     page = render_page([example(words, ["B-<i>{x}", "O", "O"], ["O"] * 3)], title="<t>")

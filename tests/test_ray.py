@@ -232,6 +232,11 @@ def test_other_settings_are_not_mixed(
     settings = {"entities_column": "found", "rows_per_shard": 10}
     with pytest.raises(ValueError, match=r"L408.*rows_per_shard: 10, now 26"):
         annotate(ruler, jsonl, output, **{**settings, "rows_per_shard": 26})
+    with pytest.raises(ValueError, match=r"L408.*columns: \['text', 'found'\], now"):
+        annotate(ruler, jsonl, output, **{**settings, "entities_column": "other"})
+    (tmp_path / "code.py").touch()
+    with pytest.raises(ValueError, match=r"L408.*code: None, now \w{16}"):
+        annotate(ruler, jsonl, output, **settings, code=tmp_path / "code.py")
     other = spacy.load(ruler)
     other.get_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Ada"}])
     other.to_disk(tmp_path / "other")
@@ -240,8 +245,12 @@ def test_other_settings_are_not_mixed(
     copytree(jsonl, tmp_path / "in")
     with (tmp_path / "in" / "b" / "c.jsonl").open("a", encoding="utf8") as file:
         file.write('{"text": "Rome"}\n')
+    stamp = annotation._stamp(tmp_path / "in" / "a.jsonl")
+    os.utime(tmp_path / "in" / "a.jsonl", ns=(1, stamp[1] + 1))
+    assert annotation._stamp(tmp_path / "in" / "a.jsonl") == [stamp[0], stamp[1] + 1]
     with pytest.raises(
-        ValueError, match=r"L408.*\(input b/c\.jsonl: \[\d+, \d+\], now"
+        ValueError,
+        match=r"L408.*\(input a.jsonl: .*; input b/c\.jsonl: \[\d+, \d+\], now",
     ):
         annotate(ruler, tmp_path / "in", output, **settings)
     assert {path: path.stat().st_mtime_ns for path in output.iterdir()} == before
@@ -287,16 +296,23 @@ def test_killed_workers_lose_and_repeat_nothing(
     assert len(names(output)) == 13
 
 
-def test_what_has_no_bytes_in_utf_8_stays_an_escape(ruler: Path, tmp_path: Path):
-    rows = [{"text": "Bob", "user": "\ud83d"}, {"text": "Caf\u00e9", "user": "Rome"}]
-    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
-    (tmp_path / "a.jsonl").write_text(lines, "ascii")
-    assert annotate(ruler, tmp_path / "a.jsonl", tmp_path / "out").n_rows == 2
-    found = read_lines(tmp_path / "out")
-    assert [row["user"] for row in found] == ["\ud83d", "Rome"]
-    assert len(found[0]["entities"]) == 1
+def test_records_stay_as_they_were_written(ruler: Path, tmp_path: Path):
+    """All digits, escapes and spaces; a text that spaCy refuses has one that it takes
+    in its place, of the same length."""
+    records = [
+        r'{"text": "Cut \ud83d Bob", "user": "\ud83d"}',
+        '{ "n": 1.10, "x": 1e400, "text" :"Caf\u00e9"  }',
+        r'{"text": "Caf\u00e9", "id": 123456789012345678901234567890}',
+    ]
+    text = f"\ufeff{records[0]}\n\n  {records[1]}\r\n{records[2]}"
+    (tmp_path / "a.jsonl").write_text(text, "utf8")
+    assert annotate(ruler, tmp_path / "a.jsonl", tmp_path / "out").n_rows == 3
     part = tmp_path / "out" / "part-00000000.jsonl"
-    assert "Caf\u00e9" in part.read_text("utf8")
+    lines = part.read_text("utf8").splitlines()
+    for line, record in zip(lines, records, strict=True):
+        assert line.startswith(record[:-1].rstrip() + ', "entities": [')
+    bob = {"start": 6, "end": 9, "label": "PER", "confidence": None}
+    assert [row["entities"] for row in read_lines(tmp_path / "out")] == [[bob], [], []]
 
 
 def test_a_pipeline_is_found_by_the_name_of_its_package(
@@ -375,9 +391,14 @@ def test_what_fails_is_told_and_leaves_nothing(
         ("{ruler} {tmp}/ok.jsonl {out} --text-column n", "L405.*line 1.*field 'n'"),
         ("{ruler} {tmp}/ok.jsonl {out} --text-column txt", "L405.*line 1.*'txt'"),
         ("{ruler} {tmp}/bad.jsonl {out}", "L405.*bad.jsonl, line 2.*Ada"),
+        ("{ruler} {tmp}/late.jsonl {out}", "L405.*late.jsonl, line 5.*Ada"),
+        ("{ruler} {tmp}/bad.parquet {out}", "L403.*bad.parquet.*Repair"),
+        ("{ruler} {tmp}/twice.parquet {out}", "L402.*'text' is missing, or there twi"),
         ("{tmp}/blank {tmp}/ok.jsonl {out}", r"L406.*\['sentencizer'\]"),
         ("{tmp}/none {tmp}/ok.jsonl {out}", "E052.*none"),
         ("{ruler} {tmp}/ok.jsonl {tmp}/full", "L407.*full' is not empty"),
+        ("{ruler} {tmp}/ok.jsonl {tmp}/foreign", "L407.*foreign' is not empty"),
+        ("{ruler} {tmp}/ok.jsonl {tmp}/broken", "L407.*broken' is not empty"),
         ("{ruler} {tmp}/ok.jsonl {tmp}/notes.txt", "L407.*notes.txt"),
         ("{ruler} {tmp} {out}", "L407.*within"),
     ],
@@ -392,19 +413,55 @@ def test_careless_use_gets_a_message(
     blank = spacy.blank("en")
     blank.add_pipe("sentencizer")
     blank.to_disk(tmp_path / "blank")
-    for folder in ("empty", "full"):
+    for folder in ("empty", "full", "foreign", "broken"):
         (tmp_path / folder).mkdir()
+    (tmp_path / "foreign" / "_manifest.json").write_text('{"files": []}', "utf8")
+    (tmp_path / "broken" / "_manifest.json").touch()
     (tmp_path / "full" / "thesis.txt").touch()
     (tmp_path / "notes.txt").touch()
     pq.write_table(pa.table({"body": ["Ada"], "n": [1]}), tmp_path / "t.parquet")
     line = '{"text": "Ada", "n": 1}\n'
     (tmp_path / "ok.jsonl").write_text(line, encoding="utf8")
     (tmp_path / "bad.jsonl").write_text("\nAda\n", encoding="utf8")
+    (tmp_path / "late.jsonl").write_text(4 * line + "Ada\n", encoding="utf8")
+    (tmp_path / "bad.parquet").touch()
+    columns = [pa.array(["Ada"]), pa.array(["Bob"])]
+    twice = pa.Table.from_arrays(columns, names=["text", "text"])
+    pq.write_table(twice, tmp_path / "twice.parquet")
     out = tmp_path / "out"
     filled = args.format(ruler=ruler, tmp=tmp_path, out=out)
     assert main(["annotate", *filled.split()]) == 1
     assert re.search(message, capsys.readouterr().err)
     assert not out.exists()
+
+
+def test_which_files_are_read(tmp_path: Path):
+    """Links under their own names, also those to folders, but not in a circle; what is
+    hidden only where it is named."""
+    folder = tmp_path / "in"
+    names = ["a.jsonl", "b/c.parquet", ".git/x.jsonl", "_tmp/x.jsonl", "b/.x.jsonl"]
+    for name in [*names, "readme.txt", "../blobs/3f2a", "../other/d.jsonl"]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (folder / "e.jsonl").symlink_to("../blobs/3f2a")
+    (folder / "more").symlink_to("../other")
+    (folder / "b" / "circle").symlink_to(folder)
+    found = annotation._find_files(folder, folder)
+    read = ["a.jsonl", "b/c.parquet", "e.jsonl", "more/d.jsonl"]
+    assert [path.relative_to(folder).as_posix() for path in found] == read
+    for name in ("_tmp/x.jsonl", "b/.x.jsonl", "e.jsonl"):
+        path = folder / name
+        assert annotation._find_files(path, path.parent) == [path]
+
+
+def test_texts_of_nothing_but_nulls(ruler: Path, tmp_path: Path):
+    pq.write_table(pa.table({"text": [None, None]}), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({"text": pa.array(["Bob", None]).dictionary_encode()}),
+        tmp_path / "b.parquet",
+    )
+    summary = annotate(ruler, tmp_path, tmp_path.parent / f"{tmp_path.name}-out")
+    assert (summary.n_files, summary.n_rows, summary.n_entities) == (2, 4, 1)
 
 
 def test_without_ray_a_message_says_what_to_install(tmp_path: Path):
