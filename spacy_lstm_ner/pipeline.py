@@ -416,15 +416,24 @@ class LSTMNer(TrainablePipe):
         examples (Iterable[Example]): Annotated examples that the model was not trained
             on, and whose predicted Docs the components before have processed.
         RETURNS (float): The temperature, which `to_disk` keeps.
-        RAISES ValueError (L050): If there is nothing to fit it to: no entity on the
-            best paths that the annotation says anything about.
+        RAISES ValueError (L050): If there is nothing to fit it to: no probable entity
+            that the annotation says anything about.
+
+        Entities are here those of the best paths; but where a cautious model has none,
+        all spans that are probable at all.
         """
-        judged = []
+        none = np.zeros(len(self.labels))
+        batches = []
         for batch in minibatch(examples, _BATCH_SIZE):
             docs = [eg.predicted for eg in batch]
-            chain, tokens = self._chain(docs, temperature=1.0)
-            found = decode_best_path(chain)
-            judged.append((chain, *self._judge(batch, found, tokens)))
+            batches.append((batch, *self._chain(docs, temperature=1.0)))
+        for decode in (decode_best_path, lambda c: decode_by_probability(c, none)):
+            judged = [
+                (chain, *self._judge(batch, decode(chain), tokens))
+                for batch, chain, tokens in batches
+            ]
+            if any(part for _, _, part in judged):
+                break
 
         def confidences_at(temperature: float) -> NDArray[np.float64]:
             return np.concatenate(

@@ -538,6 +538,27 @@ def test_nothing_to_calibrate_on(load):
     assert pipe.calibrate(unannotated + examples_of(nlp, HELD_OUT)) == expected
 
 
+def test_a_cautious_model_is_fitted_to_what_is_probable(load):
+    """Its best paths have no entities; by probability it finds some."""
+    nlp = load(decoding="probability", threshold=0.4)
+    pipe = pipe_of(nlp)
+    output = pipe.model.get_ref("output_layer")
+    output.set_param("W", output.get_param("W") * 0.3)
+    output.get_param("b")[0] += 4.0
+    best = load(decoding="best_path")
+    pipe_of(best).model = pipe.model
+    texts = [text for text, _ in HELD_OUT]
+    assert not any(doc.ents for doc in best.pipe(texts))
+    assert not any(doc.ents for doc in nlp.pipe(texts))
+    temperature = pipe.calibrate(examples_of(nlp, HELD_OUT))
+    assert temperature > 1.5, "what it holds for improbable is mostly right"
+    threshold, f_score = pipe.fit_threshold(examples_of(nlp, HELD_OUT))
+    assert f_score > 0.3
+    pipe.cfg["threshold"] = threshold
+    found = nlp.evaluate(examples_of(nlp, HELD_OUT))["ents_f"]
+    assert found == pytest.approx(f_score, abs=1e-6)
+
+
 @pytest.fixture
 def calibrated(load) -> Language:
     nlp = load()

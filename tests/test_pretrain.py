@@ -6,12 +6,16 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
+from spacy.attrs import NORM
 from spacy.language import Language
+from spacy.strings import get_string_id
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from spacy.training.pretrain import pretrain
 from test_configs import ALL_CONFIGS, SENTENCES, load_for
 from thinc.api import Config, Model
+
+from spacy_lstm_ner.pretraining import make_forget_raw_text
 
 PATHS = {path.stem: path for path in ALL_CONFIGS}
 TEXTS = [" ".join(words) for words, _ in SENTENCES]
@@ -29,6 +33,7 @@ def shared_layers(folder: Path, raw_text: Path) -> Config:
     config["corpora"]["pretrain"] = of_pretrain["corpora"]["pretrain"]
     where = {"component": "tok2vec", "layer": ""}
     config["pretraining"] = {**of_pretrain["pretraining"], **where}
+    config["initialize"]["after_init"] = of_pretrain["initialize"]["after_init"]
     return config
 
 
@@ -64,8 +69,8 @@ def test_pretrain_then_train(load: Callable[[Path, Path], Config], tmp_path: Pat
     config["initialize"]["init_tok2vec"] = str(weights)
     nlp = init_nlp(config)
     layers = pretrained_layers(nlp)
-    assert layers.to_bytes() == weights.read_bytes()
     loaded = params(layers)
+    assert loaded == params(layers.copy().from_bytes(weights.read_bytes()))
     assert loaded.keys() == fresh.keys()
     same = {name for name in fresh if loaded[name] == fresh[name]}
     assert not same, "all parameters have learned"
@@ -73,3 +78,32 @@ def test_pretrain_then_train(load: Callable[[Path, Path], Config], tmp_path: Pat
     train(nlp, tmp_path)
     trained = params(pretrained_layers(spacy.load(tmp_path / "model-last")))
     assert all(trained[name] != loaded[name] for name in loaded)
+
+
+def test_words_of_raw_text_are_not_met(tmp_path: Path):
+    """Nor are those of the masked texts; long and short texts are read."""
+    raw_text = tmp_path / "raw.jsonl"
+    texts = ["unheard " * 600, "Oh"]
+    srsly.write_jsonl(raw_text, [{"text": text} for text in texts])
+    config = own_layers(tmp_path, raw_text)
+    config["pretraining"]["max_epochs"] = 1
+    config["training"]["dropout"] = 0.3
+    pretrain(config.interpolate(), tmp_path)
+    log = srsly.read_jsonl(tmp_path / "log.jsonl")
+    assert [line["nr_word"] for line in log][-1] == 601
+    config["initialize"]["init_tok2vec"] = str(tmp_path / "model-last.bin")
+    nlp = init_nlp(config)
+    train(nlp, tmp_path)
+    layers = pretrained_layers(spacy.load(tmp_path / "model-last"))
+    (met,) = (n.attrs["met"] for n in layers.walk() if n.name == "per_lexeme")
+    words = {word.lower() for text in TEXTS for word in text.split()}
+    assert set(met[NORM]) == {get_string_id(word) for word in words}
+
+
+def test_counts_stay_where_nothing_was_pretrained(tmp_path: Path):
+    nlp = init_nlp(load_for(PATHS["pretrain"], tmp_path))
+    layers = pretrained_layers(nlp)
+    (node,) = (node for node in layers.walk() if node.name == "per_lexeme")
+    node.attrs["met"] = {NORM: {1: 2}}
+    assert make_forget_raw_text()(nlp) is nlp
+    assert node.attrs["met"] == {NORM: {1: 2}}

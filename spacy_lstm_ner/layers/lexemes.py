@@ -146,11 +146,21 @@ def init(
     Y: list[Floats2d] | None = None,
 ) -> None:
     """Initialize the embedding by the words of sample Docs."""
-    model.attrs.update(met={}, n_steps=0, n_hiding_steps=0)
+    forget_counts(model)
     words = _distinct(_tokens(X, model.attrs["attrs"]))[0] if X else None
     embed = model.layers[0]
     embed.initialize(X=words)
     model.set_dim("nO", embed.get_dim("nO"))
+
+
+def forget_counts(model: Model[Any, Any]) -> None:
+    """Have all layers of a model forget which words they have met in training.
+
+    model (Model): The model.
+    """
+    for node in model.walk():
+        if node.name == "per_lexeme":
+            node.attrs.update(met={}, n_steps=0, n_hiding_steps=0)
 
 
 def forward(

@@ -64,10 +64,11 @@ def forward(
     """Look up, add the offsets and project."""
     ops: Any = model.ops
     W: Floats2d = model.get_param("W")
+    width = X.vocab.vectors.shape[1]
+    if width != W.shape[1]:
+        raise ValueError(Errors.L043.format(found=width, nM=W.shape[1]))
     found, keys = _look_up(X)
     V_LM = ops.asarray2f(found, dtype="f")
-    if V_LM.shape[1] != W.shape[1]:
-        raise ValueError(Errors.L043.format(found=V_LM.shape[1], nM=W.shape[1]))
     backprops = []
     for table in model.layers:
         offsets, backprop_table = table(keys, is_train)

@@ -290,6 +290,11 @@ def test_vectors_are_gone():
     words = lexemes(spacy.blank("en").vocab, ["a", "b"])
     with pytest.raises(ValueError, match=r"\[L043\].*width 0.*width 5"):
         make().predict(words)
+    # As spaCy leaves them where a component is sourced: the keys are still there.
+    vocab = make_nlp(data=np.ones((2, WIDTH), "f"), keys=["a", "b"]).vocab
+    vocab.vectors.data = np.zeros((0, 0), "f")
+    with pytest.raises(ValueError, match=r"\[L043\].*width 0.*width 5"):
+        make().predict(lexemes(vocab, ["a", "b"]))
 
 
 def test_table_without_rows():
