@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc
-from thinc.api import fix_random_seed
+from thinc.api import Linear, fix_random_seed, with_array
 
+from spacy_lstm_ner import lab
 from spacy_lstm_ner.architectures import (
     build_lstm_tagger,
     build_rnn_encoder,
@@ -116,6 +117,29 @@ def test_decay_is_the_median_of_ratios():
     assert expected[0] == 1
 
 
+def test_what_is_right_for_sure_has_no_decay(monkeypatch):
+    norms = np.array([[0.0, 0.0], [2.0, 1.0], [0.0, 0.0]])
+    monkeypatch.setattr(lab, "hidden_gradient_norms", lambda *args: norms)
+    encode = build_rnn_encoder(3, bidirectional=False)
+    tagger, probes = make_tagger(encode)
+    assert gradient_decay(tagger, encode, probes, 1).tolist() == [1.0, 0.5]
+
+
+def test_no_text_of_the_measurement_is_trained_on(corpus, monkeypatch):
+    train, held_out = [], []
+
+    def measure(ner, examples):
+        held_out.extend(examples)
+        return 0.0
+
+    monkeypatch.setattr(lab, "_train", lambda ner, egs, *args: train.extend(egs))
+    monkeypatch.setattr(lab, "_tag_accuracy", measure)
+    encoders = {"RNN": gradient_encoders(4)["RNN"]}
+    measure_gradients(corpus, encoders=encoders, n_steps=9)
+    assert len(train) > len(held_out) > 0
+    assert not {id(eg) for eg in train} & {id(eg) for eg in held_out}
+
+
 def test_the_tagger_stays_as_it_is():
     encode = build_rnn_encoder(4, depth=2, bidirectional=False)
     tagger, probes = make_tagger(encode)
@@ -165,6 +189,13 @@ def test_all_recall_a_word_of_three_steps_ago():
     encoders = dict(islice(recall_encoders().items(), 1))
     (by_rate,) = measure_recall(encoders=encoders, updates=0, **settings).values()
     assert by_rate[0.003] < 0.6  # there is nothing in the test that gives it away
+
+
+def test_without_memory_nothing_is_recalled():
+    encoders = {"dense": lambda: with_array(Linear(64, 64))}
+    settings = {"n_steps": 3, "n_classes": 4, "learn_rates": [0.003]}
+    (by_rate,) = measure_recall(encoders=encoders, updates=200, **settings).values()
+    assert by_rate[0.003] < 0.35
 
 
 def test_a_corpus_that_is_too_small(tmp_path):
