@@ -1,0 +1,130 @@
+"""The component with arrays that are not NumPy's, as on a GPU."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import spacy
+from contract.helpers import TRAIN_DATA, make_example, spans_of
+from cupy_stand_in import XP, Array, use_stand_in
+from spacy.language import Language
+from thinc.api import fix_random_seed
+
+MODEL: dict[str, Any] = {
+    "tok2vec.width": 16,
+    "tok2vec.rows": [200, 100, 100, 50],
+    "encode.width": 12,
+}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "CRF": {"decode": {"@layers": "spacy_lstm_ner.CRF.v1"}},
+    "characters": {"tok2vec.char_width": 8},
+    "convolution": {"tok2vec.char_width": 8, "tok2vec.char_kind": "cnn"},
+    "word vectors": {
+        "tok2vec.include_static_vectors": True,
+        "tok2vec.fine_tune_vectors": True,
+    },
+    "dropout": {"encode.recurrent_dropout": 0.2, "encode.input_dropout": 0.2},
+    "GRU": {"encode": {"@architectures": "spacy_lstm_ner.GRUEncoder.v1", "width": 8}},
+    "RNN": {"encode": {"@architectures": "spacy_lstm_ner.RNNEncoder.v1", "width": 8}},
+    "windows": {"window": 4, "overlap": 1},
+}
+TEXTS = [text for text, _ in TRAIN_DATA] + ["", "Bob Rome " * 10]
+
+
+def make(variant: str) -> Language:
+    """A pipeline that has learned something."""
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    for word in ("ada", "rome", "bob", "new"):
+        nlp.vocab.set_vector(word, np.random.normal(size=10).astype("f"))
+    model: dict[str, Any] = {}
+    for path, value in {**MODEL, **VARIANTS[variant]}.items():
+        *parents, name = path.split(".")
+        block = model
+        for parent in parents:
+            block = block.setdefault(parent, {})
+        block[name] = value
+    nlp.add_pipe("lstm_ner", config={"model": model})
+    examples = [make_example(nlp, *each) for each in TRAIN_DATA]
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(20):
+        nlp.update(examples, sgd=optimizer, drop=0.1)
+    return nlp
+
+
+@pytest.mark.parametrize("decoding", ["best_path", "probability"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_predictions_are_those_of_the_host(
+    variant: str, decoding: str, monkeypatch: pytest.MonkeyPatch
+):
+    nlp = make(variant)
+    ner: Any = nlp.get_pipe("lstm_ner")
+    ner.cfg.update(decoding=decoding, threshold=0.2, candidates=True)
+    examples = [make_example(nlp, *each) for each in TRAIN_DATA]
+
+    def measure() -> list[Any]:
+        ner.cfg["temperature"] = 1.0
+        docs = list(nlp.pipe(TEXTS))
+        return [
+            [spans_of(doc) for doc in docs],
+            [len(doc.spans["lstm_ner"]) for doc in docs],
+            [x for doc in docs for x in doc.spans["lstm_ner"].attrs["scores"]],
+            [x for pair in ner.uncertainty(docs) for x in pair],
+            [analysis.probability for each in ner.n_best(docs, 3) for analysis in each],
+            ner.calibrate(examples),
+            ner.fit_threshold(examples),
+        ]
+
+    expected = measure()
+    assert any(expected[0])
+    use_stand_in(monkeypatch, ner.model)
+    assert isinstance(ner.model.predict([nlp.make_doc("Bob")]).emit, Array)
+    found = measure()
+    assert found[:2] == expected[:2]
+    for some, others in zip(found[2:], expected[2:], strict=True):
+        np.testing.assert_allclose(some, others, atol=1e-4)
+
+
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "dropout"])
+def test_gradients_are_those_of_the_host(variant: str, monkeypatch: pytest.MonkeyPatch):
+    nlp = make(variant)
+    ner: Any = nlp.get_pipe("lstm_ner")
+    examples = [make_example(nlp, *each) for each in TRAIN_DATA]
+
+    def learn() -> dict[tuple[int, str], Any]:
+        nlp.update(examples, sgd=False, drop=0.0)
+        found = {
+            (i, name): node.get_grad(name)
+            for i, node in enumerate(ner.model.walk())
+            for name in node.grad_names
+            if node.has_grad(name)
+        }
+        for node in ner.model.walk():
+            for name in node.grad_names:
+                if node.has_grad(name):
+                    node.set_grad(name, node.ops.xp.zeros_like(node.get_grad(name)))
+        return {key: grad.copy() for key, grad in found.items()}
+
+    learn()
+    expected = learn()
+    assert expected
+    use_stand_in(monkeypatch, ner.model)
+    found = learn()
+    assert found.keys() == expected.keys()
+    for key, grad in found.items():
+        np.testing.assert_allclose(grad.get(), expected[key], atol=1e-4)
+
+
+def test_the_stand_in_is_strict():
+    array = XP.asarray(np.ones(3))
+    for misuse in (
+        lambda: np.asarray(array),
+        lambda: array + np.ones(3),
+        lambda: XP.exp(np.ones(3)),
+        lambda: XP.concatenate([array, np.ones(3)]),
+        lambda: XP.maximum.accumulate(array),
+        lambda: np.maximum.accumulate(array),
+    ):
+        with pytest.raises((TypeError, NotImplementedError)):
+            misuse()
