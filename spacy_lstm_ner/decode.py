@@ -4,12 +4,17 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from thinc.api import get_array_module
 
-from .linear_chain import LinearChain, PathSums, to_numpy
+from .free_moves import find_pairs
+from .linear_chain import LinearChain, PathSums, first_and_last_rows, to_numpy
+from .messages import top_of_rows
 from .viterbi import best_path, n_best_paths
 
 # Spans of a lower probability are never listed: there would be no end of them.
 MIN_LISTED = 0.01
+# So far below 1, rounding decides nothing.
+_NEARLY_ONE = 0.999
 
 
 class DecodedSpans(NamedTuple):
@@ -77,19 +82,67 @@ def decode_by_probability(
     RETURNS (DecodedSpans): The spans.
     RAISES NoPathError: If a sequence has no allowed path.
     """
-    sums = PathSums(chain)
-    chain.require_paths(sums.has_path())
+    at_least = np.maximum(thresholds, MIN_LISTED)
+    may_have = _may_have_spans(chain, at_least)
+    if not may_have.any():
+        none = np.zeros((0, 4), dtype=np.intp)
+        return _decoded(chain, none, np.zeros(0), chosen=np.zeros(0, dtype=bool))
+    part = chain.take_sequences(may_have)
+    sums = PathSums(part)
+    has_path = np.ones(len(chain.lengths), dtype=bool)
+    has_path[may_have] = sums.has_path()
+    chain.require_paths(has_path)
     first_tags = 1 + 2 * np.arange(len(thresholds))
     kinds = np.stack([first_tags, first_tags + 1], axis=1)
-    at_least = np.maximum(thresholds, MIN_LISTED)
     spans, log_probs = sums.probable_spans(kinds, at_least)
-    taken = np.zeros(len(chain.emit), dtype=bool)
+    taken = np.zeros(len(part.emit), dtype=bool)
     chosen = np.zeros(len(spans), dtype=bool)
     for i in np.argsort(-log_probs, kind="stable").tolist():
         rows = slice(*spans[i, :2].tolist())
         if not taken[rows].any():
             taken[rows] = chosen[i] = True
-    return _decoded(chain, spans, log_probs, chosen)
+    decoded = _decoded(part, spans, log_probs, chosen)
+    return decoded._replace(sequence=np.flatnonzero(may_have)[decoded.sequence])
+
+
+def _may_have_spans(
+    chain: LinearChain, at_least: NDArray[np.floating]
+) -> NDArray[np.bool_]:
+    """Whether a sequence may have a span of such a probability, of one label at least.
+    If not, it needs no sums over paths, and there is a path.  (B,)
+
+    Where moves are free, let the tags that are no inside tags have a weight of 1 in all
+    at each token. In the place of a tag that begins a span at t, any of them is legal,
+    with any of them behind; and the more tokens are left, the more paths there are. So
+    the probability that a span of a label begins at t is at most
+
+        b_t (1 + i_{t+1} (1 + i_{t+2} (1 + ...)))
+
+    where b and i are the weights of its first and its inside tag.
+    """
+    pairs = find_pairs(chain)
+    if pairs is None or not len(chain.emit):
+        return np.ones(len(chain.lengths), dtype=bool)
+    inner, first, _ = pairs
+    xp = get_array_module(chain.emit)
+    _, last_rows = first_and_last_rows(chain.lengths)
+    with np.errstate(all="ignore"):  # no path, or weights without end: it may have
+        weights = xp.exp(chain.emit - top_of_rows(xp, chain.emit)[:, None])
+        begins, goes_on = weights[:, first], weights[:, inner].copy()
+        weights[:, inner] = 0.0
+        of_others = weights.sum(axis=1)[:, None]
+        goes_on[:-1] = goes_on[1:] / of_others[1:]  # at the token behind
+        goes_on[xp.asarray(last_rows)] = 0.0
+        # The sums over spans of up to n tokens, and the products of their last terms.
+        sums, n = xp.ones_like(goes_on), 1
+        while n < chain.lengths.max():
+            sums[:-n] += goes_on[:-n] * sums[n:]
+            goes_on[:-n] = goes_on[:-n] * goes_on[n:]
+            goes_on[-n:] = 0.0
+            n *= 2
+        bounds = begins / of_others * sums / xp.asarray(at_least, dtype="f")
+        is_far = to_numpy((bounds < _NEARLY_ONE).all(axis=1))
+    return np.bincount(chain.sequences, ~is_far, len(chain.lengths)) > 0
 
 
 def merge_candidates(best: DecodedSpans, probable: DecodedSpans) -> DecodedSpans:

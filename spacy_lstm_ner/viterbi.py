@@ -1,6 +1,5 @@
 """The best tag paths of a linear chain, by dynamic programming (Viterbi 1967)."""
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -8,13 +7,11 @@ from numpy.typing import NDArray
 from thinc.api import get_array_module
 
 from .errors import Errors
+from .free_moves import Pairs, find_pairs
 from .linear_chain import LinearChain, first_and_last_rows, to_numpy
 from .messages import Product, send, top_of_rows
 from .packing import pack
 from .types import Floats2d, Ints2d
-
-# Slices of tags: see `_pairs`.
-Pairs = tuple[slice, slice, slice]
 
 
 def best_path(chain: LinearChain) -> NDArray[np.intp]:
@@ -25,7 +22,7 @@ def best_path(chain: LinearChain) -> NDArray[np.intp]:
         lower tag where paths tie.  (T,)
     RAISES NoPathError: If a sequence has no allowed path.
     """
-    pairs = _pairs(chain)
+    pairs = find_pairs(chain)
     tags = np.zeros(len(chain.emit), dtype=np.intp)
     rest = np.ones(len(chain.lengths), dtype=bool)
     # CuPy can't accumulate a maximum.
@@ -151,45 +148,6 @@ def _without_inner(
 
 # In nats.
 _FORBIDDEN, _ROUNDING = 1e4, 1e-6
-
-
-def _pairs(chain: LinearChain) -> Pairs | None:
-    """The inside tags, that is those that may follow two tags only, and can't start;
-    the first and the second of the two. None unless all others may be anywhere, and all
-    moves score 0 that are not forbidden."""
-    scores = (chain.move, chain.start, chain.end)
-    return _pairs_of(*(to_numpy(a).astype("float64").tobytes() for a in scores))
-
-
-@lru_cache(maxsize=8)  # most chains of a process have the same moves
-def _pairs_of(move_bytes: bytes, start_bytes: bytes, end_bytes: bytes) -> Pairs | None:
-    """`_pairs` of scores as bytes, which can be looked up."""
-    start, end = np.frombuffer(start_bytes), np.frombuffer(end_bytes)
-    move = np.frombuffer(move_bytes).reshape(len(start), len(start))
-    is_free = move == 0
-    inner = np.flatnonzero(~is_free.all(axis=0))
-    starts = np.where(is_free.all(axis=0), 0, -np.inf)
-    if (
-        np.isfinite(move[~is_free]).any()
-        or not len(inner)
-        or (is_free[:, inner].sum(axis=0) != 2).any()
-        or (start != starts).any()
-        or end.any()
-    ):
-        return None
-    first, second = np.nonzero(is_free[:, inner].T)[1].reshape(-1, 2).T
-    slices = _as_slice(inner), _as_slice(first), _as_slice(second)
-    if slices[0] is None or slices[1] is None or slices[2] is None:
-        return None
-    return slices[0], slices[1], slices[2]
-
-
-def _as_slice(indices: NDArray[np.intp]) -> slice | None:
-    """Indices at equal distances as a slice, which is quicker; None for others."""
-    start, stop = indices[0], indices[-1] + 1
-    step = int(indices[1] - start) if len(indices) > 1 else 1
-    regular = np.arange(start, stop, step) if step > 0 else indices[:0]
-    return slice(start, stop, step) if np.array_equal(regular, indices) else None
 
 
 def n_best_paths(

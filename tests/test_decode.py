@@ -24,7 +24,7 @@ from spacy_lstm_ner.decode import (
     merge_candidates,
 )
 from spacy_lstm_ner.layers.bio_moves import bio_moves
-from spacy_lstm_ner.linear_chain import LinearChain, NoPathError
+from spacy_lstm_ner.linear_chain import LinearChain, NoPathError, PathSums
 from spacy_lstm_ner.viterbi import best_path
 
 seeds = st.integers(0, 2**32 - 1)
@@ -420,6 +420,59 @@ def test_merging_keeps_what_only_one_has():
     assert merge_candidates(best, nothing).chosen.tolist() == [True] * 3
     assert merge_candidates(nothing, probable).chosen.tolist() == [False] * 2
     assert rows_of(merge_candidates(nothing, probable)) == rows_of(probable)
+
+
+@given(
+    st.lists(st.integers(0, 9), max_size=6),
+    st.integers(1, 3),
+    st.sampled_from([0.5, 2.0, 8.0]),
+    st.sampled_from([0.0, 2.0, 6.0]),
+    seeds,
+)
+@settings(deadline=None, max_examples=150)
+def test_only_sequences_without_probable_spans_are_passed_over(
+    lengths, n_labels, scale, other, seed
+):
+    """Also where some tags are forbidden; `other` is added to the scores of O."""
+    chain = bio_chain(lengths, n_labels, seed=seed, scale=scale)
+    chain.emit[:, 0] += other
+    rng = np.random.default_rng(seed)
+    forbidden = rng.random(chain.emit.shape) < 0.2
+    forbidden[:, 0] = False
+    chain.emit[forbidden] = -np.inf
+    thresholds = rng.uniform(0.05, 0.9, n_labels)
+    tags = 1 + 2 * np.arange(n_labels)
+    kinds = np.stack([tags, tags + 1], axis=1)
+    spans, _ = PathSums(chain).probable_spans(kinds, thresholds)
+    may_have = decode_module._may_have_spans(chain, thresholds)
+    assert may_have[chain.sequences[spans[:, 0]]].all()
+    decoded = decode_by_probability(chain, thresholds)
+    expected = [
+        (s, b - chain.first_rows[s], e - chain.first_rows[s], tag // 2)
+        for s, (b, e, tag, _) in zip(chain.sequences[spans[:, 0]], spans, strict=True)
+    ]
+    assert rows_of(decoded) == expected
+
+
+def test_what_is_passed_over():
+    """The bound of the span that begins the second text is 0.61."""
+    probs = [
+        [[0.95, 0.03, 0.02]] * 8,
+        [[0.7, 0.3, 0.0], [0.35, 0.15, 0.5]] + [[0.95, 0.03, 0.02]] * 8,
+        [[0.0, 0.0, 1.0]],  # no path at all
+    ]
+    move, start = bio_moves(3)
+    lengths = np.array([len(rows) for rows in probs])
+    with np.errstate(divide="ignore"):
+        emit = np.log(np.concatenate(probs)).astype("f")
+    chain = LinearChain(emit, lengths, move, start, np.zeros(3, "f"))
+    for threshold, expected in ((0.2, [0, 1, 1]), (0.55, [0, 1, 1]), (0.7, [0, 0, 1])):
+        found = decode_module._may_have_spans(chain, np.array([threshold]))
+        assert found.tolist() == expected, threshold
+    with pytest.raises(NoPathError):
+        decode_by_probability(chain, np.array([0.7]))
+    learned = replace(chain, move=chain.move + 0.5)
+    assert decode_module._may_have_spans(learned, np.array([0.7])).all()
 
 
 def test_rounding_lifts_no_probability_above_one(monkeypatch):
