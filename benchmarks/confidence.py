@@ -129,12 +129,12 @@ def by_path_and_by_probability(
     model: Path, dev: Path, test: Path
 ) -> tuple[float, float, float]:
     """F1 of the test part in percent, both ways, and the threshold."""
-    settings = {"components": {"lstm_ner": {"decoding": "probability"}}}
     f_scores = []
-    for config in ({}, settings):
-        nlp = spacy.load(model, config=config)
+    for decoding in ("best_path", "probability"):
+        settings = {"decoding": decoding, "threshold": 0.0}
+        nlp = spacy.load(model, config={"components": {"lstm_ner": settings}})
         ner = nlp.get_pipe("lstm_ner")
-        if config:
+        if decoding == "probability":
             examples = list(Corpus(dev)(nlp))
             ner.calibrate(examples)
             ner.cfg["threshold"], _ = ner.fit_threshold(examples)
