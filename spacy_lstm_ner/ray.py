@@ -182,7 +182,7 @@ class _JsonLines:
     def check(self, path: Path, columns: _Columns) -> None:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                if line.strip():
+                if _record(line):
                     _read_text(line, f"{path}, line {number}", columns)
                     return
 
@@ -201,7 +201,7 @@ class _JsonLines:
             file.seek(shard.offset)
             lines = list(islice(file, shard.stop - shard.start))
         texts = self._texts(path, shard.start, lines, columns)
-        records = filter(None, (line.removeprefix(BOM_UTF8).strip() for line in lines))
+        records = [record for line in lines if (record := _record(line))]
 
         def write(entities: list[_Entities], output: IO[bytes]) -> None:
             name = to_json(columns.entities)
@@ -219,14 +219,19 @@ class _JsonLines:
         return [
             _read_text(line, f"{path}, line {number}", columns)
             for number, line in enumerate(lines, start=start + 1)
-            if line.removeprefix(BOM_UTF8).strip()
+            if _record(line)
         ]
+
+
+def _record(line: bytes) -> bytes:
+    """What stands on a line, if anything."""
+    return line.removeprefix(BOM_UTF8).strip()
 
 
 def _read_text(line: bytes, where: str, columns: _Columns) -> str | None:
     """The text of a record, which has no column of entities yet."""
     try:
-        record = json.loads(line.decode("utf-8-sig"))
+        record = json.loads(_record(line).decode("utf8", "surrogatepass"))
     except ValueError:
         record = None
     if (

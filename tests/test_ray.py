@@ -304,7 +304,7 @@ def test_records_stay_as_they_were_written(ruler: Path, tmp_path: Path):
         '{ "n": 1.10, "x": 1e400, "text" :"Caf\u00e9"  }',
         r'{"text": "Caf\u00e9", "id": 123456789012345678901234567890}',
     ]
-    text = f"\ufeff{records[0]}\n\n  {records[1]}\r\n{records[2]}"
+    text = f"\ufeff\n{records[0]}\n\n  {records[1]}\r\n{records[2]}"
     (tmp_path / "a.jsonl").write_text(text, "utf8")
     assert annotate(ruler, tmp_path / "a.jsonl", tmp_path / "out").n_rows == 3
     part = tmp_path / "out" / "part-00000000.jsonl"
