@@ -19,6 +19,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from spacy_lstm_ner.cli import main
+from spacy_lstm_ner.confidences import confidence
 
 ray = pytest.importorskip("ray", reason='needs Ray: pip install ".[ray]"')
 pa = pytest.importorskip("pyarrow")
@@ -114,8 +115,8 @@ def read_lines(output: Path) -> list[dict[str, Any]]:
 
 
 def confidence_of(ent: Span) -> Any:
-    confidence = ent._.confidence
-    return None if confidence is None else pytest.approx(confidence, abs=1e-5)
+    found = confidence(ent)  # the extension comes with the first component
+    return None if found is None else pytest.approx(found, abs=1e-5)
 
 
 def expected(nlp: Language, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
