@@ -276,7 +276,8 @@ def annotate(
 
     model (Union[str, Path]): The pipeline: its folder, or the name of its package.
     source (Union[str, Path]): A file ending in .parquet or .jsonl, or a folder that has
-        such files, there or in its subfolders.
+        such files, there or in its subfolders, also linked ones. What begins with "."
+        or "_" is left out.
     output (Union[str, Path]): The folder to write to. One run at a time.
     workers (int): Number of processes.
     batch_size (Optional[int]): Number of texts of a batch of `nlp.pipe`; None: that of

@@ -13,8 +13,12 @@ import thinc.util
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from thinc.api import Model, NumpyOps, Ops
 
-# CuPy's universal functions have these methods (its source, 13.6 and 14).
-_METHODS = {"add": ("accumulate", "at"), "multiply": ("accumulate",)}
+# Methods that universal functions of CuPy 14.2 have.
+_METHODS = {
+    "add": ("accumulate", "at", "reduce", "reduceat"),
+    "multiply": ("accumulate", "reduce"),
+    **dict.fromkeys(("subtract", "maximum", "minimum"), ("at",)),
+}
 # Functions that take NumPy's arrays or plain lists.
 _FROM_HOST = ("asarray", "array")
 
@@ -31,9 +35,8 @@ class Array(NDArrayOperatorsMixin):
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any
     ) -> Any:
-        if method != "__call__" and method not in _METHODS.get(ufunc.__name__, ()):
-            raise NotImplementedError(f"{ufunc.__name__}.{method} is not supported")
-        return _apply(getattr(ufunc, method), args, kwargs)
+        function = ufunc if method == "__call__" else _method(ufunc, method)
+        return _apply(function, args, kwargs)
 
     def __array_function__(
         self, function: Any, types: Any, args: Any, kwargs: Any
@@ -113,10 +116,15 @@ class _UFunc:
         return _apply(self._ufunc, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        if name not in _METHODS.get(self._ufunc.__name__, ()):
-            raise NotImplementedError(f"{self._ufunc.__name__}.{name} is not supported")
-        method = getattr(self._ufunc, name)
+        method = _method(self._ufunc, name)
         return lambda *args, **kwargs: _apply(method, args, kwargs)
+
+
+def _method(ufunc: np.ufunc, name: str) -> Any:
+    if name not in _METHODS.get(ufunc.__name__, ()):
+        # What CuPy raises, for want of a kernel.
+        raise NotImplementedError(f"{ufunc.__name__}.{name} is not supported")
+    return getattr(ufunc, name)
 
 
 def _apply(function: Any, args: Any, kwargs: Any) -> Any:

@@ -126,5 +126,6 @@ def test_the_stand_in_is_strict():
         lambda: XP.maximum.accumulate(array),
         lambda: np.maximum.accumulate(array),
     ):
+        # CuPy raises the one for NumPy's arrays, the other where it has no kernel.
         with pytest.raises((TypeError, NotImplementedError)):
             misuse()

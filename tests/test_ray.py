@@ -347,6 +347,7 @@ class OddError(Exception):
 
 
 def raise_odd_error(texts: Iterable[str], **settings: Any) -> Iterator[Doc]:
+    assert settings == {"batch_size": 7}
     raise OddError("at this text")
 
 
@@ -359,7 +360,7 @@ def test_what_fails_is_told_and_leaves_nothing(
         tmp_path,
         tmp_path,
         annotation._Columns("text", "entities"),
-        None,
+        7,
     )
     shard = {"name": "x.jsonl", "source": "a.jsonl", "start": 0, "stop": 1, "offset": 0}
     result = {"name": "x.jsonl", "n_rows": 1, "n_entities": 1, "error": ""}
