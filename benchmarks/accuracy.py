@@ -46,11 +46,11 @@ from spacy.training import Corpus
 from spacy.util import load_config, registry
 from thinc.api import Config
 
-from spacy_lstm_ner.bio import TokenSpan, to_spans, to_tags
-from spacy_lstm_ner.ents import token_spans
-from spacy_lstm_ner.pipeline import LSTMNer
-from spacy_lstm_ner.plots import check_picture
-from spacy_lstm_ner.readers import ConllCorpus
+from spacy_lstm_ner.component.constraints import token_spans
+from spacy_lstm_ner.component.lstm_ner import LSTMNer
+from spacy_lstm_ner.data.conll import ConllCorpus
+from spacy_lstm_ner.reports.plots import check_picture
+from spacy_lstm_ner.tags import TokenSpan, to_spans, to_tags
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 # The sections of the Broad Twitter Corpus, by part.

@@ -34,7 +34,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 from spacy_lstm_ner.layers import LSTM
 from spacy_lstm_ner.layers.fast_ops import use_fast_products
-from spacy_lstm_ner.layers.products import multiplier, multiply_once
+from spacy_lstm_ner.layers.recurrent.matmul import multiplier, multiply_once
 from spacy_lstm_ner.packing import pack
 
 # (sequences, input width, width of one direction)

@@ -24,9 +24,9 @@ import spacy
 import srsly
 from thinc.api import Model
 
+from spacy_lstm_ner.data.conll import ConllCorpus
 from spacy_lstm_ner.layers import LSTM
 from spacy_lstm_ner.layers.fast_ops import use_fast_products
-from spacy_lstm_ner.readers import ConllCorpus
 
 SIZES = (64, 128, 256, 512)
 Batch = list[Any]

@@ -27,8 +27,8 @@ import ray
 import spacy
 from spacy.util import import_file, load_config, load_model_from_config
 
-from spacy_lstm_ner.ray import annotate
-from spacy_lstm_ner.readers import ConllCorpus
+from spacy_lstm_ner.data.annotate import annotate
+from spacy_lstm_ner.data.conll import ConllCorpus
 
 # A component that kills its process once, after so many texts.
 KILLER = """

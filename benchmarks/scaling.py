@@ -38,7 +38,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from speed import build, fit
 
-from spacy_lstm_ner.readers import ConllCorpus
+from spacy_lstm_ner.data.conll import ConllCorpus
 
 LENGTHS = (10, 20, 100, 1000, 10_000, 100_000)
 BATCH_SIZES = (1, 8, 32, 256, 1024)

@@ -38,8 +38,8 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config, minibatch
 
-from spacy_lstm_ner import decode
-from spacy_lstm_ner.readers import ConllCorpus
+from spacy_lstm_ner.chains import spans as decode
+from spacy_lstm_ner.data.conll import ConllCorpus
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 PROBABILITY = {"decoding": "probability", "threshold": 0.2}

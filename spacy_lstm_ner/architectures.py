@@ -5,18 +5,18 @@ from typing import Literal, cast
 from spacy.tokens import Doc
 from thinc.api import Dropout, HashEmbed, Maxout, Model, chain, concatenate
 
+from .chains.linear_chain import LinearChain
 from .errors import Errors, check_at_least
 from .layers import GRU, LSTM, RNN
-from .layers.characters import CharCNN, CharLSTM
-from .layers.emissions import Decoder
+from .layers.decoders.linear import Decoder
 from .layers.fast_ops import keep_freed_memory, use_fast_products
-from .layers.lexemes import CACHE_BYTES, Embed, lexical_attrs, per_lexeme
-from .layers.on_words import on_words, read_attrs
-from .layers.rnn import Activation, Init
+from .layers.recurrent.rnn import Activation, Init
 from .layers.windows import with_windows
-from .layers.word_index import WordIndex
-from .layers.word_vectors import WordVectors
-from .linear_chain import LinearChain
+from .layers.words.characters import CharCNN, CharLSTM
+from .layers.words.distinct import CACHE_BYTES, Embed, lexical_attrs, per_lexeme
+from .layers.words.spacy_embed import on_words, read_attrs
+from .layers.words.vectors import WordVectors
+from .layers.words.vocabulary import WordIndex
 from .types import Floats2d, Ints2d
 
 Encoder = Model[list[Floats2d], list[Floats2d]]

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from spacy_lstm_ner.linear_chain import LinearChain
+from spacy_lstm_ner.chains.linear_chain import LinearChain
 
 several = settings(deadline=None, max_examples=150)
 

@@ -11,7 +11,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vectors import Vectors
 
-from spacy_lstm_ner.readers import ConllCorpus
+from spacy_lstm_ner.data.conll import ConllCorpus
 
 _FILE = Path(__file__).parents[1] / "benchmarks" / "accuracy.py"
 

@@ -17,8 +17,8 @@ from thinc.api import Config
 from weasel.cli.run import project_run
 from weasel.util import load_project_config
 
-import spacy_lstm_ner.cli
-from spacy_lstm_ner.demo_corpus import write_corpus
+import spacy_lstm_ner.cli.commands
+from spacy_lstm_ner.course.demo_corpus import write_corpus
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPORA = ["demo", "wnut17"]
@@ -98,7 +98,7 @@ def test_scripts_call_commands_that_exist(project: Path):
             assert (ROOT / command).is_file()
         else:
             assert module == "spacy_lstm_ner"
-            spacy_lstm_ner.cli._make_parser().parse_args(script[3:])
+            spacy_lstm_ner.cli.commands._make_parser().parse_args(script[3:])
 
 
 def test_directories_are_made_and_ignored_by_git(project: Path):

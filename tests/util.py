@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from thinc.api import Model, fix_random_seed
 
-from spacy_lstm_ner.layers.bio_moves import bio_moves
-from spacy_lstm_ner.linear_chain import LinearChain
+from spacy_lstm_ner.chains.linear_chain import LinearChain
+from spacy_lstm_ner.layers.decoders.transitions import bio_moves
 
 # By the number of gates that the output feeds: PyTorch's parameters, ours, and which of
 # our gates are PyTorch's, in its order.

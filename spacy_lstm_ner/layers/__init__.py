@@ -1,7 +1,7 @@
 """The package's Thinc layers."""
 
-from .gru import GRU
-from .lstm import LSTM
-from .rnn import RNN
+from .recurrent.gru import GRU
+from .recurrent.lstm import LSTM
+from .recurrent.rnn import RNN
 
 __all__ = ["GRU", "LSTM", "RNN"]

@@ -1,0 +1,1 @@
+"""Distributions over tag paths: mathematics on plain arrays."""

@@ -1,0 +1,1 @@
+"""The component `lstm_ner`: what spaCy sees."""

@@ -1,0 +1,102 @@
+"""The scorer: spaCy's entity scores and the textbook's token accuracy."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from spacy.scorer import PRFScore, get_ner_prf
+from spacy.tokens import Token
+from spacy.training import Example
+
+from ..tags import OUTSIDE
+from ..types import FloatsXd, IntsXd
+from .confidences import has_confidences
+from .constraints import gold_tags, judge, token_spans
+
+
+def make_scorer() -> Callable[..., dict[str, Any]]:
+    """Make the scorer (`spacy_lstm_ner.scorer.v1`).
+
+    RETURNS (Callable): `score`.
+    """
+    return score
+
+
+def score(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+    """Score entities as spaCy does, and tags token by token.
+
+    examples (Iterable[Example]): Predicted and reference Docs.
+    RETURNS (Dict[str, Any]): `ents_p`, `ents_r`, `ents_f` and `ents_per_type` over
+        exact spans; `ents_tag_acc`, the share of tokens with the right tag among those
+        whose tag is annotated and no white space; `spans_KEY_p`, `spans_KEY_r` and
+        `spans_KEY_f` over the spans of each group that a recognizer of this package
+        has made, candidates among them. None where nothing is annotated.
+    """
+    examples = list(examples)
+    return {
+        **get_ner_prf(examples, **kwargs),
+        "ents_tag_acc": _tag_accuracy(examples),
+        **_span_groups_prf(examples),
+    }
+
+
+def _span_groups_prf(examples: Iterable[Example]) -> dict[str, float]:
+    scores: dict[str, PRFScore] = defaultdict(PRFScore)
+    for eg in examples:
+        if not eg.reference.has_annotation("ENT_IOB"):
+            continue
+        for key, group in eg.predicted.spans.items():
+            if has_confidences(group):
+                judged = judge(eg, token_spans(group))
+                scores[key].tp += judged.count(True)
+                scores[key].fp += judged.count(False)
+                scores[key].fn += len(eg.reference.ents) - judged.count(True)
+    return {
+        f"spans_{key}_{name}": getattr(score, attribute)
+        for key, score in scores.items()
+        for name, attribute in zip(
+            "prf", ("precision", "recall", "fscore"), strict=True
+        )
+    }
+
+
+def masked_accuracy(scores: FloatsXd, tags: IntsXd, mask: IntsXd) -> float | None:
+    """The share of tokens whose tag has the highest score, among those that count.
+
+    The textbook's formula puts the mask into the denominator alone::
+
+        sum(argmax(scores) == tags) / sum(mask)
+
+    Padding that has the number of a tag, and whose scores happen to be highest there,
+    then counts as right above the line without counting below it: the accuracy of short
+    sentences rises with the length of their batch, and may exceed 1. So what is masked
+    counts on neither side here::
+
+        sum((argmax(scores) == tags) * mask) / sum(mask)
+
+    scores (FloatsXd): Of each tag at each token, such as logarithms of probabilities.
+        (..., N)
+    tags (IntsXd): The numbers of the right tags.  (...)
+    mask (IntsXd): Which tokens count.  (...)
+    RETURNS (Optional[float]): None if none does.
+    """
+    return _share_of_equal(scores.argmax(axis=-1), tags, mask)
+
+
+def _tag_accuracy(examples: Iterable[Example]) -> float | None:
+    predicted = [_tag(token) for eg in examples for token in eg.predicted]
+    gold = [tag for eg in examples for tag in gold_tags(eg)]
+    mask = np.array([tag is not None for tag in gold], dtype=bool)
+    return _share_of_equal(np.array(predicted, "O"), np.array(gold, "O"), mask)
+
+
+def _share_of_equal(found: Any, right: Any, mask: Any) -> float | None:
+    """Of what the mask leaves, the share in which two arrays agree."""
+    mask = mask != 0
+    n = int(mask.sum())
+    return int(((found == right) & mask).sum()) / n if n else None
+
+
+def _tag(token: Token) -> str:
+    return f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type_ else OUTSIDE

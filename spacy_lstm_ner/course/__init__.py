@@ -1,0 +1,1 @@
+"""The textbook course: measurements, padding, and a generated corpus."""

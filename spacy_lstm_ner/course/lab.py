@@ -1,0 +1,394 @@
+"""The vanishing-gradient lab: how far back in time a network learns, measured.
+
+The loss L of a tagger at token t reaches the output h_{t-k} of k steps before through
+the outputs between them, by the chain rule::
+
+    dL/dh_{t-k} = dL/dh_t * dh_t/dh_{t-1} * ... * dh_{t-k+1}/dh_{t-k}
+
+If the factors shrink a gradient, it shrinks exponentially with k, and what happened at
+t-k can't be learned from the loss at t (Hochreiter 1991; Bengio et al. 1994; Pascanu et
+al. 2013). One factor, with f' the derivatives of the activation at the sums of step t,
+of which diag makes a diagonal matrix; a gradient is a row, multiplied from the left:
+
+RNN (tanh)
+    diag(f') Wh^T. f' = 1 - h_t^2 is below 1, and near 0 where the unit is saturated.
+    Orthogonal weights Wh, as ours are in the beginning, change no norm: then it is f'
+    alone that makes the gradient vanish, with inputs of ordinary size. Vectors near
+    zero would hide it, because tanh is then nearly linear.
+identity RNN (ReLU, Le et al. 2015)
+    diag(f') Wh^T too, but f' is 1 where the unit is on and 0 where it is off, and Wh is
+    the identity in the beginning: the gradient of units that are on passes unchanged.
+RNN with clipping
+    The same factors; then each element is cut to [-limit, limit]. Clipping keeps a
+    gradient from exploding. It makes none larger: one that vanishes does so as before.
+    At the limit of 25 (32 becomes 25) it never acts here; the lines are the same.
+RNN with skips
+    The output of each layer is F(x) + x. That is a path of factor 1 through the layers,
+    from the loss down to the first one, not through time: from step to step the
+    gradient passes F with the factors of the RNN. A second layer is a second way back
+    in time, no shorter one.
+GRU
+    diag(z_t), the update gate, on the direct path; and what flows through the gates and
+    Wh^T. z_t is 0.5 in the beginning, so this path alone fades faster than the LSTM's.
+LSTM
+    The state has two parts. Along the cell, c_t = f_t * c_{t-1} + i_t * c~_t, the
+    direct path has the factor diag(f_t), the forget gate, with no matrix and no
+    derivative of tanh: near 1, it keeps the gradient. Besides, there is a path through
+    the gates and Wh^T. What reaches h_{t-k} enters the cells at the next step and then
+    has this direct path. The bias of f_t decides its first value: sigmoid(1) = 0.73.
+
+What a trained LSTM's gradient is, its forget gates have learned: it shrinks where the
+task does not need what is far away, and names are recognized from few words around
+them. So there is a second experiment, on a task that needs the word of 40 steps ago and
+nothing else.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import spacy
+from numpy.typing import NDArray
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import (
+    Adam,
+    Model,
+    Softmax,
+    chain,
+    fix_random_seed,
+    list2ragged,
+    reduce_last,
+)
+
+from ..architectures import (
+    Encoder,
+    Tagger,
+    build_gru_encoder,
+    build_lstm_encoder,
+    build_lstm_tagger,
+    build_rnn_encoder,
+    build_word_char_embed,
+)
+from ..chains.linear_chain import LinearChain, first_and_last_rows
+from ..component.constraints import UNKNOWN_TAG, gold_tag_numbers, gold_tags
+from ..component.lstm_ner import LSTMNer
+from ..component.scorer import masked_accuracy
+from ..data.conll import ConllCorpus
+from ..errors import Errors
+from ..layers.decoders.log_softmax import LogSoftmax
+from ..layers.recurrent.layer import hidden_gradients
+from ..types import Floats2d
+
+N_STEPS = 50  # back from the token of the loss
+RECALL_STEPS = 40  # from the word to recall to the end of the text
+WIDTH = 64  # of word vectors and outputs
+UPDATES = 1000
+# Two, so that no network fails for its learning rate alone.
+LEARN_RATES = (0.001, 0.003)
+_TEXTS_PER_UPDATE = 8
+_RECALLS_PER_UPDATE = 32
+_MAX_PROBES = 200
+
+MakeEncoder = Callable[[], Encoder]
+
+
+class Decay(NamedTuple):
+    """The gradients of one tagger.
+
+    before, after (List[float]): Of the tagger untrained and trained, the median of
+        |dL/dh_{t-k}| / |dL/dh_t| for k = 0, 1, ...
+    accuracy (float): Share of tokens that it gives the right tag, of the texts of the
+        measurement, which it was not trained on.
+    """
+
+    before: list[float]
+    after: list[float]
+    accuracy: float
+
+
+class Probe(NamedTuple):
+    """A text up to the token of the loss.
+
+    doc (Doc): It ends in this token.
+    tag (int): The number of the token's right tag.
+    """
+
+    doc: Doc
+    tag: int
+
+
+def gradient_encoders(width: int = WIDTH) -> dict[str, MakeEncoder]:
+    """The networks of `measure_gradients`, from left to right, by name.
+
+    width (int): Of the outputs.
+    RETURNS (Dict[str, Callable[[], Model]]): Each makes an encoder.
+    """
+    settings: Any = {"width": width, "bidirectional": False}
+    return {
+        "RNN": lambda: build_rnn_encoder(**settings),
+        "RNN, clipping": lambda: build_rnn_encoder(**settings, grad_clip=25.0),
+        "RNN, skips": lambda: build_rnn_encoder(**settings, depth=2, skip=True),
+        "identity RNN": lambda: build_rnn_encoder(
+            **settings, activation="relu", init="identity"
+        ),
+        "GRU": lambda: build_gru_encoder(**settings),
+        "LSTM": lambda: build_lstm_encoder(**settings),
+    }
+
+
+def recall_encoders(width: int = WIDTH) -> dict[str, MakeEncoder]:
+    """The networks of `measure_recall`, by name. Two of them are LSTMs: with the usual
+    bias of the forget gate, 1, there is left of a cell 0.73^40 after 40 steps, four
+    millionths; with 3 it is 0.95^40, one seventh.
+
+    width, RETURNS: As of `gradient_encoders`.
+    """
+    settings: Any = {"width": width, "bidirectional": False}
+    makers = gradient_encoders(width)
+    return {
+        **{name: makers[name] for name in ("RNN", "identity RNN", "GRU")},
+        "LSTM, forget bias 1": makers["LSTM"],
+        "LSTM, forget bias 3": lambda: build_lstm_encoder(**settings, forget_bias=3.0),
+    }
+
+
+def measure_gradients(
+    corpus: Path,
+    *,
+    encoders: Mapping[str, MakeEncoder] | None = None,
+    updates: int = UPDATES,
+    seed: int = 0,
+    n_steps: int = N_STEPS,
+) -> dict[str, Decay]:
+    """Train a tagger for each encoder and measure how the gradient of its loss at one
+    token fades on its way back in time.
+
+    The tagger: hashed words, of which a normalized vector is made; the encoder; dense
+    and log-softmax. It is trained by Adam at 0.001 without dropout, each with the same
+    texts. Sentences are joined, in the order of the corpus, until there are enough
+    steps. The last fifth of the texts, at most 200, is for the measurement, with one
+    token each.
+
+    corpus (Path): A file that `ConllCorpus` reads.
+    encoders (Optional[Mapping[str, Callable]]): By name; None: `gradient_encoders`.
+    updates (int): Of 8 joined texts each.
+    seed (int): Of the weights, the order of the texts, and the choice of tokens.
+    n_steps (int): How far back.
+    RETURNS (Dict[str, Decay]): By name.
+    RAISES ValueError: If there are fewer than two such texts (L212) or no entities
+        (L010), and as of `ConllCorpus`.
+    """
+    examples = _joined(corpus, n_steps)
+    n_probes = min(_MAX_PROBES, 1 + len(examples) // 5)
+    train, held_out = examples[:-n_probes], examples[-n_probes:]
+    decays = {}
+    for name, make in (encoders or gradient_encoders()).items():
+        fix_random_seed(seed)
+        encode = make()
+        ner = _make_tagger(examples, encode)
+        rng = np.random.default_rng(seed)
+        probes = _draw_probes(held_out, ner.labels, n_steps, rng)
+        before = gradient_decay(ner.model, encode, probes, n_steps)
+        _train(ner, train, updates, rng)
+        after = gradient_decay(ner.model, encode, probes, n_steps)
+        accuracy = _tag_accuracy(ner, held_out)
+        decays[name] = Decay(before.tolist(), after.tolist(), accuracy)
+    return decays
+
+
+def gradient_decay(
+    tagger: Tagger, encode: Encoder, probes: Sequence[Probe], n_steps: int
+) -> NDArray[np.float64]:
+    """The median over texts of |dL/dh_{t-k}| / |dL/dh_t|.
+
+    tagger, encode, probes, n_steps: As of `hidden_gradient_norms`.
+    RETURNS (ndarray): For k = 0, 1, ..., n_steps.  (n_steps + 1,)
+    """
+    norms = hidden_gradient_norms(tagger, encode, probes, n_steps)
+    # What is right for sure has no gradient that could fade.
+    norms = norms[norms[:, 0] > 0]
+    ratios: NDArray[np.float64] = np.median(norms / norms[:, :1], axis=0)
+    return ratios
+
+
+def hidden_gradient_norms(
+    tagger: Tagger, encode: Encoder, probes: Sequence[Probe], n_steps: int
+) -> NDArray[np.float64]:
+    """|dL/dh_{t-k}|, where L = -log P(tag of t), and h the outputs of the first
+    recurrent layer, from backpropagation through time as training does it.
+
+    tagger (Model[List[Doc], LinearChain]): From `build_lstm_tagger`. Neither its
+        weights nor their gradients change.
+    encode (Model[List[Floats2d], List[Floats2d]]): Its encoder, of one direction.
+    probes (Sequence[Probe]): Texts of more than `n_steps` tokens each. t is the last.
+    n_steps (int): How far back.
+    RETURNS (ndarray): For each text and k = 0, 1, ..., n_steps.  (B, n_steps + 1)
+    """
+    X: Any = tagger.get_ref("tok2vec").predict([probe.doc for probe in probes])
+    # Copies: the way back adds to the gradients of the weights.
+    layers = [layer.copy() for layer in encode.layers]
+    decode = tagger.get_ref("output_layer").copy()
+    first = next(i for i, layer in enumerate(layers) if _recurrent(layer))
+    for layer in layers[:first]:
+        X = layer.predict(X)
+    Y, ways_back = X, []
+    for layer in (*layers[first:], decode):
+        Y, back = layer(Y, is_train=True)
+        ways_back.append(back)
+    dY: Any = _gradient_at_last(Y, [probe.tag for probe in probes])
+    for back in reversed(ways_back[1:]):
+        dY = back(dY)
+    (recurrent,) = _recurrent(layers[first])
+    norms = np.linalg.norm(hidden_gradients(recurrent, X, dY), axis=1)
+    _, last = first_and_last_rows(X.lengths)
+    steps_back: NDArray[np.float64] = norms[last[:, None] - np.arange(n_steps + 1)]
+    return steps_back.astype("float64")
+
+
+def measure_recall(
+    *,
+    encoders: Mapping[str, MakeEncoder] | None = None,
+    n_steps: int = RECALL_STEPS,
+    n_classes: int = 8,
+    updates: int = UPDATES,
+    learn_rates: Sequence[float] = LEARN_RATES,
+    seed: int = 0,
+) -> dict[str, dict[float, float]]:
+    """Train networks to say, at the end of a text, what its first word was.
+
+    Words are random vectors, as wide as the outputs and of variance 1. The first one is
+    one of `n_classes`, each of the others one of 8 that mean nothing. The last output
+    of the encoder goes into a dense layer and a softmax. All networks are trained by
+    Adam on new texts, 32 per update, which are the same for all.
+
+    encoders (Optional[Mapping[str, Callable]]): By name; None: `recall_encoders`.
+    n_steps (int): From the first word to the last.
+    n_classes (int): What chance gets right is 1 / n_classes.
+    updates (int): Of each network.
+    learn_rates (Sequence[float]): Each network is trained anew at each of them.
+    seed (int): Of weights and texts.
+    RETURNS (Dict[str, Dict[float, float]]): By name and learning rate, the share that
+        is right of 1,000 texts that were not seen in training.
+    """
+    makers = encoders or recall_encoders()
+    return {
+        name: {
+            rate: _recall_accuracy(make, n_steps, n_classes, updates, rate, seed)
+            for rate in learn_rates
+        }
+        for name, make in makers.items()
+    }
+
+
+def _joined(corpus: Path, n_steps: int) -> list[Example]:
+    """Sentences, joined to texts where a token with a tag comes after so many steps."""
+    nlp = spacy.blank("xx")
+    texts: list[Example] = []
+    parts: list[Doc] = []
+    for eg in ConllCorpus(corpus)(nlp):
+        parts.append(eg.reference)
+        if sum(map(len, parts)) > n_steps:
+            reference = Doc.from_docs(parts)
+            predicted = Doc(nlp.vocab, words=[token.text for token in reference])
+            text, parts = Example(predicted, reference), []
+            if any(tag is not None for tag in gold_tags(text)[n_steps:]):
+                texts.append(text)
+    if len(texts) < 2:
+        message = Errors.L212.format(path=corpus, n=len(texts), n_steps=n_steps)
+        raise ValueError(message)
+    return texts
+
+
+def _make_tagger(examples: Sequence[Example], encode: Encoder) -> LSTMNer:
+    """A recognizer with this encoder, initialized."""
+    attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
+    embed = build_word_char_embed(WIDTH, attrs, rows=[2000, 500, 500, 500])
+    tagger = build_lstm_tagger(embed, encode, LogSoftmax(), window=None)
+    ner = LSTMNer(examples[0].predicted.vocab, tagger, "lstm_ner")
+    ner.initialize(lambda: examples)
+    return ner
+
+
+def _draw_probes(
+    examples: Iterable[Example],
+    labels: Sequence[str],
+    n_steps: int,
+    rng: np.random.Generator,
+) -> list[Probe]:
+    """Of each text one token, after so many steps, whose tag is known."""
+    probes = []
+    for i, eg in enumerate(examples):
+        tags = gold_tag_numbers(eg, i, labels)
+        t = int(rng.choice(n_steps + np.flatnonzero(tags[n_steps:] != UNKNOWN_TAG)))
+        words = [token.text for token in eg.predicted[: t + 1]]
+        probes.append(Probe(Doc(eg.predicted.vocab, words=words), int(tags[t])))
+    return probes
+
+
+def _train(
+    ner: LSTMNer, examples: Sequence[Example], updates: int, rng: np.random.Generator
+) -> None:
+    optimizer = Adam(LEARN_RATES[0], L2=0.0)
+    for _ in range(updates):
+        batch = rng.choice(len(examples), size=_TEXTS_PER_UPDATE)
+        ner.update([examples[i] for i in batch], sgd=optimizer)
+
+
+def _tag_accuracy(ner: LSTMNer, examples: Sequence[Example]) -> float:
+    """As `ents_tag_acc`, of the tags that are likeliest by themselves."""
+    scores = ner.model.predict([eg.predicted for eg in examples]).emit
+    tags = [gold_tag_numbers(eg, i, ner.labels) for i, eg in enumerate(examples)]
+    flat = np.concatenate(tags)
+    return masked_accuracy(scores, flat, flat != UNKNOWN_TAG) or 0.0
+
+
+def _recurrent(layer: Model[Any, Any]) -> list[Model[Any, Any]]:
+    """The recurrent layer in a layer of a stack, if there is one."""
+    return [node for node in layer.walk() if "cell" in node.attrs]
+
+
+def _gradient_at_last(scores: LinearChain, tags: Sequence[int]) -> LinearChain:
+    """The gradient of the sum over sequences of -log P(tag of the last token), with
+    respect to the tokens' log-probabilities."""
+    _, last = first_and_last_rows(scores.lengths)
+    gradient = LinearChain(
+        np.zeros_like(scores.emit),
+        scores.lengths,
+        *map(np.zeros_like, (scores.move, scores.start, scores.end)),
+    )
+    gradient.emit[last, list(tags)] = -1.0
+    return gradient
+
+
+def _recall_accuracy(
+    make: MakeEncoder,
+    n_steps: int,
+    n_classes: int,
+    updates: int,
+    learn_rate: float,
+    seed: int,
+) -> float:
+    fix_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(n_classes + 8, WIDTH)).astype("f")
+
+    def draw(n: int) -> tuple[list[Floats2d], NDArray[np.intp]]:
+        classes = rng.integers(n_classes, size=n)
+        others = rng.integers(n_classes, len(vectors), size=(n, n_steps))
+        return list(vectors[np.column_stack([classes, others])]), classes
+
+    test, right = draw(1000)
+    encode = make()
+    model: Model[list[Floats2d], Floats2d] = chain(
+        encode, list2ragged(), reduce_last(), Softmax(n_classes)
+    )
+    model.initialize(X=test[:1])
+    optimizer = Adam(learn_rate, L2=0.0)
+    for _ in range(updates):
+        X, classes = draw(_RECALLS_PER_UPDATE)
+        Y, backprop = model.begin_update(X)
+        backprop((Y - np.eye(n_classes, dtype="f")[classes]) / len(X))
+        model.finish_update(optimizer)
+    return float((model.predict(test).argmax(axis=1) == right).mean())

@@ -1,0 +1,84 @@
+"""Sentences as the textbook feeds them: padded to one length, with a mask.
+
+The layers of this package need no padding (see `packing`). This is for those that do,
+and for looking at what goes in::
+
+    words   9  6  1  2        tags   0  0  3  0        mask   1  1  1  1
+            1  5  0  0               1  0  0  0               1  1  0  0
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from ..component.constraints import UNKNOWN_TAG, gold_tag_numbers
+from ..errors import check_at_least
+from ..layers.words.vocabulary import PAD
+
+
+class PaddedBatch(NamedTuple):
+    """Sentences side by side, as long as the longest of them.
+
+    words: The number of each word; that of <PAD>, 0, after the end.  (B, T)
+    tags: The number of each tag, as `bio.tag_names` numbers them; 0 where the mask is
+        False.  (B, T)
+    mask: Whether there is a token, and its tag is annotated.  (B, T)
+    """
+
+    words: NDArray[np.intp]
+    tags: NDArray[np.intp]
+    mask: NDArray[np.bool_]
+
+
+def padded_batches(
+    examples: Iterable[Example],
+    number_words: Callable[[Doc], Sequence[int]],
+    labels: Sequence[str],
+    *,
+    size: int = 64,
+    seed: int | None = None,
+    endless: bool = False,
+) -> Iterator[PaddedBatch]:
+    """Generate padded batches of a corpus. It is kept in memory, as numbers.
+
+    examples (Iterable[Example]): The corpus, from any reader.
+    number_words (Callable[[Doc], Sequence[int]]): Numbers the words of a predicted Doc:
+        `partial(word_index.word_numbers, model)`.
+    labels (Sequence[str]): The labels of entities.
+    size (int): Sentences of a batch; the last one of a pass may have fewer.
+    seed (Optional[int]): Shuffles the sentences, in each pass otherwise; None keeps
+        their order.
+    endless (bool): Begin again after the last sentence.
+    YIELDS (PaddedBatch): The batches.
+    RAISES ValueError: If `size` is not positive (L048), or if gold data has a label
+        that is none of `labels` (L012).
+    """
+    check_at_least(1, size=size)
+    words, tags = [], []
+    for i, eg in enumerate(examples):
+        words.append(np.array(number_words(eg.predicted), dtype=np.intp))
+        tags.append(gold_tag_numbers(eg, i, labels))
+    order = np.arange(len(words))
+    rng = np.random.default_rng(seed)
+    for _ in count() if endless and len(order) else range(1):
+        if seed is not None:
+            rng.shuffle(order)
+        for start in range(0, len(order), size):
+            chosen = order[start : start + size].tolist()
+            padded_tags = _pad([tags[i] for i in chosen], fill=UNKNOWN_TAG)
+            mask = padded_tags != UNKNOWN_TAG
+            padded_words = _pad([words[i] for i in chosen], fill=PAD)
+            yield PaddedBatch(padded_words, np.where(mask, padded_tags, PAD), mask)
+
+
+def _pad(rows: Sequence[NDArray[np.intp]], fill: int) -> NDArray[np.intp]:
+    """Rows of uneven length in one array, (B, T), filled up at their ends."""
+    padded = np.full((len(rows), max(map(len, rows))), fill, dtype=np.intp)
+    for i, row in enumerate(rows):
+        padded[i, : len(row)] = row
+    return padded

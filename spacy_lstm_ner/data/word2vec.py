@@ -1,0 +1,78 @@
+"""Word vectors from raw text: CBOW and skip-gram, trained by gensim.
+
+Both learn a vector for each word from the words around it, with negative sampling
+(Mikolov et al. 2013, Distributed Representations of Words and Phrases and their
+Compositionality). Needs the extra `word2vec`.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from spacy.tokens import Doc
+
+from ..errors import Errors, check_at_least
+
+MODELS: tuple[str, ...] = ("cbow", "skipgram")
+
+
+def train_word2vec(
+    docs: Iterable[Doc],
+    output: Path,
+    *,
+    model: str = "skipgram",
+    width: int = 100,
+    window: int = 5,
+    min_count: int = 2,
+    epochs: int = 20,
+    seed: int = 0,
+) -> int:
+    """Train vectors of the words of texts, in lower case, and write them as text, which
+    `spacy init vectors` imports. One thread: the same seed gives the same vectors.
+
+    docs (Iterable[Doc]): The texts; of their tokens, those without blanks.
+    output (Path): The file: the number of words and the width, then a word and its
+        vector per line.
+    model (str): "cbow" predicts a word from the mean of the words around it,
+        "skipgram" each of the words around it from the word.
+    width (int): Of the vectors.
+    window (int): How many words on each side, at most, are around a word; near ones
+        count more: how many, is drawn for each word anew.
+    min_count (int): Words that occur less often are left out.
+    epochs (int): Passes over the texts.
+    seed (int): Of the first weights, and of the words that are drawn.
+    RETURNS (int): The number of words that have a vector.
+    RAISES ImportError (L210): If gensim is not installed.
+    RAISES ValueError: If a setting is not positive (L048), or if no word occurs often
+        enough (L211).
+    """
+    check_at_least(1, width=width, window=window, min_count=min_count, epochs=epochs)
+    try:
+        from gensim.models import word2vec as gensim  # noqa: PLC0415
+    except ImportError as err:
+        raise ImportError(Errors.L210) from err
+    # What is longer, gensim would cut off.
+    sentences = list(_split(docs, gensim.MAX_WORDS_IN_BATCH))
+    trained = gensim.Word2Vec(
+        vector_size=width,
+        window=window,
+        min_count=min_count,
+        sg=int(model == "skipgram"),
+        seed=seed,
+        workers=1,
+    )
+    trained.build_vocab(sentences)
+    if not len(trained.wv):
+        raise ValueError(
+            Errors.L211.format(n=sum(map(len, sentences)), min_count=min_count)
+        )
+    trained.train(sentences, total_examples=len(sentences), epochs=epochs)
+    trained.wv.save_word2vec_format(str(output))
+    return len(trained.wv)
+
+
+def _split(docs: Iterable[Doc], size: int) -> Iterator[list[str]]:
+    """The words of texts, in pieces of at most this size."""
+    for doc in docs:
+        words = [word for t in doc if [word := t.text.lower()] == word.split()]
+        for start in range(0, len(words), size):
+            yield words[start : start + size]

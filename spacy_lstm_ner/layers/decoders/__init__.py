@@ -1,0 +1,1 @@
+"""From vectors to distributions over tag paths."""

@@ -1,0 +1,120 @@
+"""A word's vector from its characters: by an LSTM or by a convolution."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from thinc.api import (
+    HashEmbed,
+    Linear,
+    Model,
+    chain,
+    expand_window,
+    reduce_max,
+    with_array,
+)
+from thinc.types import Ragged
+
+from ...errors import Errors
+from ...types import Floats2d, Ints2d
+from ..recurrent.layer import recurrent_layer
+from ..recurrent.lstm import LSTMCell
+from .distinct import Embed, Lexemes, no_input_gradient
+
+Summarize = Model[Ragged, Floats2d]
+
+
+def CharLSTM(nO: int, *, nC: int = 32, rows: int = 1000) -> Embed:
+    """Read the characters of each word in both directions; the last states are its
+    vector (Lample et al. 2016).
+
+    nO (int): Width of the output, even: both directions together.
+    nC (int): Width of the vectors of characters.
+    rows (int): Rows of their hash table: any character of any script has a vector.
+    RETURNS (Model[Lexemes, Floats2d]): Words -> (L, O). Of words of more than 60
+        characters, the first and the last 30 count.
+    RAISES ValueError (L002): If the width is not positive and even.
+    """
+    if nO < 1 or nO % 2:
+        raise ValueError(Errors.L002.format(nO=nO))
+    lstm = recurrent_layer(LSTMCell(), nO, nC)
+    last: Summarize = Model("last_states", _last_states, init=_init_all, layers=[lstm])
+    return _characters("char_lstm", nO, nC, rows, last)
+
+
+def CharCNN(nO: int, *, nC: int = 32, rows: int = 1000) -> Embed:
+    """Look at each three neighbouring characters of a word; the largest value of each
+    feature is kept (Ma & Hovy 2016).
+
+    nO (int): Width of the output.
+    nC, rows: As of `CharLSTM`.
+    RETURNS (Model[Lexemes, Floats2d]): Words -> (L, O). Of words of more than 60
+        characters, the first and the last 30 count.
+    """
+    convolve: Summarize = chain(
+        expand_window(1), with_array(Linear(nO, 3 * nC)), reduce_max()
+    )
+    return _characters("char_cnn", nO, nC, rows, convolve)
+
+
+def _characters(name: str, nO: int, nC: int, rows: int, summarize: Summarize) -> Embed:
+    embed: Model[Ints2d, Floats2d] = HashEmbed(nC, rows, column=0, seed=6)
+    layers = [embed, summarize]
+    return Model(name, forward, init=_init_all, dims={"nO": nO}, layers=layers)
+
+
+def _init_all(model: Model[Any, Any], X: Any = None, Y: Any = None) -> None:
+    """Initialize the layers, whose widths are known."""
+    for layer in model.layers:
+        layer.initialize()
+
+
+def forward(
+    model: Embed, X: Lexemes, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], list[Any]]]:
+    """The vectors of the characters, and from them those of the words, all at once."""
+    embed, summarize = model.layers
+    xp = model.ops.xp
+    texts = [_shorten(text) for text in X.texts()]
+    lengths = np.array([len(text) for text in texts], dtype="i")
+    codes = np.frombuffer("".join(texts).encode("utf-32-le"), dtype="uint32")
+    ids = xp.asarray(codes[:, None].astype("uint64"))
+    vectors, backprop_embed = embed(ids, is_train)
+    Y, backprop_words = summarize(Ragged(vectors, xp.asarray(lengths)), is_train)
+
+    def backprop(dY: Floats2d) -> list[Any]:
+        backprop_embed(backprop_words(dY).dataXd)
+        return no_input_gradient(dY)
+
+    return Y, backprop
+
+
+# Characters of one end of a word, at most.
+_MAX_CHARS = 30
+
+
+def _shorten(text: str) -> str:
+    is_long = len(text) > 2 * _MAX_CHARS
+    return text[:_MAX_CHARS] + text[-_MAX_CHARS:] if is_long else text
+
+
+def _last_states(
+    model: Summarize, X: Ragged, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Ragged]]:
+    """The last state of each direction; the backward one ends at the first row."""
+    xp = model.ops.xp
+    states, backprop_lstm = model.layers[0](X, is_train)
+    nH = states.dataXd.shape[1] // 2
+    ends = np.cumsum(model.ops.to_numpy(X.lengths))
+    lasts = xp.asarray(ends - 1)
+    firsts = xp.asarray(ends) - X.lengths
+    Y = xp.concatenate([states.dataXd[lasts, :nH], states.dataXd[firsts, nH:]], axis=1)
+
+    def backprop(dY: Floats2d) -> Ragged:
+        d_states = xp.zeros_like(states.dataXd)
+        d_states[lasts, :nH] = dY[:, :nH]
+        d_states[firsts, nH:] = dY[:, nH:]
+        dX: Ragged = backprop_lstm(Ragged(d_states, states.lengths))
+        return dX
+
+    return Y, backprop

@@ -1,0 +1,203 @@
+"""Pictures: how far confidences can be trusted, how far back gradients reach. Needs the
+extra `plots`.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..component.fitting import (
+    area_under_roc,
+    expected_calibration_error,
+    reliability_bins,
+    wilson_interval,
+)
+from ..errors import Errors
+from ..tags import check_choice
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..course.lab import Decay
+
+# Metadata for each format: what depends on the time is left out.
+_METADATA: dict[str, dict[str, None]] = {
+    ".svg": {"Date": None},
+    ".png": {},
+    ".pdf": {"CreationDate": None},
+}
+# Okabe and Ito's colours, which the colour-blind can tell apart.
+_BLUE, _ORANGE, _GREY = "#0072B2", "#E69F00", "#666666"
+_RED, _GREEN, _PURPLE = "#D55E00", "#009E73", "#CC79A7"
+_LINES: tuple[dict[str, Any], ...] = (
+    {"color": _RED, "lw": 2.5},
+    {"color": "black", "lw": 1.2, "ls": (0, (4, 3))},
+    {"color": _PURPLE, "lw": 1.8},
+    {"color": _GREEN, "lw": 2.5},
+    {"color": _ORANGE, "lw": 2.5},
+    {"color": _BLUE, "lw": 2.5},
+)
+# Smaller gradients are not drawn.
+_FLOOR = 1e-12
+
+
+def draw_reliability(
+    confidences: NDArray[np.float64],
+    correct: NDArray[np.bool_],
+    output: Path,
+    *,
+    title: str,
+) -> None:
+    """Draw a reliability diagram (Niculescu-Mizil & Caruana 2005): the share of right
+    spans by confidence, in bins of equal mass, above the distribution of confidences.
+
+    The same arguments give the same file.
+
+    confidences (ndarray): Confidence of each span.  (S,)
+    correct (ndarray): Whether it is right.  (S,)
+    output (Path): The file to write, an .svg, .png or .pdf, in a folder that exists.
+    title (str): What the spans are, the pipeline and the data, for instance.
+    RAISES ValueError: L020 if the lengths differ, L021 if a confidence is not within
+        0 to 1, L100 if the ending of the file is another one.
+    RAISES ImportError: L205 without matplotlib.
+    """
+    check_picture(output)
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(5, 6.2), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+    figure.suptitle(title.replace("$", r"\$"), wrap=True)
+    _draw_accuracy(above, confidences, correct)
+    _draw_distribution(below, confidences, correct)
+    _save(figure, output)
+
+
+def draw_decay(decays: "Mapping[str, Decay]", output: Path, *, title: str) -> None:
+    """Draw how the gradients of networks fade on their way back in time, before and
+    after training, side by side and on a scale of powers of ten.
+
+    The same arguments give the same file.
+
+    decays (Mapping[str, Decay]): By name of the network, as from
+        `lab.measure_gradients`.
+    output (Path): As of `draw_reliability`.
+    title (str): What the networks have read, for instance.
+    RAISES: As of `check_picture`.
+    """
+    check_picture(output)
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(9.5, 4.6), layout="constrained")
+    before, after = figure.subplots(1, 2, sharey=True)
+    figure.suptitle(title.replace("$", r"\$"), wrap=True)
+    _draw_lines(before, {name: decay.before for name, decay in decays.items()})
+    _draw_lines(after, {name: decay.after for name, decay in decays.items()})
+    before.set_title("before training", fontsize="medium")
+    after.set_title("after training", fontsize="medium")
+    before.set_ylabel(
+        r"$|\partial L\,/\,\partial h_{t-k}|$ as a share of that at $k = 0$"
+    )
+    handles, names = after.get_legend_handles_labels()
+    from_above = sorted(
+        zip(handles, names, strict=True), key=lambda pair: -pair[0].get_ydata()[-1]
+    )
+    after.legend(
+        *zip(*from_above, strict=True),
+        loc="center left",
+        bbox_to_anchor=(1, 0.5),
+        frameon=False,
+    )
+    _save(figure, output)
+
+
+def check_picture(output: Path) -> None:
+    """Tell before the work begins if a picture can't be drawn.
+
+    output (Path): The file to write.
+    RAISES ValueError: L100 if the ending of the file is none of a picture.
+    RAISES ImportError: L205 without matplotlib.
+    """
+    check_choice("suffix of output", output.suffix, _METADATA)
+    try:
+        import matplotlib  # noqa: F401, PLC0415
+    except ImportError as err:
+        raise ImportError(Errors.L205) from err
+
+
+def _save(figure: "Figure", output: Path) -> None:
+    from matplotlib import rc_context  # noqa: PLC0415
+
+    with rc_context({"svg.hashsalt": "spacy-lstm-ner"}):
+        figure.savefig(output, dpi=150, metadata=_METADATA[output.suffix])
+
+
+def _draw_lines(axes: "Axes", ratios: Mapping[str, Sequence[float]]) -> None:
+    """A line for each network: the gradient by the number of steps back."""
+    for i, (name, values) in enumerate(ratios.items()):
+        axes.plot(range(len(values)), values, label=name, **_LINES[i % len(_LINES)])
+    axes.set_yscale("log")
+    axes.set_ylim(_FLOOR, 10)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("steps back in time, $k$")
+    axes.grid(alpha=0.3)
+
+
+def _draw_accuracy(
+    axes: "Axes", confidences: NDArray[np.float64], correct: NDArray[np.bool_]
+) -> None:
+    """The share of right spans of each bin, with the interval of 95 percent."""
+    bins = reliability_bins(confidences, correct)
+    n_right = np.rint(bins.accuracy * bins.n_spans).astype("int")
+    lower, upper = wilson_interval(n_right, bins.n_spans)
+    axes.plot([0, 1], [0, 1], "--", color=_GREY, lw=1, label="confidence = share")
+    axes.errorbar(
+        bins.confidence,
+        bins.accuracy,
+        # Lists, as some versions of matplotlib warn of arrays with one element.
+        yerr=[(bins.accuracy - lower).tolist(), (upper - bins.accuracy).tolist()],
+        fmt="o",
+        color=_BLUE,
+        capsize=3,
+        label="bins of equal mass, with 95% interval",
+    )
+    axes.set_title(
+        f"ECE {expected_calibration_error(confidences, correct):.3f}, "
+        f"AUROC {area_under_roc(confidences, correct):.3f}, "
+        f"n = {len(confidences):,}",
+        fontsize="medium",
+    )
+    axes.set_ylabel("share that is right")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+
+
+def _draw_distribution(
+    axes: "Axes", confidences: NDArray[np.float64], correct: NDArray[np.bool_]
+) -> None:
+    """The number of right and of wrong spans by confidence."""
+    confidences, correct = np.asarray(confidences), np.asarray(correct, dtype="bool")
+    axes.hist(
+        [confidences[correct], confidences[~correct]],
+        bins=20,
+        range=(0, 1),
+        stacked=True,
+        color=[_BLUE, _ORANGE],
+        label=["right", "wrong"],
+    )
+    axes.set_xlabel("confidence")
+    axes.set_ylabel("spans")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=2,
+        frameon=False,
+        fontsize="small",
+    )

@@ -1,0 +1,129 @@
+"""Long sequences in blocks: the same messages as in one piece."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import lengths
+from util import bio_chain, random_chain
+
+from spacy_lstm_ner.chains import recursion as messages
+from spacy_lstm_ner.chains.linear_chain import PathSums
+from spacy_lstm_ner.chains.recursion import LogProduct, Product, send
+from spacy_lstm_ner.chains.viterbi import best_path, n_best_paths
+
+both_directions = pytest.mark.parametrize("backwards", [False, True])
+
+
+class Counting(Product):
+    """A product that is told step by step, and counts."""
+
+    def __init__(self, product):
+        super().__init__(np)
+        self.product = product
+        self.n_steps = 0
+
+    def __call__(self, scores):
+        self.n_steps += 1
+        return self.product(scores)
+
+
+def send_in(block, chain, *, backwards=False, product=None):
+    """The messages, with blocks of that length, and the number of products."""
+    move = chain.move.T if backwards else chain.move
+    product = Counting(product or LogProduct(np, move))
+    with pytest.MonkeyPatch.context() as patch, np.errstate(divide="ignore"):
+        patch.setattr(messages, "_BLOCK", block)
+        emit = chain.emit.astype("float64")
+        first = chain.end if backwards else chain.start
+        found = send(np, emit, chain.lengths, first, product, backwards=backwards)
+    return found, product.n_steps
+
+
+@both_directions
+@given(lengths, st.integers(2, 5), st.integers(0, 9), st.sampled_from([0.1, 1.0, 9.0]))
+@settings(deadline=None, max_examples=100)
+def test_same_messages_in_blocks(backwards, lengths, block, seed, scale):
+    n_tokens = [6 * n for n in lengths]
+    chain = bio_chain(n_tokens, 5, seed=seed, scale=scale)
+    whole, _ = send_in(10**6, chain, backwards=backwards)
+    cut, _ = send_in(block, chain, backwards=backwards)
+    np.testing.assert_allclose(cut, whole, rtol=1e-11, atol=1e-11)
+
+
+@both_directions
+def test_long_sequence_takes_few_steps(backwards):
+    chain = bio_chain([4000, 3, 0], 7)
+    whole, n_steps = send_in(10**6, chain, backwards=backwards)
+    cut, n_fewer = send_in(100, chain, backwards=backwards)
+    np.testing.assert_allclose(cut, whole, rtol=1e-11)
+    assert n_steps == 3999
+    assert n_fewer == 2 * 100  # two rounds
+
+
+@both_directions
+def test_blocks_that_hang_together_are_given_up(backwards):
+    # The first tag decides all: who stays with whom is never forgotten.
+    chain = random_chain([600], 2, scale=0.0)
+    move = np.array([[0.0, -np.inf], [-np.inf, 0.0]])
+    ends = np.array([0.0, -3.0])
+    chain = replace(chain, move=move, start=ends, end=ends)
+    whole, _ = send_in(10**6, chain, backwards=backwards)
+    cut, n_steps = send_in(20, chain, backwards=backwards)
+    np.testing.assert_array_equal(cut, whole)
+    assert n_steps == 4 * 20 + 599
+
+
+def test_messages_that_forbid_tags():
+    chain = bio_chain([64], 5)
+    chain.emit[:, 1:] = -np.inf  # O everywhere
+    chain.emit[40, :] = -np.inf  # and nothing at all from here on
+    for backwards in (False, True):
+        whole, _ = send_in(10**6, chain, backwards=backwards)
+        cut, _ = send_in(8, chain, backwards=backwards)
+        np.testing.assert_allclose(cut, whole, rtol=1e-11)
+    assert np.isneginf(whole[:40]).all()
+
+
+@given(lengths, st.integers(0, 9))
+@settings(deadline=None, max_examples=60)
+def test_all_that_is_made_of_them(lengths, seed):
+    n_tokens = [6 * n for n in lengths]
+    chain = random_chain(n_tokens, 3, seed=seed)
+    whole = PathSums(chain)
+    path = best_path(chain)
+    np.testing.assert_array_equal(path, n_best_paths(chain, 1)[0][0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(messages, "_BLOCK", 4)
+        cut = PathSums(chain)
+        np.testing.assert_array_equal(best_path(chain), path)
+    np.testing.assert_allclose(cut.log_z, whole.log_z, rtol=1e-12)
+    np.testing.assert_allclose(cut.marginals(), whole.marginals(), atol=1e-11)
+    np.testing.assert_allclose(cut.entropy(), whole.entropy(), atol=1e-10)
+
+
+# A spread of 1000 nats is too much for exponentials; 40 asks for new scales on the way.
+@both_directions
+@pytest.mark.parametrize("scale", [0.3, 40.0, 1000.0])
+@pytest.mark.parametrize("make", [bio_chain, random_chain])
+def test_exponentials_give_what_logarithms_do(make, scale, backwards):
+    chain = make([90, 0, 3, 1], 5, seed=1, scale=scale)
+    chain.emit[20, 1:] = -np.inf
+    product = LogProduct(np, chain.move.T if backwards else chain.move)
+    found, n_steps = send_in(10**6, chain, backwards=backwards)
+    assert n_steps == 89
+    emit, first = chain.emit.astype("float64"), chain.end if backwards else chain.start
+    with np.errstate(divide="ignore"):
+        fast = send(np, emit, chain.lengths, first, product, backwards=backwards)
+    np.testing.assert_allclose(fast, found, rtol=1e-12, atol=1e-12)
+
+
+def test_nothing_underflows():
+    # One tag loses 50 nats at each of 30 tokens, and may be the only one left then.
+    emit = np.tile([0.0, -50.0], (30, 1))
+    move = np.array([[0.0, -np.inf], [-np.inf, 0.0]])
+    with np.errstate(divide="ignore"):
+        found = send(np, emit, np.array([30]), np.zeros(2), LogProduct(np, move))
+    np.testing.assert_allclose(found, np.arange(30)[:, None] * [0.0, -50.0])

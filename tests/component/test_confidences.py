@@ -1,0 +1,193 @@
+"""Where confidences stand."""
+
+import gc
+
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin, Span
+
+from spacy_lstm_ner.component.confidences import (
+    Scored,
+    ScoredGroup,
+    confidence,
+    has_confidences,
+    score_spans,
+    scored_spans,
+    span_key,
+)
+
+WORDS = ["Ada", "Lovelace", "met", "Bob", "in", "New", "York", "today"]
+SCORED = {(0, 2, "per"): 0.75, (3, 4, "per"): 0.5, (5, 7, "gpe"): 0.25}
+
+
+@pytest.fixture
+def doc() -> Doc:
+    doc = Doc(spacy.blank("en").vocab, words=WORDS)
+    scored = [Scored(Span(doc, *span), score, "ner") for span, score in SCORED.items()]
+    doc.set_ents([each.span for each in scored], default="outside")
+    doc.spans["k"] = score_spans(doc, "k", reversed(scored))
+    return doc
+
+
+def content(doc: Doc) -> dict[tuple[str, str], float]:
+    """What the span group says, and each span's confidence agrees."""
+    group = doc.spans["k"]
+    assert len(group) == len(group.attrs["scores"]) == len(list(group))
+    for span, score, component in scored_spans(group):
+        assert doc[span.start : span.end].text == span.text
+        assert confidence(span) == score
+        assert component == "ner"
+    return {(span.text, span.label_): score for span, score, _ in scored_spans(group)}
+
+
+ALL = {("Ada Lovelace", "per"): 0.75, ("Bob", "per"): 0.5, ("New York", "gpe"): 0.25}
+
+
+def merge(doc: Doc, *spans: tuple[int, int]) -> None:
+    with doc.retokenize() as retokenizer:
+        for start, end in spans:
+            retokenizer.merge(doc[start:end])
+
+
+def test_spans_stand_in_order_with_their_scores(doc):
+    assert content(doc) == ALL
+    assert [span_key(span)[:2] for span in doc.spans["k"]] == [(0, 2), (3, 4), (5, 7)]
+    assert has_confidences(doc.spans["k"])
+
+
+def test_spans_of_merged_tokens_are_found_by_their_characters(doc):
+    """spaCy's own group then names other tokens, and the last of them do not exist."""
+    doc.spans["spacy"] = list(doc.ents)
+    merge(doc, (0, 2), (5, 7))
+    assert len(doc) == 6
+    with pytest.raises(IndexError, match="E035"):
+        list(doc.spans["spacy"])
+    del doc.spans["spacy"]
+    assert content(doc) == ALL
+    assert [span_key(span)[:2] for span in doc.spans["k"]] == [(0, 1), (2, 3), (4, 5)]
+    assert [confidence(ent) for ent in doc.ents] == [0.75, 0.5, 0.25]
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        lambda doc: Doc(doc.vocab).from_bytes(doc.to_bytes()),
+        lambda doc: doc.copy(),
+        lambda doc: next(DocBin(docs=[doc]).get_docs(doc.vocab)),
+    ],
+)
+def test_a_doc_with_merged_tokens_can_be_stored(doc, store):
+    merge(doc, (0, 2))
+    assert content(store(doc)) == ALL
+    assert [confidence(ent) for ent in store(doc).ents] == [0.75, 0.5, 0.25]
+
+
+def test_docs_with_merged_tokens_can_be_joined(doc):
+    """As with other groups, spaCy keeps the spans and drops the attrs."""
+    merge(doc, (0, 2))
+    joined = Doc.from_docs([doc, doc])
+    texts = ["Ada Lovelace", "Bob", "New York"]
+    assert [span.text for span in joined.spans["k"]] == [*texts, *texts]
+
+
+def test_the_copy_of_a_doc_follows_too(doc):
+    copied = doc.copy()
+    merge(copied, (0, 2))
+    assert content(copied) == ALL
+    assert len(doc) == len(WORDS)
+    assert content(doc) == ALL
+
+
+def test_spans_of_split_tokens_are_found_by_their_characters(doc):
+    with doc.retokenize() as retokenizer:
+        heads = [(doc[1], 1), doc[2]]
+        retokenizer.split(doc[1], ["Love", "lace"], heads=heads)
+    assert content(doc) == ALL
+    assert [span_key(span)[:2] for span in doc.spans["k"]] == [(0, 3), (4, 5), (6, 8)]
+
+
+def test_spans_that_no_tokens_make_up_leave_with_their_scores(doc):
+    merge(doc, (1, 4))
+    # Asked for before anything else of the group, they are those of the spans.
+    assert doc.spans["k"].attrs["scores"].tolist() == [0.25]
+    assert content(doc) == {("New York", "gpe"): 0.25}
+    assert confidence(Span(doc, 0, 2, "per")) is None
+
+
+def test_labels_ids_and_other_attrs_are_kept(doc):
+    span = Span(doc, 7, 8, "date", kb_id="Q1", span_id="id1")
+    attrs = {"by": {"me"}, "scores": (1,)}  # the user's, not ours
+    doc.spans["k"] = ScoredGroup(doc, name="k", attrs=attrs, spans=[span])
+    merge(doc, (5, 7))
+    (found,) = doc.spans["k"]
+    assert (found.text, found.label_) == ("today", "date")
+    assert (found.kb_id_, found.id_) == ("Q1", "id1")
+    assert doc.spans["k"].attrs == attrs
+    assert doc.spans["k"].name == "k"
+
+
+def test_a_group_outlives_its_doc(doc):
+    group = doc.copy().spans["k"]
+    gc.collect()
+    with pytest.raises(RuntimeError, match="E865"):
+        group.doc  # noqa: B018
+    assert group.attrs["scores"].tolist() == [0.75, 0.5, 0.25]
+    assert len(group) == 3
+
+
+def test_a_group_can_be_changed_before_and_after(doc):
+    group = doc.spans["k"]
+    group.append(Span(doc, 7, 8, "date"))
+    merge(doc, (0, 2))
+    group.extend([Span(doc, 1, 2, "verb")])
+    assert [span.text for span in group][3:] == ["today", "met"]
+    group[4] = Span(doc, 6, 7, "day")
+    assert [span.label_ for span in group][3:] == ["date", "day"]
+    group += [Span(doc, 1, 2, "verb")]
+    assert len(group) == 6
+    assert len(group + group) == 12
+    group.attrs = {**group.attrs, "by": "me"}
+    assert group.attrs["by"] == "me"
+
+
+@pytest.mark.parametrize("change", ["add", "take away", "put others before"])
+def test_no_confidence_is_known_where_the_spans_are_others(doc, change):
+    """Whose score is whose then, nobody knows."""
+    group = doc.spans["k"]
+    if change == "add":
+        group.append(Span(doc, 7, 8, "date"))
+    elif change == "take away":
+        del group[1]
+    else:
+        doc.spans["k"] = [Span(doc, 7, 8, "date")]
+        doc.spans["k"] += group
+        assert "scores" in doc.spans["k"].attrs
+    assert not has_confidences(doc.spans["k"])
+    assert scored_spans(doc.spans["k"]) == []
+    assert [confidence(ent) for ent in doc.ents] == [None] * 3
+    assert confidence(Span(doc, 7, 8, "date")) is None
+
+
+def test_spans_with_the_same_start_are_told_apart(doc):
+    spans = {(3, 4, "per"): 0.5, (3, 5, "per"): 0.25, (3, 4, "gpe"): 0.125}
+    scored = [Scored(Span(doc, *span), score, "ner") for span, score in spans.items()]
+    doc.spans["k"] = score_spans(doc, "k", [*scored, Scored(doc[7:8], 0.0625, "ner")])
+    for span, score, _ in scored:
+        assert confidence(span) == score
+    assert confidence(Span(doc, 3, 6, "per")) is None
+    assert confidence(Span(doc, 2, 4, "per")) is None
+    assert confidence(doc[7:8]) == 0.0625
+
+
+def test_looking_a_confidence_up_takes_few_looks(monkeypatch):
+    """A Doc of a book has thousands of entities; to go through all for each is slow."""
+    doc = Doc(spacy.blank("en").vocab, words=["a"] * 4096)
+    scored = [Scored(Span(doc, i, i + 1, "per"), i / 4096, "") for i in range(4096)]
+    doc.spans["k"] = score_spans(doc, "k", scored)
+    looks = []
+    get = ScoredGroup.__getitem__
+    monkeypatch.setattr(
+        ScoredGroup, "__getitem__", lambda group, i: looks.append(i) or get(group, i)
+    )
+    assert confidence(Span(doc, 3000, 3001, "per")) == 3000 / 4096
+    assert len(looks) < 20

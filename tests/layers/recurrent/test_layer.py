@@ -1,0 +1,536 @@
+"""Recurrent layers of every cell: gradients against central differences, everything
+against PyTorch."""
+
+import pickle
+from functools import partial
+
+import numpy as np
+import pytest
+from thinc.api import (
+    Model,
+    fix_random_seed,
+    set_dropout_rate,
+)
+from thinc.types import Ragged
+from util import (
+    gradient_errors,
+    parameters,
+    random_sum,
+    random_vectors,
+    relative_error,
+    torch_arrays,
+    torch_recurrent,
+    zero_gradients,
+)
+
+from spacy_lstm_ner.layers import GRU, LSTM, RNN
+from spacy_lstm_ner.layers.recurrent import matmul as products
+from spacy_lstm_ner.layers.recurrent.layer import hidden_gradients
+
+CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN, "relu": partial(RNN, activation="relu")}
+UNEVEN = [3, 1, 0, 5, 2]
+# float32 against central differences; the largest error seen over seeds is 2.8e-4.
+NUMERIC = 1e-3
+# float32 against float32: rounding of sums in another order.
+SAME = {"rtol": 1e-5, "atol": 1e-6}
+
+both_directions = pytest.mark.parametrize("bi", [False, True])
+both_depths = pytest.mark.parametrize("depth", [1, 2])
+
+
+@pytest.fixture(params=CELLS)
+def cell(request):
+    return request.param
+
+
+def make(cell, nO=4, nI=3, *, seed=0, **settings):
+    fix_random_seed(seed)
+    model = CELLS[cell](nO, nI, **settings).initialize()
+    for _, node, key in parameters(model):
+        # Zero biases would hide a swapped gate.
+        param = node.get_param(key)
+        noise = np.random.default_rng(seed).standard_normal(param.shape) / 4
+        node.set_param(key, param + noise.astype("f"))
+    return model
+
+
+def layers_of(model):
+    return [node for node in model.walk() if "cell" in node.attrs]
+
+
+def equal(found, expected):
+    return all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def ragged(arrays):
+    return Ragged(np.concatenate(arrays), np.array([len(a) for a in arrays], dtype="i"))
+
+
+# Gradients
+
+
+def avoid_kinks(model):
+    """Keep the sums of a ReLU away from 0, where it has no derivative: one unit is on,
+    the next is off."""
+    for layer in layers_of(model):
+        for key in ("Wx", "Wh"):
+            layer.set_param(key, layer.get_param(key) * 0.2)
+        b = layer.get_param("b")
+        layer.set_param("b", np.resize(np.array([2, -2], dtype="f"), b.shape))
+
+
+@pytest.mark.parametrize(
+    ("nI", "settings"),
+    [
+        (3, {"bi": False}),
+        (3, {"bi": True}),
+        (2, {"bi": False, "depth": 2, "skip": True}),
+        (4, {"bi": True, "depth": 2, "skip": True, "grad_clip": 1e6}),
+        (3, {"bi": False, "depth": 2, "dropout": 0.3, "recurrent_dropout": 0.5}),
+        (3, {"bi": True, "depth": 2, "dropout": None, "recurrent_dropout": 0.5}),
+    ],
+    ids=str,
+)
+def test_numeric_gradient(cell, nI, settings):
+    width = 4 if settings["bi"] else 2
+    if cell == "relu" and "dropout" in settings:
+        width = 8  # half of the units are off already
+    model = make(cell, width, nI, **settings)
+    if cell == "relu":
+        avoid_kinks(model)
+    X = random_vectors(UNEVEN, nI)
+    if "dropout" in settings:
+        set_dropout_rate(model, 0.4)
+        fix_random_seed(0)
+        assert not equal(model(X, is_train=True)[0], model.predict(X))
+    errors = gradient_errors(model, X, random_sum())
+    assert len(errors) == 1 + 3 * settings.get("depth", 1)
+    assert max(errors.values()) < NUMERIC, errors
+
+
+def test_check_fails_for_a_gradient_that_is_zero(cell):
+    model = make(cell)
+
+    def no_gradient(Y):
+        return 0.0, [np.zeros_like(y) for y in Y]
+
+    errors = gradient_errors(model, random_vectors([2, 1], 3), no_gradient)
+    assert not any(error < NUMERIC for error in errors.values())
+
+
+def test_gradients_of_two_backward_passes_add_up(cell):
+    model = make(cell, depth=2)
+    X = random_vectors(UNEVEN, 3)
+    single = []
+    for seed in (1, 2):
+        Y, backprop = model.begin_update(X)
+        zero_gradients(model)
+        backprop(random_sum(seed)(Y)[1])
+        single.append([n.get_grad(key).copy() for _, n, key in parameters(model)])
+    zero_gradients(model)
+    for seed in (1, 2):
+        Y, backprop = model.begin_update(X)
+        backprop(random_sum(seed)(Y)[1])
+    for first, second, (name, node, key) in zip(
+        *single, parameters(model), strict=True
+    ):
+        assert relative_error(node.get_grad(key), first + second) < 1e-6, name
+
+
+def test_backprop_may_run_twice(cell):
+    model = make(cell, depth=2)
+    Y, backprop = model.begin_update(random_vectors(UNEVEN, 3))
+    dY = random_sum()(Y)[1]
+    assert equal(backprop(dY), backprop(dY))
+
+
+@pytest.mark.parametrize("lengths", [UNEVEN, [4], [0, 0], [0, 2]])
+@pytest.mark.parametrize("rate", [0.0, 0.5])
+@pytest.mark.parametrize("skip", [False, True])
+def test_shapes_and_no_writing_into_the_callers_arrays(cell, lengths, rate, skip):
+    model = make(cell, 4, 4, depth=2, skip=skip, grad_clip=0.5)
+    set_dropout_rate(model, rate)
+    X = random_vectors(lengths, 4)
+    X_before = [x.copy() for x in X]
+    Y, backprop = model.begin_update(X)
+    assert [y.shape for y in Y] == [(n, 4) for n in lengths]
+    Y_before = [y.copy() for y in Y]
+    dY = random_sum()(Y)[1]
+    dY_before = [dy.copy() for dy in dY]
+    dX = backprop(dY)
+    assert [dx.shape for dx in dX] == [x.shape for x in X]
+    assert {array.dtype.name for array in [*Y, *dX]} == {"float32"}
+    assert equal(X, X_before)
+    assert equal(Y, Y_before)
+    assert equal(dY, dY_before)
+
+
+# Against PyTorch
+
+
+@pytest.mark.parametrize("small_kernels", [False, True])
+@both_depths
+@both_directions
+def test_same_function_as_torch(cell, depth, bi, small_kernels, monkeypatch):
+    # Both ways to cut a product, whatever this processor does; as if it were large.
+    monkeypatch.setattr(products, "has_small_kernels", lambda: small_kernels)
+    monkeypatch.setattr(products, "_columns", products._columns.__wrapped__)
+    monkeypatch.setattr(products, "_MOST", 64)
+    monkeypatch.setattr(products, "_REGISTER", 2)
+    lengths = [7, 1, 0, 12, 3, 12, 9, 9, 5, 14, 12, 2, 10]
+    model = make(cell, 8, 5, depth=depth, bi=bi)
+    layers = layers_of(model)
+    reference = torch_recurrent(layers)
+    torch = pytest.importorskip("torch", reason="needs the extra `torch`")
+    X = random_vectors(lengths, 5)
+    Y, backprop = model.begin_update(X)
+    R = random_sum()(Y)[1]
+    dX = backprop(R)
+    for x, y, r, dx in zip(X, Y, R, dX, strict=True):
+        if not len(x):  # torch takes no empty sequence
+            assert y.shape == (0, 8)
+            continue
+        x_torch = torch.tensor(x, requires_grad=True)
+        y_torch, _ = reference(x_torch)
+        np.testing.assert_allclose(y, y_torch.detach().numpy(), **SAME)
+        (y_torch * torch.tensor(r)).sum().backward()
+        expected = x_torch.grad.numpy()
+        # Sums of terms as large as the largest element are rounded as these are.
+        atol = 1e-6 * max(1, np.abs(expected).max())
+        np.testing.assert_allclose(dx, expected, rtol=1e-5, atol=atol)
+    for i, layer in enumerate(layers):
+        for key, found in torch_arrays(layer.get_grad, i).items():
+            expected = getattr(reference, key).grad.numpy()
+            assert relative_error(found, expected) < 1e-5, key
+
+
+def test_hidden_gradients_are_those_of_torch(cell):
+    model = make(cell, 4, 3, bi=False)
+    reference = torch_recurrent(layers_of(model))
+    torch = pytest.importorskip("torch", reason="needs the extra `torch`")
+    X = random_vectors([4, 0, 7, 1], 3)
+    dY = random_sum()(model.predict(X))[1]
+    found = hidden_gradients(layers_of(model)[0], ragged(X), ragged(dY))
+    expected = []
+    for x, dy in zip(X, dY, strict=True):
+        loss, states, state = torch.zeros(()), [], None
+        for x_t, dy_t in zip(torch.tensor(x), torch.tensor(dy), strict=True):
+            _, state = reference(x_t[None], state)
+            h = state[0] if cell == "lstm" else state
+            h.retain_grad()
+            states.append(h)
+            loss = loss + (h[0] * dy_t).sum()
+        if states:
+            loss.backward()
+        expected += [h.grad[0].numpy() for h in states]
+    np.testing.assert_allclose(found, expected, **SAME)
+
+
+# What happens within backpropagation through time
+
+
+def test_hidden_gradients_are_those_of_training():
+    # Of the plain network: dX = (dH * (1 - H * H)) Wx^T, summed over the directions.
+    model = make("rnn", 4, 3, bi=True, grad_clip=0.3)
+    (layer,) = layers_of(model)
+    X = ragged(random_vectors(UNEVEN, 3))
+    Y, backprop = layer.begin_update(X)
+    dY = np.random.default_rng(0).standard_normal(Y.dataXd.shape).astype("f")
+    dX = backprop(Ragged(dY, Y.lengths)).dataXd
+    before = [layer.get_grad(key).copy() for key in layer.grad_names]
+    dH = hidden_gradients(layer, X, Ragged(dY, Y.lengths))
+    assert dH.shape == (sum(UNEVEN), 4)
+    assert equal([layer.get_grad(key) for key in layer.grad_names], before)
+    dgates = (dH * (1 - Y.dataXd**2)).reshape(-1, 2, 2)
+    expected = np.einsum("tdh,dih->ti", dgates, layer.get_param("Wx"))
+    np.testing.assert_allclose(dX, expected, **SAME)
+
+
+def test_hidden_gradients_of_no_tokens(cell):
+    (layer,) = layers_of(make(cell))
+    nothing = ragged(random_vectors([0, 0], 3))
+    assert hidden_gradients(layer, nothing, nothing).shape == (0, 4)
+
+
+def test_hidden_gradients_name_a_wrong_width(cell):
+    (layer,) = layers_of(make(cell))
+    X = ragged(random_vectors([2], 5))
+    with pytest.raises(ValueError, match=r"\[L005\].*width 5, but.*width 3"):
+        hidden_gradients(layer, X, X)
+
+
+@pytest.mark.parametrize(
+    ("grad_clip", "R", "expected"),
+    [
+        (None, 1, 32),
+        (25, 1, 25),  # the slides': 32 becomes 25
+        (25, -1, -25),
+        (25, 0.5, 16),
+        (32, 1, 32),
+        (1, 2, 1),
+    ],
+)
+def test_clip_by_hand(grad_clip, R, expected):
+    # h_0 = 1, h_1 = 32 h_0 + 1, the loss is R h_1: dL/dh_0 = 32 R.
+    model = CELLS["relu"](1, 1, bi=False, grad_clip=grad_clip).initialize()
+    (layer,) = layers_of(model)
+    layer.set_param("Wx", np.ones((1, 1, 1), dtype="f"))
+    layer.set_param("Wh", np.full((1, 1, 1), 32, dtype="f"))
+    layer.set_param("b", np.ones((1, 1), dtype="f"))
+    X, dY = np.zeros((2, 1), dtype="f"), np.array([[0], [R]], dtype="f")
+    _, backprop = model.begin_update([X])
+    assert backprop([dY])[0].ravel().tolist() == [expected, R]
+    found = hidden_gradients(layer, ragged([X]), ragged([dY]))
+    assert found.ravel().tolist() == [expected, R]
+
+
+def test_clip_limits_each_element_between_steps(cell):
+    def flow(grad_clip):
+        """What h_t gets from step t + 1."""
+        (layer,) = layers_of(make(cell, 6, 3, bi=False, grad_clip=grad_clip))
+        layer.set_param("Wh", layer.get_param("Wh") * 3)
+        X = ragged(random_vectors([8], 3))
+        dY = ragged(random_vectors([8], 6, seed=1))
+        return hidden_gradients(layer, X, dY)[:-1] - dY.dataXd[:-1]
+
+    free, clipped, limit = flow(None), flow(0.25), 0.25 * (1 + 1e-6)
+    assert np.abs(free).max() > 1
+    assert np.abs(clipped).max() <= limit
+    assert (np.abs(clipped) < 0.24).any()
+    np.testing.assert_allclose(clipped[-1], free[-1].clip(-0.25, 0.25), **SAME)
+    assert not np.allclose(clipped, free.clip(-0.25, 0.25))  # it is cut at every step
+
+
+@both_directions
+def test_limit_that_is_not_reached_changes_nothing(cell, bi):
+    X, gradients = random_vectors(UNEVEN, 3), []
+    for grad_clip in (None, 1e6):
+        model = make(cell, depth=2, bi=bi, grad_clip=grad_clip)
+        Y, backprop = model.begin_update(X)
+        dX = backprop(random_sum()(Y)[1])
+        gradients.append([*dX, *(n.get_grad(k) for _, n, k in parameters(model))])
+    assert equal(*gradients)
+
+
+# Batches
+
+
+def test_no_sequences(cell):
+    model = make(cell, depth=2)
+    Y, backprop = model.begin_update([])
+    assert Y == []
+    assert backprop([]) == []
+
+
+@pytest.mark.parametrize("lengths", [[0], [0, 0, 0]])
+@pytest.mark.parametrize("skip", [False, True])
+def test_only_empty_sequences(cell, lengths, skip):
+    model = make(cell, depth=2, skip=skip)
+    Y, backprop = model.begin_update(random_vectors(lengths, 3))
+    assert [y.shape for y in Y] == [(0, 4)] * len(lengths)
+    assert [len(dx) for dx in backprop(Y)] == lengths
+
+
+@both_directions
+@pytest.mark.parametrize(("width", "n_sequences"), [(8, 7), (64, 32), (128, 128)])
+def test_result_is_independent_of_the_batch(cell, bi, width, n_sequences):
+    # Not to the last bit: BLAS sums in an order that depends on the shapes. Over
+    # widths of 64 to 256 and 2 to 128 sequences the largest deviation is 7.2e-7; the
+    # outputs of a ReLU have no bound.
+    fix_random_seed(0)
+    model = CELLS[cell](width, width, depth=2, bi=bi).initialize()
+    rng = np.random.default_rng(0)
+    lengths = [*rng.permutation(n_sequences).tolist(), 30, 1, 30]
+    X = random_vectors([min(n, 40) for n in lengths], width)
+    Y = model.predict(X)
+    limit = 2e-6 * max(1, *(np.abs(y).max(initial=0) for y in Y))
+    for i in range(0, len(X), 8):
+        found = model.predict([X[i]])[0]
+        np.testing.assert_allclose(found, Y[i], rtol=0, atol=limit)
+
+
+def test_order_of_the_batch_does_not_matter(cell):
+    model = make(cell, depth=2)
+    X = random_vectors([1, 2, 3, 4, 5, 0], 3)
+    backwards = model.predict(X[::-1])[::-1]
+    for y, expected in zip(backwards, model.predict(X), strict=True):
+        np.testing.assert_allclose(y, expected, **SAME)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_directions_see_what_they_should(cell):
+    model = make(cell, 4, 3)
+    (x,) = random_vectors([5], 3)
+    changed = x.copy()
+    changed[2] += 1
+    differs = model.predict([x])[0] != model.predict([changed])[0]
+    assert not differs[:2, :2].any()  # forward: before the change
+    assert differs[2:, :2].all()
+    assert differs[:3, 2:].all()  # backward: up to the change
+    assert not differs[3:, 2:].any()
+
+
+def test_training_pass_without_dropout_equals_prediction(cell):
+    model = make(cell, depth=2, skip=True)
+    X = random_vectors(UNEVEN, 3)
+    assert equal(model(X, is_train=True)[0], model.predict(X))
+
+
+@both_depths
+@both_directions
+@pytest.mark.parametrize("lengths", [[1], [700, 1, 699], [40] * 60, [3] * 600])
+def test_prediction_is_the_forward_pass_of_training(cell, depth, bi, lengths):
+    model = make(cell, 8, 3, depth=depth, bi=bi)
+    for layer in layers_of(model):  # a ReLU must not explode
+        layer.set_param("Wh", layer.get_param("Wh") / 2)
+    X = random_vectors(lengths, 3)
+    trained, _ = model(X, is_train=True)
+    for y, expected in zip(model.predict(X), trained, strict=True):
+        np.testing.assert_allclose(y, expected, **SAME)
+
+
+def test_prediction_has_no_backward_pass(cell):
+    Y, backprop = make(cell)(random_vectors(UNEVEN, 3), is_train=False)
+    with pytest.raises(ValueError, match=r"L008.*(lstm|gru|rnn)_layer.*begin_update"):
+        backprop(Y)
+
+
+def test_wrong_width_is_named(cell):
+    with pytest.raises(ValueError, match=r"\[L005\].*width 5, but.*width 3"):
+        make(cell).predict(random_vectors([2], 5))
+
+
+# Weights
+
+
+def test_same_seed_same_weights(cell):
+    def weights(seed):
+        fix_random_seed(seed)
+        model = CELLS[cell](4, 3, depth=2).initialize()
+        return [node.get_param(key) for _, node, key in parameters(model)]
+
+    assert equal(weights(1), weights(1))
+    assert not equal(weights(1), weights(2))
+
+
+@pytest.mark.parametrize(
+    ("cell", "n_inputs", "n_recurrent", "n_biases"),
+    [("lstm", 4, 4, 4), ("gru", 3, 3, 4), ("rnn", 1, 1, 1), ("relu", 1, 1, 1)],
+)
+def test_initial_weights(cell, n_inputs, n_recurrent, n_biases):
+    fix_random_seed(0)
+    (layer,) = layers_of(CELLS[cell](64, 48).initialize())
+    Wx, Wh, b = (layer.get_param(key) for key in ("Wx", "Wh", "b"))
+    assert Wx.shape == (2, 48, 32 * n_inputs)
+    assert Wh.shape == (2, 32, 32 * n_recurrent)
+    assert b.shape == (2, 32 * n_biases)
+    assert not b[:, :32].any()
+    assert not b[:, 64:].any()
+    for gate in range(n_recurrent):
+        Q = Wh[:, :, 32 * gate : 32 * (gate + 1)]
+        product = Q @ Q.transpose(0, 2, 1)
+        np.testing.assert_allclose(product, [np.eye(32)] * 2, atol=1e-5)
+    limit = np.sqrt(6 / (48 + 32))  # Glorot, for each gate
+    assert 0.9 * limit < np.abs(Wx).max() <= limit
+    assert not np.array_equal(Wx[0], Wx[1])
+
+
+def test_width_of_the_input_from_a_sample(cell):
+    X = random_vectors([2, 3], 7)
+    model = CELLS[cell](4, depth=2)
+    assert model.get_dim("nO") == 4
+    model.initialize(X=X)
+    assert [layer.get_dim("nI") for layer in layers_of(model)] == [7, 4]
+    assert model.predict(X)[1].shape == (3, 4)
+
+
+@pytest.mark.parametrize("to_disk", [False, True])
+def test_save_and_load(cell, to_disk, tmp_path):
+    X = random_vectors(UNEVEN, 3)
+    model = make(cell, depth=2, skip=True, grad_clip=2.0, dropout=0.5)
+    other = make(cell, seed=1, depth=2, skip=True)
+    assert not equal(other.predict(X), model.predict(X))
+    if to_disk:
+        model.to_disk(tmp_path / "model")
+        other.from_disk(tmp_path / "model")
+    else:
+        other.from_bytes(model.to_bytes())
+    assert equal(other.predict(X), model.predict(X))
+    assert other.to_bytes() == model.to_bytes()
+
+
+@pytest.mark.parametrize(
+    "copied", [Model.copy, lambda model: pickle.loads(pickle.dumps(model))]
+)
+def test_a_copy_is_another_model(cell, copied):
+    X = random_vectors(UNEVEN, 3)
+    model = make(cell)
+    copy, Y = copied(model), model.predict(X)
+    assert equal(copy.predict(X), Y)
+    for _, node, key in parameters(copy):
+        node.set_param(key, node.get_param(key) * 2)
+    assert equal(model.predict(X), Y)
+    assert not equal(copy.predict(X), Y)
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"nO": 4, "depth": 0}, r"\[L001\].*depth = 0"),
+        ({"nO": 4, "depth": -1}, r"\[L001\].*depth = -1"),
+        ({"nO": 5}, r"\[L002\].*width = 5 .*even if bidirectional"),
+        ({"nO": 0}, r"\[L002\].*width = 0 .*positive"),
+        ({"nO": -1, "bi": False}, r"\[L002\].*width = -1"),
+        ({"nO": 4, "grad_clip": 0}, r"\[L003\].*grad_clip = 0 .*null"),
+        ({"nO": 4, "grad_clip": -1.0}, r"\[L003\].*positive limit"),
+        ({"nO": 4, "dropout": 1.0}, r"\[L004\].*dropout of 1\.0 .*0 <= dropout < 1"),
+        ({"nO": 4, "input_dropout": 1.5}, r"\[L004\].*dropout of 1\.5 "),
+        ({"nO": 4, "output_dropout": -1}, r"\[L004\].*dropout of -1 "),
+        ({"nO": 4, "recurrent_dropout": 1.0}, r"\[L004\].*dropout of 1\.0 "),
+        ({"nO": 4, "dropout": -0.1}, r"\[L004\].*null"),
+    ],
+)
+def test_setting_out_of_range(cell, settings, message):
+    with pytest.raises(ValueError, match=message):
+        CELLS[cell](**settings)
+
+
+def test_odd_width_in_one_direction(cell):
+    model = CELLS[cell](5, 3, bi=False).initialize()
+    assert model.predict(random_vectors([2], 3))[0].shape == (2, 5)
+
+
+# Dropout
+
+
+def test_dropout_is_off_in_prediction(cell):
+    X = random_vectors(UNEVEN, 3)
+    model = make(cell, dropout=0.5, recurrent_dropout=0.5)
+    set_dropout_rate(model, 0.5)
+    assert equal(model.predict(X), make(cell).predict(X))
+
+
+@pytest.mark.parametrize("own_rate", [None, 0.5])
+def test_dropout_is_off_if_the_loops_rate_is_0(cell, own_rate):
+    X = random_vectors(UNEVEN, 3)
+    model = make(cell, 8, dropout=own_rate)
+    assert equal(model(X, is_train=True)[0], model.predict(X))
+    set_dropout_rate(model, 0.5)
+    assert not equal(model(X, is_train=True)[0], model.predict(X))
+    set_dropout_rate(model, 0.0)
+    assert equal(model(X, is_train=True)[0], model.predict(X))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_output_is_dropped_for_whole_sequences(cell):
+    model = make(cell, 64, 3, dropout=0.5)
+    set_dropout_rate(model, 0.1)
+    fix_random_seed(0)
+    Y, _ = model(random_vectors([9, 4, 6], 3), is_train=True)
+    for y in Y:
+        dropped = y == 0
+        np.testing.assert_array_equal(dropped, dropped[:1].repeat(len(y), axis=0))
+        assert 15 <= dropped[0].sum() <= 49  # of 64
