@@ -46,7 +46,7 @@ from spacy.training import Corpus
 from spacy.util import load_config, registry
 from thinc.api import Config
 
-from spacy_lstm_ner.component.constraints import token_spans
+from spacy_lstm_ner.component.given import token_spans
 from spacy_lstm_ner.component.lstm_ner import LSTMNer
 from spacy_lstm_ner.data.conll import ConllCorpus
 from spacy_lstm_ner.reports.plots import check_picture

@@ -24,13 +24,11 @@ import spacy
 from spacy.training import Corpus
 from thinc.api import get_array_module
 
-from spacy_lstm_ner.chains.linear_chain import LinearChain, PathSums
+from spacy_lstm_ner.chains.linear_chain import LinearChain
+from spacy_lstm_ner.chains.path_sums import PathSums
 from spacy_lstm_ner.chains.spans import DecodedSpans, confidences_of, decode_best_path
-from spacy_lstm_ner.component.fitting import (
-    area_under_roc,
-    expected_calibration_error,
-    fit_temperature,
-)
+from spacy_lstm_ner.component.fitting import fit_temperature
+from spacy_lstm_ner.reports.metrics import area_under_roc, expected_calibration_error
 
 Measure = Callable[[LinearChain, DecodedSpans], Any]
 

@@ -13,7 +13,8 @@ from .layers.fast_ops import keep_freed_memory, use_fast_products
 from .layers.recurrent.rnn import Activation, Init
 from .layers.windows import with_windows
 from .layers.words.characters import CharCNN, CharLSTM
-from .layers.words.distinct import CACHE_BYTES, Embed, lexical_attrs, per_lexeme
+from .layers.words.distinct import CACHE_BYTES, per_lexeme
+from .layers.words.lexemes import Embed, lexical_attrs
 from .layers.words.spacy_embed import on_words, read_attrs
 from .layers.words.vectors import WordVectors
 from .layers.words.vocabulary import WordIndex

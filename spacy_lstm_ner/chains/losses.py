@@ -12,12 +12,8 @@ from thinc.api import get_array_module
 
 from ..types import Floats2d, Ints1d, Ints2d
 from .exclusion import exclude_spans
-from .linear_chain import (
-    LinearChain,
-    NoPathError,
-    PathSums,
-    first_and_last_rows,
-)
+from .linear_chain import LinearChain, NoPathError, first_and_last_rows
+from .path_sums import PathSums
 
 
 def negative_log_likelihood(

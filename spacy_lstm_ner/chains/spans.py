@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from thinc.api import get_array_module
 
 from .free_moves import find_pairs
-from .linear_chain import LinearChain, PathSums, first_and_last_rows, to_numpy
+from .linear_chain import LinearChain, first_and_last_rows, to_numpy
+from .path_sums import PathSums
 from .recursion import top_of_rows
 from .viterbi import best_path, n_best_paths
 

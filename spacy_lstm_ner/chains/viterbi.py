@@ -11,7 +11,8 @@ from ..packing import pack
 from ..types import Floats2d, Ints2d
 from .free_moves import Pairs, find_pairs
 from .linear_chain import LinearChain, first_and_last_rows, to_numpy
-from .recursion import Product, send, top_of_rows
+from .long_sequences import send
+from .recursion import Product, top_of_rows
 
 
 def best_path(chain: LinearChain) -> NDArray[np.intp]:

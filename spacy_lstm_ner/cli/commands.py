@@ -23,13 +23,9 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 
 from ..component.confidences import scored_spans, span_key
-from ..component.constraints import judge, token_spans
-from ..component.fitting import (
-    area_under_roc,
-    check_beta,
-    expected_calibration_error,
-    reliability_bins,
-)
+from ..component.fitting import check_beta
+from ..component.given import token_spans
+from ..component.gold import judge
 from ..component.lstm_ner import LSTMNer
 from ..course.demo_corpus import unseen_share, write_corpus
 from ..course.lab import (
@@ -44,6 +40,11 @@ from ..data.glove import load_glove
 from ..data.json_lines import for_spacy, read_texts, write_records
 from ..data.word2vec import MODELS, train_word2vec
 from ..errors import Errors, check_at_least
+from ..reports.metrics import (
+    area_under_roc,
+    expected_calibration_error,
+    reliability_bins,
+)
 from ..reports.plots import check_picture, draw_decay, draw_reliability
 from ..reports.visualize import render_page
 from ..tags import INVALID, SCHEMES

@@ -5,7 +5,7 @@ from typing import Any
 
 from spacy.language import Language
 
-from ..layers.words.distinct import forget_counts
+from ..layers.words.frequencies import forget_counts
 
 
 def make_forget_raw_text() -> Callable[[Language], Language]:

@@ -18,8 +18,9 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer, set_dropout_rate
 
 from ..architectures import Tagger
-from ..chains.linear_chain import LinearChain, PathSums, no_tokens
+from ..chains.linear_chain import LinearChain, no_tokens
 from ..chains.losses import cross_entropy
+from ..chains.path_sums import PathSums
 from ..chains.spans import (
     DecodedSpans,
     confidences_of,
@@ -32,17 +33,12 @@ from ..chains.viterbi import best_path
 from ..errors import Errors
 from ..layers.kept import note_update
 from ..tags import TokenSpan, check_choice, tag_names
+from .annotations import set_entities
 from .confidences import confidence
-from .constraints import (
-    ScoredSpan,
-    allowed_tags,
-    given_entities,
-    judge,
-    set_entities,
-    taggable,
-    token_spans,
-)
+from .constraints import allowed_tags
 from .fitting import best_threshold, fit_temperature
+from .given import ScoredSpan, given_entities, taggable, token_spans
+from .gold import judge
 from .objective import Objective
 from .process import keep_encoders
 

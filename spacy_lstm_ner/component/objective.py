@@ -14,7 +14,8 @@ from ..chains.losses import add_gradients, expected_ratio, negative_log_likeliho
 from ..errors import Errors
 from ..tags import split_tag, tag_names
 from ..types import Ints1d
-from .constraints import UNKNOWN_TAG, gold_tag_numbers, incorrect_spans, taggable
+from .given import UNKNOWN_TAG, taggable
+from .gold import gold_tag_numbers, incorrect_spans
 
 # Among labels with costs: all that are not named.
 _OTHERS = "*"

@@ -12,7 +12,8 @@ from spacy.training import Example
 from ..tags import OUTSIDE
 from ..types import FloatsXd, IntsXd
 from .confidences import has_confidences
-from .constraints import gold_tags, judge, token_spans
+from .given import token_spans
+from .gold import gold_tags, judge
 
 
 def make_scorer() -> Callable[..., dict[str, Any]]:

@@ -72,7 +72,8 @@ from ..architectures import (
     build_word_char_embed,
 )
 from ..chains.linear_chain import LinearChain, first_and_last_rows
-from ..component.constraints import UNKNOWN_TAG, gold_tag_numbers, gold_tags
+from ..component.given import UNKNOWN_TAG
+from ..component.gold import gold_tag_numbers, gold_tags
 from ..component.lstm_ner import LSTMNer
 from ..component.scorer import masked_accuracy
 from ..data.conll import ConllCorpus

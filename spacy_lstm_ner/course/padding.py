@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..component.constraints import UNKNOWN_TAG, gold_tag_numbers
+from ..component.given import UNKNOWN_TAG
+from ..component.gold import gold_tag_numbers
 from ..errors import check_at_least
 from ..layers.words.vocabulary import PAD
 

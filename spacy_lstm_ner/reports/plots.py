@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..component.fitting import (
+from ..errors import Errors
+from ..tags import check_choice
+from .metrics import (
     area_under_roc,
     expected_calibration_error,
     reliability_bins,
     wilson_interval,
 )
-from ..errors import Errors
-from ..tags import check_choice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

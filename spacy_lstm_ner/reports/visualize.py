@@ -8,7 +8,8 @@ from spacy import displacy
 from spacy.tokens import Span
 from spacy.training import Example
 
-from ..component.constraints import judge, token_spans
+from ..component.given import token_spans
+from ..component.gold import judge
 
 __all__ = ["render_page"]
 

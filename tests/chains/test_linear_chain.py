@@ -19,7 +19,8 @@ from util import (
 )
 
 from spacy_lstm_ner.chains import recursion as messages
-from spacy_lstm_ner.chains.linear_chain import NoPathError, PathSums
+from spacy_lstm_ner.chains.linear_chain import NoPathError
+from spacy_lstm_ner.chains.path_sums import PathSums
 from spacy_lstm_ner.chains.viterbi import best_path, n_best_paths
 
 # Log-space sums in float64, of scores up to 4 * 400 * 9.

@@ -20,13 +20,14 @@ from util import (
     split,
 )
 
-from spacy_lstm_ner.chains.linear_chain import LinearChain, NoPathError, PathSums
+from spacy_lstm_ner.chains.linear_chain import LinearChain, NoPathError
 from spacy_lstm_ner.chains.losses import (
     add_gradients,
     cross_entropy,
     expected_ratio,
     negative_log_likelihood,
 )
+from spacy_lstm_ner.chains.path_sums import PathSums
 from spacy_lstm_ner.chains.viterbi import best_path
 
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from strategies import lengths
 from util import bio_chain, random_chain
 
-from spacy_lstm_ner.chains import recursion as messages
-from spacy_lstm_ner.chains.linear_chain import PathSums
-from spacy_lstm_ner.chains.recursion import LogProduct, Product, send
+from spacy_lstm_ner.chains import long_sequences
+from spacy_lstm_ner.chains.long_sequences import send
+from spacy_lstm_ner.chains.path_sums import PathSums
+from spacy_lstm_ner.chains.recursion import LogProduct, Product
 from spacy_lstm_ner.chains.viterbi import best_path, n_best_paths
 
 both_directions = pytest.mark.parametrize("backwards", [False, True])
@@ -35,7 +36,7 @@ def send_in(block, chain, *, backwards=False, product=None):
     move = chain.move.T if backwards else chain.move
     product = Counting(product or LogProduct(np, move))
     with pytest.MonkeyPatch.context() as patch, np.errstate(divide="ignore"):
-        patch.setattr(messages, "_BLOCK", block)
+        patch.setattr(long_sequences, "_BLOCK", block)
         emit = chain.emit.astype("float64")
         first = chain.end if backwards else chain.start
         found = send(np, emit, chain.lengths, first, product, backwards=backwards)
@@ -96,7 +97,7 @@ def test_all_that_is_made_of_them(lengths, seed):
     path = best_path(chain)
     np.testing.assert_array_equal(path, n_best_paths(chain, 1)[0][0])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(messages, "_BLOCK", 4)
+        patch.setattr(long_sequences, "_BLOCK", 4)
         cut = PathSums(chain)
         np.testing.assert_array_equal(best_path(chain), path)
     np.testing.assert_allclose(cut.log_z, whole.log_z, rtol=1e-12)

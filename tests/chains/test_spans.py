@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from util import all_paths, split
 
 from spacy_lstm_ner.chains import spans as decode_module
-from spacy_lstm_ner.chains.linear_chain import LinearChain, NoPathError, PathSums
+from spacy_lstm_ner.chains.linear_chain import LinearChain, NoPathError
+from spacy_lstm_ner.chains.path_sums import PathSums
 from spacy_lstm_ner.chains.spans import (
     MIN_LISTED,
     confidences_of,

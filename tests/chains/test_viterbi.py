@@ -17,7 +17,8 @@ from util import (
     split,
 )
 
-from spacy_lstm_ner.chains.linear_chain import NoPathError, PathSums
+from spacy_lstm_ner.chains.linear_chain import NoPathError
+from spacy_lstm_ner.chains.path_sums import PathSums
 from spacy_lstm_ner.chains.viterbi import best_path, n_best_paths
 
 

@@ -20,8 +20,8 @@ from spacy.training import Example
 from thinc.api import Config, fix_random_seed
 
 from spacy_lstm_ner.cli.commands import main
-from spacy_lstm_ner.component.fitting import area_under_roc, expected_calibration_error
 from spacy_lstm_ner.component.lstm_ner import LSTMNer
+from spacy_lstm_ner.reports.metrics import area_under_roc, expected_calibration_error
 from spacy_lstm_ner.reports.visualize import render_page
 
 CONLL = "Sharon\tB-per\nflew\tO\nto\tO\nMiami\tI-geo\n\nNo\tO\n<b>\tB-eve&co\n"

@@ -10,19 +10,14 @@ from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 
-from spacy_lstm_ner.component import constraints as ents_module
+from spacy_lstm_ner.component import annotations, gold
 from spacy_lstm_ner.component.confidences import confidence, has_confidences
-from spacy_lstm_ner.component.constraints import (
-    ScoredSpan,
-    allowed_tags,
-    gold_tags,
-    incorrect_spans,
-    judge,
-    taggable,
-)
+from spacy_lstm_ner.component.constraints import allowed_tags
+from spacy_lstm_ner.component.given import ScoredSpan, taggable
+from spacy_lstm_ner.component.gold import gold_tags, incorrect_spans, judge
 from spacy_lstm_ner.tags import TokenSpan, tag_names
 
-set_entities = partial(ents_module.set_entities, component="ner")
+set_entities = partial(annotations.set_entities, component="ner")
 
 LABELS = ["geo", "per"]
 TAGS = tag_names(LABELS)
@@ -105,15 +100,15 @@ def test_gold_tags_of_same_tokens_are_those_of_the_alignment(vocab, seed):
     eg = Example(
         Doc(vocab, words=words, spaces=rng.random(len(words)) < 0.5), reference
     )
-    assert ents_module._tags_of_same_tokens(eg) is not None
-    assert gold_tags(eg) == ents_module._aligned_tags(eg)
+    assert gold._tags_of_same_tokens(eg) is not None
+    assert gold_tags(eg) == gold._aligned_tags(eg)
 
 
 @pytest.mark.parametrize("words", ["a _ b", "a b", "a b c d"])
 def test_gold_tags_of_tokens_that_must_be_aligned(vocab, words):
     reference = make_doc(vocab, "a _ b" if "_" in words else "ab c d")
     eg = Example(make_doc(vocab, words), reference)
-    assert ents_module._tags_of_same_tokens(eg) is None
+    assert gold._tags_of_same_tokens(eg) is None
 
 
 def test_gold_tags_of_other_tokens(vocab):

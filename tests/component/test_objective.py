@@ -23,9 +23,9 @@ from spacy.training import Corpus, Example
 from thinc.api import SGD, fix_random_seed
 from util import GRADIENTS, all_paths, numeric_gradient, random_chain, relative_error
 
-from spacy_lstm_ner.chains.linear_chain import PathSums
 from spacy_lstm_ner.chains.losses import negative_log_likelihood
-from spacy_lstm_ner.component.constraints import gold_tags
+from spacy_lstm_ner.chains.path_sums import PathSums
+from spacy_lstm_ner.component.gold import gold_tags
 from spacy_lstm_ner.component.objective import Objective
 from spacy_lstm_ner.layers.decoders.transitions import bio_moves
 from spacy_lstm_ner.tags import tag_names, to_spans

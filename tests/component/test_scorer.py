@@ -11,7 +11,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import registry
 
-from spacy_lstm_ner.component.constraints import ScoredSpan, set_entities
+from spacy_lstm_ner.component.annotations import set_entities
+from spacy_lstm_ner.component.given import ScoredSpan
 from spacy_lstm_ner.component.scorer import masked_accuracy
 
 score = registry.scorers.get("spacy_lstm_ner.scorer.v1")()

@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any
 from thinc.api import Model
 
 from ...types import Floats2d, Floats3d, Floats4d, FloatsXd
-from .layer import Cell, Step, Steps, StepsBack, add_later, recurrent_stack
+from .cell import Cell, Step, Steps, StepsBack, add_later
+from .stack import recurrent_stack
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .layer import StackSettings
+    from .stack import StackSettings
 
 
 def LSTM(

@@ -9,74 +9,27 @@ layer that sees Docs.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import LOWER, NORM, ORTH, intify_attr
+from spacy.attrs import ORTH, intify_attr
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
 
 from ...errors import Errors
-from ...types import Floats2d, Ints2d
+from ...types import Floats2d
 from ..kept import Kept
 from ..no_backward import no_backward
 from ..ragged import cut
-from ..settings import Settings
 from .cache import WordCache
-
-
-class Lexemes(NamedTuple):
-    """Words.
-
-    orths: The hash of each word's text.  (L,)
-    attrs: Hashes of lexical attributes, a column for each.  (L, A)
-    hidden: Whether word dropout hides the word: the attributes that identify it are 0
-        then.  (L,)
-    vocab: Where their texts and vectors are.
-    """
-
-    orths: NDArray[np.uint64]
-    attrs: NDArray[np.uint64]
-    hidden: NDArray[np.bool_]
-    vocab: Vocab
-
-    def take(self, chosen: NDArray[np.intp]) -> "Lexemes":
-        """Some of the words.
-
-        chosen (ndarray): Their indices.
-        """
-        orths, attrs, hidden, vocab = self
-        return Lexemes(orths[chosen], attrs[chosen], hidden[chosen], vocab)
-
-    def texts(self) -> list[str]:
-        """The text of each word."""
-        strings = self.vocab.strings
-        return [strings[orth] for orth in self.orths.tolist()]
-
-
-Embed = Model[Lexemes, Floats2d]
-
-
-@dataclass(frozen=True)
-class _Settings(Settings):
-    """As of `per_lexeme`."""
-
-    word_dropout: float
-    rare_dropout: float
-
+from .frequencies import _count, _drop_out, _hide_unknown, forget_counts
+from .lexemes import Embed, Lexemes, _Settings
 
 # Memory for vectors of words: 16,000 words of width 96.
 CACHE_BYTES = 8_000_000
-
-# Attributes that identify a word: those that word dropout hides.
-_IDENTIFYING = (ORTH, LOWER, NORM)
-
-# How many texts of training are told apart, in at most 100 MB.
-_N_TEXTS = 1 << 20
 
 
 def per_lexeme(
@@ -151,16 +104,6 @@ def init(
     embed = model.layers[0]
     embed.initialize(X=words)
     model.set_dim("nO", embed.get_dim("nO"))
-
-
-def forget_counts(model: Model[Any, Any]) -> None:
-    """Have all layers of a model forget which words they have met in training.
-
-    model (Model): The model.
-    """
-    for node in model.walk():
-        if node.name == "per_lexeme":
-            node.attrs.update(met={}, n_steps=0, n_hiding_steps=0)
 
 
 def forward(
@@ -247,84 +190,8 @@ def _distinct(tokens: Lexemes) -> tuple[Lexemes, NDArray[np.intp]]:
     return tokens.take(first), word_of_token
 
 
-def _count(
-    model: Model[list[Doc], list[Floats2d]], tokens: Lexemes, lengths: list[int]
-) -> None:
-    """Count the values of the attributes of a training batch, but not of texts that
-    were there before, as in earlier epochs. Which texts these are is not saved: when
-    training is resumed, they are counted once more."""
-    met = model.attrs["met"]
-    texts: set[int] = model.attrs["texts"].get([met], set)
-    is_new = []
-    for orths in cut(tokens.orths, lengths):
-        text = hash(orths.tobytes())
-        is_new.append(text not in texts)
-        texts.add(text)
-    if len(texts) > _N_TEXTS:
-        texts.clear()
-    new = np.repeat(is_new, lengths)
-    for id_, column in zip(model.attrs["attrs"][1:], tokens.attrs[new].T, strict=True):
-        counts = met.setdefault(id_, {})
-        values, n = np.unique(column, return_counts=True)
-        for value, n_value in zip(values.tolist(), n.tolist(), strict=True):
-            counts[value] = counts.get(value, 0) + n_value
-
-
-def _drop_out(model: Model[list[Doc], list[Floats2d]], tokens: Lexemes) -> Lexemes:
-    """Hide some of the tokens' words, and rare values of attributes, in place."""
-    settings: _Settings = model.attrs["settings"]
-    word_dropout, rare_dropout = settings.word_dropout, settings.rare_dropout
-    hides = model.attrs["dropout_rate"] > 0 and (word_dropout or rare_dropout)
-    model.attrs["n_steps"] += 1
-    model.attrs["n_hiding_steps"] += bool(hides)
-    if not hides:
-        return tokens
-    attrs = tokens.attrs
-    hidden = np.random.random(len(attrs)) < word_dropout
-    for column, id_ in enumerate(model.attrs["attrs"][1:]):
-        if rare_dropout:
-            counts = model.attrs["met"][id_]
-            n = np.array([counts.get(value, 0) for value in attrs[:, column].tolist()])
-            is_hidden = np.random.random(len(n)) < rare_dropout / (rare_dropout + n)
-            attrs[is_hidden, column] = 0
-        if id_ in _IDENTIFYING:
-            attrs[hidden, column] = 0
-    return tokens._replace(hidden=hidden)
-
-
-def _hide_unknown(model: Model[list[Doc], list[Floats2d]], words: Lexemes) -> None:
-    """Hide what training never met of words, in place, if it has hidden such things."""
-    if 2 * model.attrs["n_hiding_steps"] <= model.attrs["n_steps"]:
-        return
-    for column, id_ in enumerate(model.attrs["attrs"][1:]):
-        if model.attrs["settings"].rare_dropout or id_ in _IDENTIFYING:
-            counts = model.attrs["met"][id_]
-            values = words.attrs[:, column].tolist()
-            is_new = np.array([value not in counts for value in values], dtype=bool)
-            words.attrs[is_new, column] = 0
-
-
 @cache
 def _factors(n: int) -> NDArray[np.uint64]:
     """Powers of the golden ratio in 64 bits (Knuth's multiplicative hashing)."""
     powers = np.arange(1, n + 1, dtype="uint64")
     return np.asarray(np.uint64(0x9E3779B97F4A7C15) ** powers)
-
-
-def lexical_attrs() -> Model[Lexemes, Ints2d]:
-    """The attributes of words, for hash embeddings.
-
-    RETURNS (Model[Lexemes, Ints2d]): Words -> (L, A).
-    """
-    return Model("lexical_attrs", _forward_attrs)
-
-
-def _forward_attrs(
-    model: Model[Lexemes, Ints2d], X: Lexemes, is_train: bool
-) -> tuple[Ints2d, Callable[[Ints2d], list[Any]]]:
-    return model.ops.xp.asarray(X.attrs), no_input_gradient
-
-
-def no_input_gradient(dY: Any) -> list[Any]:
-    """What a layer that begins with words gives back: they have no gradient."""
-    return []

@@ -27,7 +27,7 @@ from thinc.api import Model
 from ...errors import Errors
 from ...types import Floats2d
 from ..ragged import cut
-from .distinct import Embed, Lexemes, no_input_gradient
+from .lexemes import Embed, Lexemes, no_input_gradient
 
 # Attributes of tokens that tokens of the same word may differ in. All others that a Doc
 # gives are the word's own.

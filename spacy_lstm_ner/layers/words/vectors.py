@@ -12,7 +12,7 @@ from thinc.initializers import glorot_uniform_init
 
 from ...errors import Errors
 from ...types import Floats2d
-from .distinct import Embed, Lexemes, no_input_gradient
+from .lexemes import Embed, Lexemes, no_input_gradient
 from .seen_table import Keys, SeenTable
 
 

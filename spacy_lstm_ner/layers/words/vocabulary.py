@@ -22,7 +22,7 @@ from thinc.initializers import uniform_init
 
 from ...errors import Errors, check_at_least
 from ...types import Floats2d
-from .distinct import no_input_gradient
+from .lexemes import no_input_gradient
 
 WordEmbed = Model[list[Doc], list[Floats2d]]
 

@@ -5,8 +5,8 @@ import pytest
 from thinc.api import Adam, fix_random_seed
 from util import gradient_errors, random_vectors
 
-from spacy_lstm_ner.chains.linear_chain import PathSums
 from spacy_lstm_ner.chains.losses import negative_log_likelihood
+from spacy_lstm_ner.chains.path_sums import PathSums
 from spacy_lstm_ner.chains.spans import decode_best_path
 from spacy_lstm_ner.chains.viterbi import best_path
 from spacy_lstm_ner.layers.decoders.crf import CRF

@@ -11,8 +11,9 @@ from spacy.tokens import Doc
 from thinc.api import Model, fix_random_seed, set_dropout_rate
 from util import random_sum
 
-from spacy_lstm_ner.layers.words import distinct as lexemes
-from spacy_lstm_ner.layers.words.distinct import lexical_attrs, per_lexeme
+from spacy_lstm_ner.layers.words import frequencies
+from spacy_lstm_ner.layers.words.distinct import per_lexeme
+from spacy_lstm_ner.layers.words.lexemes import lexical_attrs
 
 ATTRS = ["ORTH", "LOWER", "NORM", "PREFIX", "SUFFIX", "SHAPE"]
 # Some words repeat within a Doc, some across Docs.
@@ -353,7 +354,7 @@ def test_texts_count_once_however_often_they_come(nlp):
 
 
 def test_texts_that_are_told_apart_take_no_endless_memory(nlp, monkeypatch):
-    monkeypatch.setattr(lexemes, "_N_TEXTS", 3)
+    monkeypatch.setattr(frequencies, "_N_TEXTS", 3)
     model = hiding_rare(1.0, attrs=["NORM"])
     docs = [nlp.make_doc(text) for text in ("Ada", "Bob", "Grace", "Alan", "Ada")]
     for doc in docs:

@@ -1,0 +1,109 @@
+"""How far confidences can be trusted, on arrays alone."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..component.fitting import _checked
+from ..errors import Errors
+
+
+class Bins(NamedTuple):
+    """Spans grouped by confidence, in ascending order; one row per array and bin.
+
+    confidence: Mean confidence of the spans of the bin.
+    accuracy: Share of them that is right.
+    n_spans: Number of them.
+    """
+
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    n_spans: NDArray[np.intp]
+
+
+def reliability_bins(
+    confidences: NDArray[np.float64], correct: NDArray[np.bool_], n_bins: int = 10
+) -> Bins:
+    """Group spans into bins of equal mass (Nixon et al. 2019): their sizes differ by
+    one at most.
+
+    confidences (ndarray): Confidence of each span.  (S,)
+    correct (ndarray): Whether it is right.  (S,)
+    n_bins (int): Number of bins; with fewer spans, each has a bin of its own.
+    RETURNS (Bins): The bins. Equal confidences keep their order, so those of several
+        bins are divided as they come.
+    RAISES ValueError: L020 if the lengths differ, L021 if a confidence is not within
+        0 to 1, L022 if n_bins is not positive.
+    """
+    confidences, correct = _checked(confidences, correct)
+    if n_bins < 1:
+        raise ValueError(Errors.L022.format(n_bins=n_bins))
+    n = len(confidences)
+    n_bins = min(n_bins, n)
+    limits = np.arange(n_bins + 1) * n // max(n_bins, 1)
+    order = np.argsort(confidences, kind="stable")
+    sums = np.stack([confidences, correct], axis=1)[order]
+    n_spans = np.diff(limits)
+    means = np.add.reduceat(sums, limits[:-1], axis=0) / n_spans[:, None]
+    return Bins(confidence=means[:, 0], accuracy=means[:, 1], n_spans=n_spans)
+
+
+def expected_calibration_error(
+    confidences: NDArray[np.float64], correct: NDArray[np.bool_], n_bins: int = 10
+) -> float:
+    """Mean distance between confidence and accuracy over bins of equal mass, each
+    weighted by its spans (Naeini et al. 2015; equal mass: Nixon et al. 2019).
+
+    confidences (ndarray): Confidence of each span.  (S,)
+    correct (ndarray): Whether it is right.  (S,)
+    n_bins (int): Number of bins.
+    RETURNS (float): 0 is best, 1 is worst; NaN if there are no spans.
+    RAISES ValueError: As `reliability_bins`.
+    """
+    bins = reliability_bins(confidences, correct, n_bins)
+    if not len(bins.n_spans):
+        return math.nan
+    return float(
+        np.average(np.abs(bins.accuracy - bins.confidence), weights=bins.n_spans)
+    )
+
+
+def area_under_roc(
+    confidences: NDArray[np.float64], correct: NDArray[np.bool_]
+) -> float:
+    """Probability that a right span has a higher confidence than a wrong one, where a
+    tie counts half (Hanley & McNeil 1982).
+
+    confidences (ndarray): Confidence of each span.  (S,)
+    correct (ndarray): Whether it is right.  (S,)
+    RETURNS (float): 1 is best, 0.5 is chance; NaN unless there are right spans and
+        wrong ones.
+    RAISES ValueError: L020 if the lengths differ, L021 if a confidence is not within
+        0 to 1.
+    """
+    confidences, correct = _checked(confidences, correct)
+    right, wrong = confidences[correct], np.sort(confidences[~correct])
+    if not len(right) or not len(wrong):
+        return math.nan
+    n_below = np.searchsorted(wrong, right, side="left")
+    n_not_above = np.searchsorted(wrong, right, side="right")
+    return float((n_below + n_not_above).mean() / (2 * len(wrong)))
+
+
+def wilson_interval(
+    n_right: NDArray[np.integer], n: NDArray[np.integer], z: float = 1.96
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where the share of right spans of a population lies, by samples (Wilson 1927).
+
+    n_right (ndarray): Number of right spans of each sample.
+    n (ndarray): Number of spans of each sample, positive.
+    z (float): Quantile of the normal distribution; 1.96 is for 95 percent.
+    RETURNS (Tuple[ndarray, ndarray]): Lower and upper limit for each sample. The share
+        of the sample itself lies within them.
+    """
+    center = (n_right + z**2 / 2) / (n + z**2)
+    radius = z * np.sqrt(n_right * (n - n_right) / n + z**2 / 4) / (n + z**2)
+    share = n_right / n
+    return np.minimum(center - radius, share), np.maximum(center + radius, share)
