@@ -1,12 +1,16 @@
-"""Tags and spans: the rules of BIO tagging, on nothing but strings and integers.
+"""Tags and spans: the rules of BIO tagging, on strings, integers and arrays.
 
 Inside the package tags are BIO, which is the scheme IOB2: ``B-X`` begins an entity
 with the label ``X``, ``I-X`` continues it, ``O`` is outside. Other schemes are read
-here and go no further.
+here and go no further. Models number the tags; `TagSet` has the numbers and the rules.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .errors import Errors
 
@@ -27,6 +31,113 @@ class TokenSpan(NamedTuple):
     start: int
     end: int
     label: str
+
+
+class TagSet:
+    """The BIO tags of a list of labels, their numbers, and which may follow which.
+
+    Tag 0 is O. The label with index k has the tags B = 2k + 1 and I = 2k + 2. I of a
+    label may follow only B and I of the same label; every other tag may follow any tag
+    and may be the first of a sequence. No other part of the package knows the numbers.
+
+    labels (Iterable[str]): The labels of entities, each once.
+
+    >>> TagSet(["geo", "per"]).names
+    ['O', 'B-geo', 'I-geo', 'B-per', 'I-per']
+    """
+
+    outside = 0  # number of O
+    # All B tags and all I tags, by label, as slices of an axis of tags.
+    begins = slice(1, None, 2)
+    insides = slice(2, None, 2)
+
+    def __init__(self, labels: Iterable[str]) -> None:
+        self.labels = tuple(labels)
+
+    @staticmethod
+    @lru_cache(maxsize=16)
+    def of_size(n_tags: int) -> "TagSet":
+        """The tag set of a decoder, which knows the number of tags and no labels.
+
+        n_tags (int): 1 for O, and 2 for each label.
+        """
+        return TagSet(map(str, range(n_tags // 2)))
+
+    @property
+    def n_tags(self) -> int:
+        """Number of tags, N."""
+        return 1 + 2 * len(self.labels)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The tags as strings, by number: "O", then B and I of each label."""
+        return [OUTSIDE] + [f"{p}-{label}" for label in self.labels for p in "BI"]
+
+    @cached_property
+    def label_numbers(self) -> dict[str, int]:
+        """The index of each label."""
+        return {label: k for k, label in enumerate(self.labels)}
+
+    @staticmethod
+    def begin(label: Any) -> Any:
+        """Number of the B tag of a label.
+
+        label (int | ndarray): Index of the label, or an array of them.
+        """
+        return 2 * label + 1
+
+    @staticmethod
+    def inside(label: Any) -> Any:
+        """Number of the I tag of a label.
+
+        label (int | ndarray): Index of the label, or an array of them.
+        """
+        return 2 * label + 2
+
+    @staticmethod
+    def label_of(tag: Any) -> Any:
+        """Index of the label of a tag; -1 for O.
+
+        tag (int | ndarray): Number of the tag, or an array of them.
+        """
+        return (tag + 1) // 2 - 1
+
+    @staticmethod
+    def is_begin(tag: Any) -> Any:
+        """Whether a tag is a B tag.
+
+        tag (int | ndarray): Number of the tag, or an array of them.
+        """
+        return tag % 2 == 1
+
+    @staticmethod
+    def is_inside(tag: Any) -> Any:
+        """Whether a tag is an I tag.
+
+        tag (int | ndarray): Number of the tag, or an array of them.
+        """
+        return (tag % 2 == 0) & (tag > 0)
+
+    @cached_property
+    def may_start(self) -> NDArray[np.bool_]:
+        """Whether a sequence may begin with each tag.  (N,)"""
+        allowed = np.ones(self.n_tags, dtype=bool)
+        allowed[self.insides] = False
+        return _read_only(allowed)
+
+    @cached_property
+    def may_follow(self) -> NDArray[np.bool_]:
+        """Whether tag [column] may stand behind tag [row].  (N, N)"""
+        allowed = np.ones((self.n_tags, self.n_tags), dtype=bool)
+        allowed[:, self.insides] = False
+        inside = self.inside(np.arange(len(self.labels)))
+        allowed[inside - 1, inside] = allowed[inside, inside] = True
+        return _read_only(allowed)
+
+
+def _read_only(array: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    array.flags.writeable = False
+    return array
 
 
 class TagError(ValueError):
