@@ -4,18 +4,10 @@ L0xx: component, model and layers. L1xx: tags and readers. L2xx: command line.
 L4xx: annotation with Ray.
 """
 
-from typing import Any
+from spacy.errors import ErrorsWithCodes
 
 
-class _WithCode(type):
-    """Puts the code of a message in front of it, so that users can search for it."""
-
-    def __getattribute__(cls, name: str) -> Any:
-        value = super().__getattribute__(name)
-        return f"[{name}] {value}" if name[:1] == "L" and name[1:].isdigit() else value
-
-
-class Errors(metaclass=_WithCode):
+class Errors(metaclass=ErrorsWithCodes):
     """Messages of exceptions; format them with the named values they ask for."""
 
     # Component, model and layers
