@@ -111,7 +111,7 @@ def quality(
     """Fitted temperature, calibration error before and after, and area under ROC."""
 
     def at(temperature: float) -> Any:
-        return measure(chain.cool(temperature), spans)
+        return measure(chain.with_temperature(temperature), spans)
 
     temperature = fit_temperature(at, right)
     before, after = at(1.0), at(temperature)

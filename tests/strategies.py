@@ -17,7 +17,7 @@ _scores = st.integers(-8, 8).map(lambda n: n / 2) | st.floats(-4, 4)
 
 @st.composite
 def chains(draw, max_tags=4, max_length=4):
-    """A linear chain over few enough paths to list them all. Some moves are
+    """A linear chain over few enough paths to list them all. Some transitions are
     forbidden, but tag 0 never is, so that there always is a path."""
     n_tags = draw(st.integers(1, max_tags))
     n_tokens = draw(st.lists(st.integers(0, max_length), max_size=3))
@@ -27,12 +27,12 @@ def chains(draw, max_tags=4, max_length=4):
         elements = _scores | st.just(-np.inf) if forbid else _scores
         return draw(arrays("float64", shape, elements=elements)) * scale
 
-    move = scores(n_tags, n_tags, forbid=True)
+    transition = scores(n_tags, n_tags, forbid=True)
     start, end = scores(n_tags, forbid=True), scores(n_tags, forbid=True)
-    for always_allowed in (move[0], move[:, 0], start[:1], end[:1]):
+    for always_allowed in (transition[0], transition[:, 0], start[:1], end[:1]):
         always_allowed[np.isneginf(always_allowed)] = 0.0
     emit = scores(sum(n_tokens), n_tags)
-    return LinearChain(emit, np.array(n_tokens, dtype=int), move, start, end)
+    return LinearChain(emit, np.array(n_tokens, dtype=int), transition, start, end)
 
 
 @st.composite

@@ -146,12 +146,14 @@ class AllPaths:
     log_z (float): Log of the summed exponentials of the scores.
     """
 
-    def __init__(self, emit: Any, move: Any, start: Any, end: Any):
+    def __init__(self, emit: Any, transition: Any, start: Any, end: Any):
         n_tokens, n_tags = emit.shape
         self.n_tags = n_tags
         paths = list(product(range(n_tags), repeat=n_tokens))
         self.paths = np.array(paths, dtype=int).reshape(len(paths), n_tokens)
-        self.scores = np.array([path_score(p, emit, move, start, end) for p in paths])
+        self.scores = np.array(
+            [path_score(p, emit, transition, start, end) for p in paths]
+        )
         self.log_z = float(np.logaddexp.reduce(self.scores))
         self.probs = np.exp(self.scores - self.log_z)
 
@@ -175,22 +177,22 @@ class AllPaths:
             marginals[np.arange(len(path)), path] += prob
         return marginals
 
-    def expected_moves(self) -> Any:
-        """Expected number of moves from tag [row] to tag [column].  (N, N)"""
-        moves = np.zeros((self.n_tags, self.n_tags))
+    def expected_transitions(self) -> Any:
+        """Expected number of transitions from tag [row] to tag [column].  (N, N)"""
+        transitions = np.zeros((self.n_tags, self.n_tags))
         for path, prob in zip(self.paths, self.probs, strict=True):
             for a, b in pairwise(path):
-                moves[a, b] += prob
-        return moves
+                transitions[a, b] += prob
+        return transitions
 
 
-def path_score(path: Any, emit: Any, move: Any, start: Any, end: Any) -> float:
+def path_score(path: Any, emit: Any, transition: Any, start: Any, end: Any) -> float:
     """Score of one tag path; 0 for an empty one."""
     if not len(path):
         return 0.0
     score = float(start[path[0]]) + float(end[path[-1]])
     score += sum(float(emit[i, tag]) for i, tag in enumerate(path))
-    return score + sum(float(move[a, b]) for a, b in pairwise(path))
+    return score + sum(float(transition[a, b]) for a, b in pairwise(path))
 
 
 def split(array: Any, lengths: Any) -> list[Any]:
@@ -201,13 +203,13 @@ def split(array: Any, lengths: Any) -> list[Any]:
 def all_paths(chain: LinearChain) -> list[AllPaths]:
     """Every path of each sequence of a chain."""
     return [
-        AllPaths(emit, chain.move, chain.start, chain.end)
+        AllPaths(emit, chain.transition, chain.start, chain.end)
         for emit in split(chain.emit, chain.lengths)
     ]
 
 
 # The arrays of a chain that have a gradient.
-GRADIENTS = ("emit", "move", "start", "end")
+GRADIENTS = ("emit", "transition", "start", "end")
 
 
 def random_chain(lengths, n_tags, *, seed=0, scale=1.0, dtype="float64"):
@@ -226,9 +228,11 @@ def random_chain(lengths, n_tags, *, seed=0, scale=1.0, dtype="float64"):
 
 def bio_chain(lengths, n_tags, *, seed=0, scale=1.0):
     """A chain of normal random scores of tags, under the BIO rules."""
-    move, start = bio_moves(n_tags)
+    transition, start = bio_moves(n_tags)
     chain = random_chain(lengths, n_tags, seed=seed, scale=scale, dtype="f")
-    return replace(chain, move=move, start=start, end=np.zeros(n_tags, dtype="f"))
+    return replace(
+        chain, transition=transition, start=start, end=np.zeros(n_tags, dtype="f")
+    )
 
 
 def extreme_chain():
@@ -245,13 +249,13 @@ def extreme_chain():
 
 def reduce_forward(chain, add):
     """The forward recursion in long double, one state per tag at a time."""
-    emit, move, start, end = (
+    emit, transition, start, end = (
         np.asarray(a, dtype=np.longdouble)
-        for a in (chain.emit, chain.move, chain.start, chain.end)
+        for a in (chain.emit, chain.transition, chain.start, chain.end)
     )
     state = start + emit[0]
     for row in emit[1:]:
-        state = add.reduce(state[:, None] + move, axis=0) + row
+        state = add.reduce(state[:, None] + transition, axis=0) + row
     return add.reduce(state + end)
 
 

@@ -100,20 +100,20 @@ def _with_copies(
     for track in tracks:
         is_here[track.start, track.first_tag] = False
     is_here[:, n_tags:] = False
-    may_move = np.ones((len(tags), len(tags)), dtype=bool)
+    may_transition = np.ones((len(tags), len(tags)), dtype=bool)
     may_start = np.ones(len(tags), dtype=bool)
     may_end = np.ones(len(tags), dtype=bool)
     for i, (copy, rows) in enumerate(places.items(), start=n_tags):
         is_here[rows, i] = True
         may_start[i] = copy.is_first
         may_end[i] = copy.onward == _ANYWHERE
-        may_move[:n_tags, i] = copy.is_first
-        may_move[i, :n_tags] = copy.onward == _ANYWHERE
-        may_move[i, copy.inner_tag] = copy.onward == _BACK
+        may_transition[:n_tags, i] = copy.is_first
+        may_transition[i, :n_tags] = copy.onward == _ANYWHERE
+        may_transition[i, copy.inner_tag] = copy.onward == _BACK
         for j, other in enumerate(copies, start=n_tags):
             goes_in = not other.is_first and copy[:3] == other[:3]
             goes_out = other.is_first and copy.onward == _ANYWHERE
-            may_move[i, j] = goes_out or (goes_in and copy.onward != _BACK)
+            may_transition[i, j] = goes_out or (goes_in and copy.onward != _BACK)
     columns = xp.asarray(tags)
 
     def where(is_allowed: NDArray[np.bool_], scores: Any) -> Any:
@@ -122,7 +122,7 @@ def _with_copies(
     expanded = LinearChain(
         emit=where(is_here, chain.emit[:, columns]),
         lengths=chain.lengths,
-        move=where(may_move, chain.move[columns][:, columns]),
+        transition=where(may_transition, chain.transition[columns][:, columns]),
         start=where(may_start, chain.start[columns]),
         end=where(may_end, chain.end[columns]),
     )

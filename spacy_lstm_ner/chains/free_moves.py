@@ -1,5 +1,6 @@
-"""Chains whose moves are free: all score 0, as those of `LogSoftmax.v1`, but for those
-to inside tags, which may follow two tags only and can't start, and are forbidden else.
+"""Chains whose transitions are free: all score 0, as those of `LogSoftmax.v1`, but for
+those to inside tags, which may follow two tags only and can't start, and are forbidden
+else.
 
 Each token's tag is then a choice of its own, but for inside tags, which are rare. So
 much can be said without sums over paths.
@@ -16,26 +17,27 @@ Pairs = tuple[slice, slice, slice]
 
 
 def find_pairs(chain: LinearChain) -> Pairs | None:
-    """Slices of tags, if the moves are free.
+    """Slices of tags, if the transitions are free.
 
     chain (LinearChain): The scores.
     RETURNS (Optional[Tuple[slice, slice, slice]]): The inside tags; the first and the
-        second of the two tags that each may follow. None unless the moves are free.
+        second of the two tags that each may follow. None unless the transitions are
+        free.
     """
-    scores = (chain.move, chain.start, chain.end)
+    scores = (chain.transition, chain.start, chain.end)
     return _pairs_of(*(to_numpy(a).astype("float64").tobytes() for a in scores))
 
 
-@lru_cache(maxsize=8)  # most chains of a process have the same moves
+@lru_cache(maxsize=8)  # most chains of a process have the same transitions
 def _pairs_of(move_bytes: bytes, start_bytes: bytes, end_bytes: bytes) -> Pairs | None:
     """`find_pairs` of scores as bytes, which can be looked up."""
     start, end = np.frombuffer(start_bytes), np.frombuffer(end_bytes)
-    move = np.frombuffer(move_bytes).reshape(len(start), len(start))
-    is_free = move == 0
+    transition = np.frombuffer(move_bytes).reshape(len(start), len(start))
+    is_free = transition == 0
     inner = np.flatnonzero(~is_free.all(axis=0))
     starts = np.where(is_free.all(axis=0), 0, -np.inf)
     if (
-        np.isfinite(move[~is_free]).any()
+        np.isfinite(transition[~is_free]).any()
         or not len(inner)
         or (is_free[:, inner].sum(axis=0) != 2).any()
         or (start != starts).any()

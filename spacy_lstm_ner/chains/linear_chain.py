@@ -1,17 +1,18 @@
 """Distributions over tag paths: what every sum over paths tells.
 
 A linear chain gives every path of tags through a sequence a score, the sum of one
-score per token and one per move from tag to tag; its probability is the exponential
-of the score over the sum of all (Lafferty et al. 2001). What is known or forbidden is
-a score of -inf, so one set of sums answers every question: training on partly known
-tags, constraints from entities that are already there, confidence, uncertainty.
+score per token and one per transition from tag to tag; its probability is the
+exponential of the score over the sum of all (Lafferty et al. 2001). What is known or
+forbidden is a score of -inf, so one set of sums answers every question: training on
+partly known tags, constraints from entities that are already there, confidence,
+uncertainty.
 
 Pure array functions, batched over sequences of uneven length and linear in tokens
 (forward and backward recursions: Rabiner 1989). All sums run in float64 log space:
 scores of +-1e4 over 10,000 tokens stay exact to 1e-7.
 
-Letters of array axes: T tokens of the whole batch, B sequences, N tags (of moves: row
-= from, column = to), S spans, K kinds of spans.
+Letters of array axes: T tokens of the whole batch, B sequences, N tags (of transitions:
+row = from, column = to), S spans, K kinds of spans.
 """
 
 from dataclasses import dataclass, replace
@@ -31,19 +32,20 @@ class LinearChain:
 
     emit: Score of each tag at each token, one sequence after the other.  (T, N)
     lengths: Number of tokens of each sequence, on the CPU.  (B,)
-    move: Score of moving from tag [row] to tag [column].  (N, N)
+    transition: Score of moving from tag [row] to tag [column].  (N, N)
     start: Score of each tag at a sequence's first token.  (N,)
     end: Score of each tag at a sequence's last token.  (N,)
-    learns_moves: Whether somebody learns `move`. If not, losses leave it out of their
-        gradient (0), as an expectation of all moves takes N^2 exponentials per token.
+    learns_transitions: Whether somebody learns `transition`. If not, losses leave it
+        out of their gradient (0), as an expectation of all transitions takes N^2
+        exponentials per token.
     """
 
     emit: Floats2d
     lengths: NDArray[np.integer]
-    move: Floats2d
+    transition: Floats2d
     start: Floats1d
     end: Floats1d
-    learns_moves: bool = True
+    learns_transitions: bool = True
 
     @property
     def first_rows(self) -> NDArray[np.intp]:
@@ -74,7 +76,7 @@ class LinearChain:
         rows = np.flatnonzero(np.repeat(chosen, self.lengths))
         return self.take(xp.asarray(rows), self.lengths[chosen])
 
-    def restrict(self, allowed: NDArray[np.bool_]) -> "LinearChain":
+    def constrain(self, allowed: NDArray[np.bool_]) -> "LinearChain":
         """The chain over the paths that keep to allowed tags.
 
         allowed (ndarray): Whether each token may have each tag.  (T, N)
@@ -82,7 +84,7 @@ class LinearChain:
         xp = get_array_module(self.emit)
         return replace(self, emit=xp.where(xp.asarray(allowed), self.emit, -xp.inf))
 
-    def cool(self, temperature: float) -> "LinearChain":
+    def with_temperature(self, temperature: float) -> "LinearChain":
         """The chain with all scores divided by a temperature: above 1, probabilities
         move towards each other, below 1 apart; the order of paths stays (Guo et al.
         2017).
@@ -91,21 +93,25 @@ class LinearChain:
         """
         if temperature == 1.0:
             return self
-        scores = (self.move, self.start, self.end)
-        move, start, end = (array / temperature for array in scores)
+        scores = (self.transition, self.start, self.end)
+        transition, start, end = (array / temperature for array in scores)
         return replace(
-            self, emit=self.emit / temperature, move=move, start=start, end=end
+            self,
+            emit=self.emit / temperature,
+            transition=transition,
+            start=start,
+            end=end,
         )
 
     def find_non_finite(self) -> tuple[int, int] | None:
         """Where the first score lies that is NaN or infinite, if any.
 
         RETURNS (Optional[Tuple[int, int]]): Number of the sequence, and token in it.
-            Moves that are NaN or +inf count as the first token's of all.
+            Transitions that are NaN or +inf count as the first token's of all.
         """
         xp = get_array_module(self.emit)
-        moves = (self.move, self.start, self.end)
-        if not all(float(a.max()) < np.inf for a in moves):  # as NaN is not
+        transitions = (self.transition, self.start, self.end)
+        if not all(float(a.max()) < np.inf for a in transitions):  # as NaN is not
             return int((self.lengths > 0).argmax()), 0
         if bool(xp.isfinite(self.emit).all()):
             return None
@@ -129,9 +135,9 @@ class LinearChain:
         """Of a sequence without an allowed path: the token that none gets past, the
         tags it may have, and those that paths arrive with."""
         first = int(self.lengths[:i].sum())
-        emit, move, start, end = (
+        emit, transition, start, end = (
             np.isfinite(to_numpy(a))
-            for a in (self.emit, self.move, self.start, self.end)
+            for a in (self.emit, self.transition, self.start, self.end)
         )
         length = int(self.lengths[i])
         before = reached = start & emit[first]
@@ -139,7 +145,7 @@ class LinearChain:
         while reached.any() and token + 1 < length:
             token += 1
             before = reached
-            reached = move[before].any(axis=0) & emit[first + token]
+            reached = transition[before].any(axis=0) & emit[first + token]
         if reached.any():  # the last token, but none of its tags may end a path
             before, reached = reached, reached & end
         arriving = np.flatnonzero(before) if token else np.zeros(0, dtype=int)

@@ -60,18 +60,18 @@ def send_both_ways(
     lengths: NDArray[np.integer],
     first: Floats1d,
     last: Floats1d,
-    move: Floats2d,
+    transition: Floats2d,
 ) -> tuple[Floats2d, Floats2d]:
     """Log sums over paths, as messages from both sides, which advance together.
 
     xp, emit, lengths, first: As of `send`.
     last (Floats1d): The message into the last token, from behind.  (N,)
-    move (Floats2d): Log score of moving from tag [row] to tag [column].  (N, N)
+    transition (Floats2d): Log score of moving from tag [row] to tag [column].  (N, N)
     RETURNS (Tuple[Floats2d, Floats2d]): For each token, in the order of `emit`, what
         those before it and those behind it tell.  (T, N)
     """
     if len(lengths) and lengths.max() >= 2 * _BLOCK:
-        forward, backward = LogProduct(xp, move), LogProduct(xp, move.T)
+        forward, backward = LogProduct(xp, transition), LogProduct(xp, transition.T)
         return send(xp, emit, lengths, first, forward), send(
             xp, emit, lengths, last, backward, backwards=True
         )
@@ -79,7 +79,7 @@ def send_both_ways(
     forwards, backwards = rows = xp.asarray(packing.both_rows)
     incoming = xp.empty((2, packing.n_first, len(first)))
     incoming[0], incoming[1] = first, last
-    product = LogProduct(xp, xp.stack([move, move.T]))
+    product = LogProduct(xp, xp.stack([transition, transition.T]))
     messages = product.run(emit[rows], packing, incoming)
     before, after = xp.empty_like(emit), xp.empty_like(emit)
     before[forwards], after[backwards] = messages

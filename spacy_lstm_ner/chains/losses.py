@@ -41,7 +41,7 @@ def negative_log_likelihood(
     RETURNS (Tuple[float, LinearChain]): The loss and its gradient.
     RAISES NoPathError: If no path agrees.
     """
-    agreeing = chain.restrict(allowed)
+    agreeing = chain.constrain(allowed)
     if excluded is not None and len(excluded):
         agreeing, original = exclude_spans(agreeing, excluded)
     else:
@@ -58,14 +58,16 @@ def negative_log_likelihood(
     free = PathSums(chain)
     loss = float((free.log_z - known.log_z).sum())
     tags = known.marginals()
-    moves = known.expected_moves() if chain.learns_moves else None
+    transitions = known.expected_transitions() if chain.learns_transitions else None
     n_tags = len(chain.start)
     if len(original) > n_tags:  # copies of a tag count as the tag
         fold = get_array_module(tags).asarray(np.eye(n_tags)[original])
         tags = tags @ fold
-        moves = None if moves is None else fold.T @ moves @ fold
-    d_moves = None if moves is None else free.expected_moves() - moves
-    return loss, _gradient(chain, free.marginals() - tags, d_moves)
+        transitions = None if transitions is None else fold.T @ transitions @ fold
+    d_transitions = (
+        None if transitions is None else free.expected_transitions() - transitions
+    )
+    return loss, _gradient(chain, free.marginals() - tags, d_transitions)
 
 
 def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, LinearChain]:
@@ -79,12 +81,12 @@ def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, LinearCh
     """
     free = PathSums(chain)
     d_tags = free.marginals()
-    tags, moves = target.marginals(), target.expected_moves()
-    n_tags = len(moves)
+    tags, transitions = target.marginals(), target.expected_transitions()
+    n_tags = len(transitions)
     firsts, lasts = _first_and_last_rows(chain)
     scores = (
         (tags, chain.emit[:, :n_tags]),
-        (moves, chain.move[:n_tags, :n_tags]),
+        (transitions, chain.transition[:n_tags, :n_tags]),
         (tags[firsts].sum(axis=0), chain.start[:n_tags]),
         (tags[lasts].sum(axis=0), chain.end[:n_tags]),
     )
@@ -92,11 +94,11 @@ def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, LinearCh
     for expected, score in scores:
         loss -= float((expected[expected > 0] * score[expected > 0]).sum())
     d_tags[:, :n_tags] -= tags
-    if not chain.learns_moves:
+    if not chain.learns_transitions:
         return loss, _gradient(chain, d_tags, None)
-    d_moves = free.expected_moves()
-    d_moves[:n_tags, :n_tags] -= moves
-    return loss, _gradient(chain, d_tags, d_moves)
+    d_transitions = free.expected_transitions()
+    d_transitions[:n_tags, :n_tags] -= transitions
+    return loss, _gradient(chain, d_tags, d_transitions)
 
 
 def expected_ratio(
@@ -115,12 +117,12 @@ def expected_ratio(
     """
     xp = get_array_module(chain.emit)
     values = xp.broadcast_to(xp.asarray(counted, dtype="float64"), chain.emit.shape)
-    expected, d_tags, d_moves = PathSums(chain).covariance(values)
+    expected, d_tags, d_transitions = PathSums(chain).covariance(values)
     n_tokens = len(chain.emit)
     ratio = float(expected.sum()) / n_tokens if n_tokens else low
     scale = ((ratio > high) - (ratio < low)) / max(n_tokens, 1)
     distance = max(0.0, low - ratio, ratio - high)
-    d_learned = d_moves * scale if chain.learns_moves else None
+    d_learned = d_transitions * scale if chain.learns_transitions else None
     return distance, _gradient(chain, d_tags * scale, d_learned)
 
 
@@ -135,23 +137,23 @@ def add_gradients(
     return LinearChain(
         emit=gradient.emit + weight * other.emit,
         lengths=gradient.lengths,
-        move=gradient.move + weight * other.move,
+        transition=gradient.transition + weight * other.transition,
         start=gradient.start + weight * other.start,
         end=gradient.end + weight * other.end,
     )
 
 
 def _gradient(
-    chain: LinearChain, d_tags: Floats2d, d_moves: Floats2d | None
+    chain: LinearChain, d_tags: Floats2d, d_transitions: Floats2d | None
 ) -> LinearChain:
-    """The gradient of a chain from those of its tags and of its moves, if learned."""
+    """The gradient of a chain from those of its tags and of learned transitions."""
     firsts, lasts = _first_and_last_rows(chain)
-    if d_moves is None:
-        d_moves = get_array_module(d_tags).zeros_like(chain.move)
+    if d_transitions is None:
+        d_transitions = get_array_module(d_tags).zeros_like(chain.transition)
     return LinearChain(
         emit=d_tags.astype(chain.emit.dtype),
         lengths=chain.lengths,
-        move=d_moves.astype("f"),
+        transition=d_transitions.astype("f"),
         start=d_tags[firsts].sum(axis=0).astype("f"),
         end=d_tags[lasts].sum(axis=0).astype("f"),
     )

@@ -34,9 +34,9 @@ class PathSums:
         self.chain = chain
         self._xp = xp = get_array_module(chain.emit)
         lengths = chain.lengths
-        self._emit, self._move, start, end = (
+        self._emit, self._transition, start, end = (
             xp.asarray(a, dtype="float64")
-            for a in (chain.emit, chain.move, chain.start, chain.end)
+            for a in (chain.emit, chain.transition, chain.start, chain.end)
         )
         # Number of each row's sequence; rows that have one before, of the sequence.
         self._sequences = chain.sequences
@@ -46,7 +46,7 @@ class PathSums:
         # this tag at the token; only _before counts the token.
         with _quiet_log_of_zero():
             self._before_TN, self._after_TN = send_both_ways(
-                xp, self._emit, np.asarray(lengths), start, end, self._move
+                xp, self._emit, np.asarray(lengths), start, end, self._transition
             )
             self._before_TN += self._emit
             first = xp.asarray(firsts)
@@ -63,10 +63,10 @@ class PathSums:
         marginals: Floats2d = self._xp.exp(self._log_tags())
         return marginals
 
-    def expected_moves(self) -> Floats2d:
-        """Expected number of moves from tag [row] to tag [column], of all sequences
-        together.  (N, N)"""
-        expected = self._xp.zeros(self.chain.move.shape, dtype="float64")
+    def expected_transitions(self) -> Floats2d:
+        """Expected number of transitions from tag [row] to tag [column], of all
+        sequences together.  (N, N)"""
+        expected = self._xp.zeros(self.chain.transition.shape, dtype="float64")
         for _, log_pairs in self._log_pairs():
             expected += self._xp.exp(log_pairs).sum(axis=0)
         return expected
@@ -90,13 +90,13 @@ class PathSums:
 
     def covariance(self, values: Floats2d) -> tuple[Floats1d, Floats2d, Floats2d]:
         """Expectation of a sum of values along the path, one for each token's tag, and
-        its derivatives: its covariances with the tags and the moves of the path (an
-        expectation semiring: Li & Eisner 2009).
+        its derivatives: its covariances with the tags and the transitions of the path
+        (an expectation semiring: Li & Eisner 2009).
 
         values (Floats2d): What each tag counts at each token.  (T, N)
         RETURNS (Tuple[Floats1d, Floats2d, Floats2d]): The expected sum of each sequence
             (B,), and the derivatives of their total by the scores of tags (T, N) and of
-            moves (N, N).
+            transitions (N, N).
         """
         xp, packing = self._xp, pack(self.chain.lengths)
         values = xp.asarray(values, dtype="float64")
@@ -126,13 +126,13 @@ class PathSums:
         ).sum(axis=1)
         mean = expected[xp.asarray(self._sequences)][:, None]
         d_tags = tags * (before + after - mean)
-        d_moves = xp.zeros(self.chain.move.shape, dtype="float64")
+        d_transitions = xp.zeros(self.chain.transition.shape, dtype="float64")
         # The token before gives the sum up to it; this one its value and the rest.
         behind = (values + after - mean)[:, None]
         for rows, log_pairs in self._log_pairs():
             sums = before[rows - 1][:, :, None] + behind[rows]
-            d_moves += (xp.exp(log_pairs) * sums).sum(axis=0)
-        return expected, d_tags, d_moves
+            d_transitions += (xp.exp(log_pairs) * sums).sum(axis=0)
+        return expected, d_tags, d_transitions
 
     def log_prob_of_paths(self, tags: NDArray[np.integer]) -> NDArray[np.float64]:
         """Log probability of one path of each sequence.
@@ -140,14 +140,14 @@ class PathSums:
         tags (ndarray): Tag of each token, one sequence after the other.  (T,)
         RETURNS (ndarray): In nats.  (B,)
         """
-        emit, move, start, end = self._scores
+        emit, transition, start, end = self._scores
         lengths = self.chain.lengths
         score = emit[np.arange(len(tags)), tags]
         firsts, lasts = first_and_last_rows(lengths)
         score[firsts] += start[tags[firsts]]
         score[lasts] += end[tags[lasts]]
         later = self._later
-        score[later] += move[tags[later - 1], tags[later]]
+        score[later] += transition[tags[later - 1], tags[later]]
         total = np.bincount(self._sequences, score, len(lengths))
         return np.asarray(total - to_numpy(self.log_z))
 
@@ -164,22 +164,22 @@ class PathSums:
             return np.zeros(0)
         start, end, first_tag, inner_tag = np.asarray(spans, dtype=np.intp).T
         lengths = self.chain.lengths
-        emit, move, _, end_score = self._scores
+        emit, transition, _, end_score = self._scores
         before, after = self._sums
-        # Inside: every token but the first, and the moves to it.
+        # Inside: every token but the first, and the transitions to it.
         n_inner = end - start - 1
         span = np.repeat(np.arange(len(start)), n_inner)
         offset = np.arange(len(span)) - (np.cumsum(n_inner) - n_inner)[span]
         rows = start[span] + 1 + offset
         from_tag = np.where(offset == 0, first_tag[span], inner_tag[span])
-        inside = move[from_tag, inner_tag[span]] + emit[rows, inner_tag[span]]
+        inside = transition[from_tag, inner_tag[span]] + emit[rows, inner_tag[span]]
         log_inside = np.bincount(span, inside, len(start))
         # Behind: every continuation but the inner tag, or the end of the sequence.
         sequence = self._sequences[start]
         is_last = end == np.cumsum(lengths)[sequence]
         behind = np.where(is_last, start, end)
         last_tag = np.where(n_inner > 0, inner_tag, first_tag)
-        onward = move[last_tag] + emit[behind] + after[behind]
+        onward = transition[last_tag] + emit[behind] + after[behind]
         onward[np.arange(len(start)), inner_tag] = -np.inf
         with _quiet_log_of_zero():
             log_onward = log_sum(np, onward)
@@ -200,7 +200,7 @@ class PathSums:
         RETURNS (Tuple[ndarray, ndarray]): The spans as `log_prob_of_spans` takes them
             (S, 4), by first row, kind and length, and their log probabilities (S,).
         """
-        emit, move, _, _ = self._scores
+        emit, transition, _, _ = self._scores
         before, after = self._sums
         lengths = self.chain.lengths
         log_z = np.repeat(to_numpy(self.log_z), lengths)
@@ -217,7 +217,7 @@ class PathSums:
             found.append(np.stack([starts, kind, rows + 1], axis=1))
             inner = inner_tags[kind]
             onward = np.minimum(rows + 1, ends[rows] - 1)
-            log_prefix = log_prefix + move[last_tags, inner] + emit[onward, inner]
+            log_prefix = log_prefix + transition[last_tags, inner] + emit[onward, inner]
             reaches = (onward > rows) & (
                 log_prefix + after[onward, inner] >= log_least[kind]
             )
@@ -235,9 +235,9 @@ class PathSums:
     def _scores(self) -> "_Scores":
         """The chain's scores, float64 on the CPU."""
         chain = self.chain
-        moves = (chain.move, chain.start, chain.end)
+        transitions = (chain.transition, chain.start, chain.end)
         return _Scores(
-            to_numpy(self._emit), *(to_numpy(a).astype("float64") for a in moves)
+            to_numpy(self._emit), *(to_numpy(a).astype("float64") for a in transitions)
         )
 
     @cached_property
@@ -253,7 +253,7 @@ class PathSums:
     def _log_pairs(self) -> Iterator[tuple[Ints1d, Floats3d]]:
         """Log probability of each tag at the row before with each tag at the row, for
         all rows that have one before, in blocks: so memory stays bounded."""
-        n_rows = max(1, 2**20 // self._move.size)
+        n_rows = max(1, 2**20 // self._transition.size)
         for start in range(0, len(self._later), n_rows):
             rows = self._xp.asarray(self._later[start : start + n_rows])
             yield rows, self._log_pairs_of(rows)
@@ -261,14 +261,16 @@ class PathSums:
     def _log_pairs_of(self, rows: Ints1d) -> Floats3d:
         log_z = self.log_z[self._xp.asarray(self._sequences)[rows]]
         onward = self._emit[rows] + self._after_TN[rows] - log_z[:, None]
-        return self._before_TN[rows - 1][:, :, None] + self._move + onward[:, None]
+        return (
+            self._before_TN[rows - 1][:, :, None] + self._transition + onward[:, None]
+        )
 
 
 class _Scores(NamedTuple):
     """The scores of a chain as float64 arrays on the CPU."""
 
     emit: NDArray[np.float64]
-    move: NDArray[np.float64]
+    transition: NDArray[np.float64]
     start: NDArray[np.float64]
     end: NDArray[np.float64]
 

@@ -63,31 +63,31 @@ class Product(ABC):
 
 
 class LogProduct(Product):
-    """Log of the product of exponentials, log(exp(scores) @ exp(move)).
+    """Log of the product of exponentials, log(exp(scores) @ exp(transition)).
 
     As long as no term can underflow, one matrix product; else term by term.
 
-    move (FloatsXd): Log scores of moving from tag [row] to tag [column], or several
-        such matrices for as many runs side by side.  (..., N, N)
+    transition (FloatsXd): Log scores of moving from tag [row] to tag [column], or
+        several such matrices for as many runs side by side.  (..., N, N)
     """
 
-    def __init__(self, xp: Any, move: FloatsXd) -> None:
+    def __init__(self, xp: Any, transition: FloatsXd) -> None:
         super().__init__(xp)
-        self._move = move = xp.asarray(move, dtype="float64")
-        is_finite = xp.isfinite(move)
-        self._top = float(move[is_finite].max()) if is_finite.any() else 0.0
-        below = move - self._top
+        self._transition = transition = xp.asarray(transition, dtype="float64")
+        is_finite = xp.isfinite(transition)
+        self._top = float(transition[is_finite].max()) if is_finite.any() else 0.0
+        below = transition - self._top
         self._spread = -float(finite(xp, below).min())
-        self._exp_move = xp.exp(below)
+        self._exp_transition = xp.exp(below)
 
     def __call__(self, scores: FloatsXd) -> FloatsXd:
         """The messages that tokens send."""
         xp = self._xp
         top, below, spread = _less_top(xp, scores)
         if spread + self._spread < _UNDERFLOW:
-            product = xp.exp(below) @ self._exp_move
+            product = xp.exp(below) @ self._exp_transition
             return xp.log(product) + (top + self._top)[..., None]
-        pairs = scores[..., :, None] + self._move[..., None, :, :]
+        pairs = scores[..., :, None] + self._transition[..., None, :, :]
         return log_sum(xp, pairs, axis=-2)
 
     def run(self, emit: FloatsXd, packing: Packing, incoming: FloatsXd) -> FloatsXd:
@@ -113,7 +113,7 @@ class LogProduct(Product):
         n_lasting = int(_UNDERFLOW / 2 / per_step) if per_step else len(packing.rows)
         if not n_lasting or first_spread > _UNDERFLOW / 2:
             return None
-        exp_emit, exp_move = xp.exp(below, out=below), self._exp_move
+        exp_emit, exp_transition = xp.exp(below, out=below), self._exp_transition
         multiply, matmul = xp.multiply, xp.matmul
         n_first = packing.n_first
         sums, at_token = xp.empty_like(emit), xp.empty_like(emit[..., :n_first, :])
@@ -139,7 +139,7 @@ class LogProduct(Product):
             ):
                 if before is not None:
                     multiply(before, emit_before, out=product)
-                    matmul(product, exp_move, out=now)
+                    matmul(product, exp_transition, out=now)
                     step += 1
                     if step % n_lasting == 0 and not _rescale(xp, now, scale):
                         return None

@@ -112,10 +112,10 @@ def _may_have_spans(
     """Whether a sequence may have a span of such a probability, of one label at least.
     If not, it needs no sums over paths, and there is a path.  (B,)
 
-    Where moves are free, let the tags that are no inside tags have a weight of 1 in all
-    at each token. In the place of a tag that begins a span at t, any of them is legal,
-    with any of them behind; and the more tokens are left, the more paths there are. So
-    the probability that a span of a label begins at t is at most
+    Where transitions are free, let the tags that are no inside tags have a weight of 1
+    in all at each token. In the place of a tag that begins a span at t, any of them is
+    legal, with any of them behind; and the more tokens are left, the more paths there
+    are. So the probability that a span of a label begins at t is at most
 
         b_t (1 + i_{t+1} (1 + i_{t+2} (1 + ...)))
 

@@ -42,11 +42,11 @@ def _search(
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """The best path of each sequence (T,), and whether there is one (B,)."""
     xp = get_array_module(chain.emit)
-    emit, move, start, end = (
+    emit, transition, start, end = (
         xp.asarray(a, dtype="float64")
-        for a in (chain.emit, chain.move, chain.start, chain.end)
+        for a in (chain.emit, chain.transition, chain.start, chain.end)
     )
-    product = _MaxProduct(xp, move, pairs)
+    product = _MaxProduct(xp, transition, pairs)
     best = emit + send(xp, emit, chain.lengths, start, product)
     _, lasts = first_and_last_rows(chain.lengths)
     final = best[xp.asarray(lasts)] + end
@@ -73,15 +73,15 @@ class _MaxProduct(Product):
     all pairs of tags.
     """
 
-    def __init__(self, xp: Any, move: Floats2d, pairs: Pairs | None) -> None:
+    def __init__(self, xp: Any, transition: Floats2d, pairs: Pairs | None) -> None:
         super().__init__(xp)
-        self._move, self._pairs = move, pairs
+        self._transition, self._pairs = transition, pairs
 
     def __call__(self, scores: Floats2d) -> Floats2d:
         """The scores of the best paths through tokens to the tags behind."""
         best: Floats2d
         if self._pairs is None:
-            best = (scores[:, :, None] + self._move).max(axis=1)
+            best = (scores[:, :, None] + self._transition).max(axis=1)
             return best
         inner, first, second = self._pairs
         best = self._xp.empty_like(scores)
@@ -102,7 +102,9 @@ class _MaxProduct(Product):
             n_rows = max(1, 2**20 // n_tags**2)  # so memory stays bounded
             for start in range(0, len(scores), n_rows):
                 rows = slice(start, start + n_rows)
-                senders[rows] = (scores[rows, :, None] + self._move).argmax(axis=1)
+                senders[rows] = (scores[rows, :, None] + self._transition).argmax(
+                    axis=1
+                )
             return senders
         inner, first, second = self._pairs
         number = xp.arange(n_tags)
@@ -168,8 +170,9 @@ def n_best_paths(
     xp = get_array_module(chain.emit)
     packing = pack(chain.lengths)
     n_tags = len(chain.start)
-    move, start_score, end_score = (
-        xp.asarray(a, dtype="float64") for a in (chain.move, chain.start, chain.end)
+    transition, start_score, end_score = (
+        xp.asarray(a, dtype="float64")
+        for a in (chain.transition, chain.start, chain.end)
     )
     emit = xp.asarray(chain.emit[xp.asarray(packing.rows)], dtype="float64")
     # The n best scores of paths up to a token with this tag, and for each of them the
@@ -181,7 +184,7 @@ def n_best_paths(
     for start, end in steps:
         if start:
             before = best[last : last + end - start]
-            scores = before[:, :, :, None] + move[:, None]
+            scores = before[:, :, :, None] + transition[:, None]
             scores = scores.reshape(end - start, n_tags * n, n_tags)
             came_from[start:end], top = _top(xp, scores.transpose(0, 2, 1), n)
             best[start:end] = top + emit[start:end, :, None]

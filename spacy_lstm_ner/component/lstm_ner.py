@@ -434,7 +434,7 @@ class LSTMNer(TrainablePipe):
         def confidences_at(temperature: float) -> NDArray[np.float64]:
             return np.concatenate(
                 [
-                    confidences_of(chain.cool(temperature), spans)
+                    confidences_of(chain.with_temperature(temperature), spans)
                     for chain, spans, _ in judged
                 ]
                 or [np.zeros(0)]
@@ -648,7 +648,7 @@ class LSTMNer(TrainablePipe):
             pairs = zip(chain.first_rows, tokens, strict=True)
             rows = np.concatenate([first + each for first, each in pairs])
             chain = chain.take(self.model.ops.xp.asarray(rows), lengths)
-        chain = chain.cool(temperature or self.cfg["temperature"])
+        chain = chain.with_temperature(temperature or self.cfg["temperature"])
         masks = [
             allowed_tags(doc, t, self.labels, self._given(doc))
             for doc, t in zip(docs, tokens, strict=True)
@@ -659,7 +659,7 @@ class LSTMNer(TrainablePipe):
         for mask, end in zip(masks, np.cumsum(lengths), strict=True):
             if mask is not None:
                 allowed[end - len(mask) : end] = mask
-        return chain.restrict(allowed), tokens
+        return chain.constrain(allowed), tokens
 
     def _decode(
         self, chain: LinearChain, thresholds: NDArray[np.float64]

@@ -214,7 +214,8 @@ def _put(d_chain: LinearChain, rows: Ints1d, scores: LinearChain) -> LinearChain
 
 def _no_gradient(scores: LinearChain) -> LinearChain:
     xp = get_array_module(scores.emit)
-    emit, move, start, end = (
-        xp.zeros_like(a) for a in (scores.emit, scores.move, scores.start, scores.end)
+    emit, transition, start, end = (
+        xp.zeros_like(a)
+        for a in (scores.emit, scores.transition, scores.start, scores.end)
     )
-    return LinearChain(emit, scores.lengths, move, start, end)
+    return LinearChain(emit, scores.lengths, transition, start, end)

@@ -357,7 +357,7 @@ def _gradient_at_last(scores: LinearChain, tags: Sequence[int]) -> LinearChain:
     gradient = LinearChain(
         np.zeros_like(scores.emit),
         scores.lengths,
-        *map(np.zeros_like, (scores.move, scores.start, scores.end)),
+        *map(np.zeros_like, (scores.transition, scores.start, scores.end)),
     )
     gradient.emit[last, list(tags)] = -1.0
     return gradient

@@ -45,21 +45,21 @@ def test_marginals(chain):
 
 @several
 @given(chains())
-def test_expected_moves(chain):
-    expected = sum(sequence.expected_moves() for sequence in all_paths(chain))
-    found = PathSums(chain).expected_moves()
-    assert found.shape == chain.move.shape
+def test_expected_transitions(chain):
+    expected = sum(sequence.expected_transitions() for sequence in all_paths(chain))
+    found = PathSums(chain).expected_transitions()
+    assert found.shape == chain.transition.shape
     np.testing.assert_allclose(found, found * 0 + expected, rtol=1e-9, atol=1e-9)
 
 
-def test_expected_moves_in_several_blocks():
+def test_expected_transitions_in_several_blocks():
     # Blocks hold 2**20 elements: 104 rows of 100 tags, so 300 tokens are three blocks.
     chain = random_chain([299, 2], 100)
-    found = PathSums(chain).expected_moves()
+    found = PathSums(chain).expected_transitions()
     parts = [
         PathSums(
             replace(chain, emit=emit, lengths=np.array([len(emit)]))
-        ).expected_moves()
+        ).expected_transitions()
         for emit in split(chain.emit, chain.lengths)
     ]
     np.testing.assert_allclose(found, sum(parts), **EXACT)
@@ -113,10 +113,10 @@ def test_exclusive_spans_have_at_most_all_probability(seed):
 
 @several
 @given(chains(), st.data())
-def test_restrict_keeps_the_paths_of_allowed_tags(chain, data):
+def test_constrain_keeps_the_paths_of_allowed_tags(chain, data):
     allowed = data.draw(partly_known(chain))
     before = chain.emit.copy()
-    found = PathSums(chain.restrict(allowed)).log_z
+    found = PathSums(chain.constrain(allowed)).log_z
     expected = [
         sequence.log_z_within(part)
         for sequence, part in zip(
@@ -144,9 +144,9 @@ def test_no_allowed_tag_at_all():
     assert PathSums(chain).has_path().tolist() == [False, True]
 
 
-def test_forbidden_moves_everywhere():
+def test_forbidden_transitions_everywhere():
     chain = random_chain([2, 1], 3)
-    chain.move[:] = -np.inf
+    chain.transition[:] = -np.inf
     log_z = PathSums(chain).log_z
     assert log_z[0] == -np.inf
     assert np.isfinite(log_z[1])
@@ -158,7 +158,7 @@ def test_nothing_to_tag(lengths):
     sums = PathSums(chain)
     np.testing.assert_array_equal(sums.log_z, np.zeros(len(lengths)))
     assert sums.marginals().shape == (0, 3)
-    np.testing.assert_array_equal(sums.expected_moves(), np.zeros((3, 3)))
+    np.testing.assert_array_equal(sums.expected_transitions(), np.zeros((3, 3)))
     assert sums.log_prob_of_spans(np.zeros((0, 4), dtype=int)).shape == (0,)
     assert sums.log_prob_of_paths(np.zeros(0, dtype=int)).tolist() == [0] * len(lengths)
     spans, log_probs = sums.probable_spans(np.array([[1, 2]]), np.array([0.1]))
@@ -201,7 +201,7 @@ def test_extreme_log_z():
 @pytest.mark.parametrize("scale", [1.0, 1000.0])
 def test_one_matrix_product_agrees_with_term_by_term(scale, monkeypatch):
     chain = random_chain([9, 4, 1], 4, scale=scale)
-    chain.move[1, 2] = chain.move[3, 0] = -np.inf
+    chain.transition[1, 2] = chain.transition[3, 0] = -np.inf
     default = PathSums(chain)
     monkeypatch.setattr(messages, "_UNDERFLOW", -1.0)
     term_by_term = PathSums(chain)
@@ -285,33 +285,36 @@ def test_probable_spans(chain, least):
 
 def test_covariance_is_the_derivative_of_the_expectation():
     chain = random_chain([4, 1, 0, 3], 3, scale=2.0)
-    chain.move[1, 2] = chain.start[2] = chain.emit[5, 0] = -np.inf
+    chain.transition[1, 2] = chain.start[2] = chain.emit[5, 0] = -np.inf
     values = np.random.default_rng(1).standard_normal(chain.emit.shape)
 
     def expectation():
         return (PathSums(chain).marginals() * values).sum()
 
-    expected, d_tags, d_moves = PathSums(chain).covariance(values)
+    expected, d_tags, d_transitions = PathSums(chain).covariance(values)
     by_sequence = split(PathSums(chain).marginals() * values, chain.lengths)
     np.testing.assert_allclose(expected, [part.sum() for part in by_sequence])
     assert (
         relative_error(d_tags, numeric_gradient(expectation, chain.emit, 1e-4)) < 1e-8
     )
     assert (
-        relative_error(d_moves, numeric_gradient(expectation, chain.move, 1e-4)) < 1e-8
+        relative_error(
+            d_transitions, numeric_gradient(expectation, chain.transition, 1e-4)
+        )
+        < 1e-8
     )
 
 
 @several
 @given(chains())
-def test_covariance_with_moves_and_tags_against_all_paths(chain):
+def test_covariance_with_transitions_and_tags_against_all_paths(chain):
     values = np.random.default_rng(0).standard_normal(chain.emit.shape)
-    expected, d_tags, d_moves = PathSums(chain).covariance(values)
+    expected, d_tags, d_transitions = PathSums(chain).covariance(values)
     parts = zip(
         all_paths(chain), split(values, chain.lengths), expected,
         split(d_tags, chain.lengths), strict=True,
     )  # fmt: skip
-    by_move = np.zeros_like(d_moves)
+    by_transition = np.zeros_like(d_transitions)
     for sequence, value, mean, d_tag in parts:
         rows = np.arange(len(value))
         sums = value[rows, sequence.paths].sum(axis=1)
@@ -320,18 +323,18 @@ def test_covariance_with_moves_and_tags_against_all_paths(chain):
         by_tag = np.zeros_like(value)
         for path, weight in zip(sequence.paths, weights, strict=True):
             by_tag[rows, path] += weight
-            np.add.at(by_move, (path[:-1], path[1:]), weight)
+            np.add.at(by_transition, (path[:-1], path[1:]), weight)
         np.testing.assert_allclose(d_tag, by_tag, rtol=1e-7, atol=1e-7)
-    np.testing.assert_allclose(d_moves, by_move, rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(d_transitions, by_transition, rtol=1e-7, atol=1e-7)
 
 
-def test_cool_divides_all_scores():
+def test_temperature_divides_all_scores():
     chain = bio_chain([3, 2], 5)
-    cooled = chain.cool(2.0)
+    cooled = chain.with_temperature(2.0)
     for sequence, half in zip(all_paths(chain), all_paths(cooled), strict=True):
         np.testing.assert_allclose(half.scores, sequence.scores / 2, rtol=1e-6)
     np.testing.assert_array_equal(best_path(cooled), best_path(chain))
-    assert chain.cool(1.0) is chain
+    assert chain.with_temperature(1.0) is chain
 
 
 # What is wrong with a chain
@@ -347,8 +350,8 @@ def test_find_non_finite(bad):
     assert chain.find_non_finite() == (0, 1)
 
 
-@pytest.mark.parametrize("name", ["move", "start", "end"])
-def test_find_non_finite_moves(name):
+@pytest.mark.parametrize("name", ["transition", "start", "end"])
+def test_find_non_finite_transitions(name):
     chain = random_chain([2], 3)
     getattr(chain, name).flat[1] = -np.inf  # forbidden
     assert chain.find_non_finite() is None
@@ -371,18 +374,18 @@ def test_dead_end_in_the_middle():
     allowed[4] = [False, False, False, False, True]  # I-1
     chain.emit[2, 3] = -np.inf  # so no I-1 before
     allowed[3, 4] = True
-    restricted = chain.restrict(allowed)
-    assert dead_end(restricted) == (2, 2, [4], [1])
+    constrained = chain.constrain(allowed)
+    assert dead_end(constrained) == (2, 2, [4], [1])
 
 
 def test_dead_end_at_the_start_and_at_the_end():
     chain = bio_chain([2], 3)
     allowed = np.ones(chain.emit.shape, dtype=bool)
     allowed[0, :2] = False
-    assert dead_end(chain.restrict(allowed)) == (0, 0, [2], [])
+    assert dead_end(chain.constrain(allowed)) == (0, 0, [2], [])
     ended = replace(chain, end=np.full(3, -np.inf, dtype="f"))
     assert dead_end(ended) == (0, 1, [0, 1, 2], [0, 1, 2])
-    no_tag = chain.restrict(np.zeros(chain.emit.shape, dtype=bool))
+    no_tag = chain.constrain(np.zeros(chain.emit.shape, dtype=bool))
     assert dead_end(no_tag) == (0, 0, [], [])
 
 
@@ -401,7 +404,7 @@ def test_six_tokens_and_seven_tags_against_all_paths():
     allowed = np.ones(chain.emit.shape, dtype=bool)
     allowed[2] = np.arange(7) == 3  # a known tag
     allowed[4, 2::2] = False  # a cut
-    chain = chain.restrict(allowed)
+    chain = chain.constrain(allowed)
     sums = PathSums(chain)
     paths, scores = n_best_paths(chain, 4)
     marginals = split(sums.marginals(), chain.lengths)

@@ -74,7 +74,7 @@ def test_whole_gradient(known, scale):
 
     for name, found in gradients(chain, allowed).items():
         numeric = numeric_gradient(loss, getattr(chain, name), eps=1e-4)
-        # The gradient of the moves, starts and ends is rounded to float32.
+        # The gradient of the transitions, starts and ends is rounded to float32.
         assert relative_error(found, numeric) < 1e-6, name
 
 
@@ -131,24 +131,24 @@ def every_loss(chain: LinearChain) -> dict[str, tuple[float, LinearChain]]:
     }
 
 
-def test_moves_that_nobody_learns_are_left_out_of_the_gradient(monkeypatch):
+def test_transitions_that_nobody_learns_are_left_out_of_the_gradient(monkeypatch):
     chain = bio_chain([4, 2, 1], 5)
     everything = every_loss(chain)
-    moves_of = []
-    expected_moves = PathSums.expected_moves
+    transitions_of = []
+    expected_transitions = PathSums.expected_transitions
     monkeypatch.setattr(
         PathSums,
-        "expected_moves",
-        lambda sums: moves_of.append(sums.chain) or expected_moves(sums),
+        "expected_transitions",
+        lambda sums: transitions_of.append(sums.chain) or expected_transitions(sums),
     )
-    found = every_loss(replace(chain, learns_moves=False))
-    assert len(moves_of) == 1, "only those of the target, whose scores may count"
+    found = every_loss(replace(chain, learns_transitions=False))
+    assert len(transitions_of) == 1, "only those of the target, whose scores may count"
     for name, (loss, gradient) in everything.items():
         assert found[name][0] == loss, name
         for part in GRADIENTS:
-            expected = getattr(gradient, part) * (part != "move")
+            expected = getattr(gradient, part) * (part != "transition")
             np.testing.assert_array_equal(getattr(found[name][1], part), expected)
-        assert gradient.move.any()
+        assert gradient.transition.any()
 
 
 def test_contradicting_tags_name_their_sequence():
@@ -176,11 +176,17 @@ def test_extreme_gradient():
     # So large scores leave one path: all its tokens but ties have probability 1.
     tags = best_path(chain)
     assert (marginals[np.arange(len(tags)), tags] > 0.33).all()
-    assert PathSums(chain).expected_moves().sum() == pytest.approx(9_999, rel=1e-6)
+    assert PathSums(chain).expected_transitions().sum() == pytest.approx(
+        9_999, rel=1e-6
+    )
     allowed = np.eye(3, dtype=bool)[np.zeros(10_000, dtype=int)]
     loss, gradient = negative_log_likelihood(chain, allowed)
     first_tag_only = path_score(
-        np.zeros(10_000, dtype=int), chain.emit, chain.move, chain.start, chain.end
+        np.zeros(10_000, dtype=int),
+        chain.emit,
+        chain.transition,
+        chain.start,
+        chain.end,
     )
     expected = float(reduce_forward(chain, np.logaddexp)) - first_tag_only
     assert loss == pytest.approx(expected, rel=1e-12)
@@ -192,7 +198,7 @@ def few_tags(chain, n_tags):
     return LinearChain(
         chain.emit[:, :n_tags],
         chain.lengths,
-        chain.move[:n_tags, :n_tags],
+        chain.transition[:n_tags, :n_tags],
         chain.start[:n_tags],
         chain.end[:n_tags],
     )

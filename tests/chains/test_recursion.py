@@ -33,8 +33,8 @@ class Counting(Product):
 
 def send_in(block, chain, *, backwards=False, product=None):
     """The messages, with blocks of that length, and the number of products."""
-    move = chain.move.T if backwards else chain.move
-    product = Counting(product or LogProduct(np, move))
+    transition = chain.transition.T if backwards else chain.transition
+    product = Counting(product or LogProduct(np, transition))
     with pytest.MonkeyPatch.context() as patch, np.errstate(divide="ignore"):
         patch.setattr(long_sequences, "_BLOCK", block)
         emit = chain.emit.astype("float64")
@@ -68,9 +68,9 @@ def test_long_sequence_takes_few_steps(backwards):
 def test_blocks_that_hang_together_are_given_up(backwards):
     # The first tag decides all: who stays with whom is never forgotten.
     chain = random_chain([600], 2, scale=0.0)
-    move = np.array([[0.0, -np.inf], [-np.inf, 0.0]])
+    transition = np.array([[0.0, -np.inf], [-np.inf, 0.0]])
     ends = np.array([0.0, -3.0])
-    chain = replace(chain, move=move, start=ends, end=ends)
+    chain = replace(chain, transition=transition, start=ends, end=ends)
     whole, _ = send_in(10**6, chain, backwards=backwards)
     cut, n_steps = send_in(20, chain, backwards=backwards)
     np.testing.assert_array_equal(cut, whole)
@@ -112,7 +112,7 @@ def test_all_that_is_made_of_them(lengths, seed):
 def test_exponentials_give_what_logarithms_do(make, scale, backwards):
     chain = make([90, 0, 3, 1], 5, seed=1, scale=scale)
     chain.emit[20, 1:] = -np.inf
-    product = LogProduct(np, chain.move.T if backwards else chain.move)
+    product = LogProduct(np, chain.transition.T if backwards else chain.transition)
     found, n_steps = send_in(10**6, chain, backwards=backwards)
     assert n_steps == 89
     emit, first = chain.emit.astype("float64"), chain.end if backwards else chain.start
@@ -124,7 +124,7 @@ def test_exponentials_give_what_logarithms_do(make, scale, backwards):
 def test_nothing_underflows():
     # One tag loses 50 nats at each of 30 tokens, and may be the only one left then.
     emit = np.tile([0.0, -50.0], (30, 1))
-    move = np.array([[0.0, -np.inf], [-np.inf, 0.0]])
+    transition = np.array([[0.0, -np.inf], [-np.inf, 0.0]])
     with np.errstate(divide="ignore"):
-        found = send(np, emit, np.array([30]), np.zeros(2), LogProduct(np, move))
+        found = send(np, emit, np.array([30]), np.zeros(2), LogProduct(np, transition))
     np.testing.assert_allclose(found, np.arange(30)[:, None] * [0.0, -50.0])

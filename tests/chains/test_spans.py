@@ -33,11 +33,11 @@ seeds = st.integers(0, 2**32 - 1)
 
 def bio_chain(lengths, n_labels, *, seed=0, scale=1.0):
     n_tags = 2 * n_labels + 1
-    move, start = bio_moves(n_tags)
+    transition, start = bio_moves(n_tags)
     rng = np.random.default_rng(seed)
     emit = (rng.standard_normal((sum(lengths), n_tags)) * scale).astype("f")
     end = np.zeros(n_tags, dtype="f")
-    return LinearChain(emit, np.array(lengths, dtype=int), move, start, end)
+    return LinearChain(emit, np.array(lengths, dtype=int), transition, start, end)
 
 
 def chain_of(*paths, n_labels=2, margin=9.0):
@@ -181,7 +181,7 @@ def enumerated(i):
         allowed = np.random.default_rng(i).random(chain.emit.shape) < 0.7
         allowed[:, 0] = True
         assert not allowed.all()
-        chain = chain.restrict(allowed)
+        chain = chain.constrain(allowed)
     return Enumerated(
         chain, n_labels, [probs_of_spans(each) for each in all_paths(chain)]
     )
@@ -331,7 +331,7 @@ def test_no_path(decode):
     allowed[3] = [False, False, True, False, False]  # I-0 ...
     allowed[2] = [True, False, False, True, True]  # ... behind anything but 0
     with pytest.raises(NoPathError, match="L007") as caught:
-        decode(chain.restrict(allowed))
+        decode(chain.constrain(allowed))
     assert (caught.value.sequence, caught.value.token) == (1, 1)
 
 
@@ -340,7 +340,7 @@ def test_no_path(decode):
 def test_confidences_of_spans_at_another_temperature(i, temperature):
     chain, n_labels, _ = enumerated(i)
     decoded = decode_by_probability(chain, np.full(n_labels, 0.02))
-    found = confidences_of(chain.cool(temperature), decoded)
+    found = confidences_of(chain.with_temperature(temperature), decoded)
     expected = []
     for b, sequence in enumerate(all_paths(chain)):
         sequence.probs = sequence.probs ** (1 / temperature)
@@ -394,7 +394,7 @@ def test_a_path_that_is_not_there_has_no_spans():
     allowed = np.ones(chain.emit.shape, dtype=bool)
     allowed[1] = [False, True, False]  # O B or B B
     chain.emit[0, 1] = 5.0
-    decoded = decode_paths(chain.restrict(allowed), 4)
+    decoded = decode_paths(chain.constrain(allowed), 4)
     both, last = [(0, 0, 1, 0), (0, 1, 2, 0)], [(0, 1, 2, 0)]
     assert [rows_of(spans) for spans, _ in decoded] == [both, last, [], []]
 
@@ -462,17 +462,17 @@ def test_what_is_passed_over():
         [[0.9, 0.1, 0.0], [0.15, 0.05, 0.8]] + [[0.95, 0.03, 0.02]] * 8,
         [[0.0, 0.0, 1.0]],  # no path at all
     ]
-    move, start = bio_moves(3)
+    transition, start = bio_moves(3)
     lengths = np.array([len(rows) for rows in probs])
     with np.errstate(divide="ignore"):
         emit = np.log(np.concatenate(probs)).astype("f")
-    chain = LinearChain(emit, lengths, move, start, np.zeros(3, "f"))
+    chain = LinearChain(emit, lengths, transition, start, np.zeros(3, "f"))
     for threshold, expected in ((0.02, [1, 1, 1]), (0.5, [0, 1, 1]), (0.55, [0, 0, 1])):
         found = decode_module._may_have_spans(chain, np.array([threshold]))
         assert found.tolist() == expected, threshold
     with pytest.raises(NoPathError):
         decode_by_probability(chain, np.array([0.7]))
-    learned = replace(chain, move=chain.move + 0.5)
+    learned = replace(chain, transition=chain.transition + 0.5)
     assert decode_module._may_have_spans(learned, np.array([0.7])).all()
 
 

@@ -28,7 +28,7 @@ def test_best_path_has_the_best_score(chain):
     found = split(best_path(chain), chain.lengths)
     emits = split(chain.emit, chain.lengths)
     for sequence, tags, emit in zip(all_paths(chain), found, emits, strict=True):
-        score = path_score(tags, emit, chain.move, chain.start, chain.end)
+        score = path_score(tags, emit, chain.transition, chain.start, chain.end)
         assert score == pytest.approx(sequence.scores.max(), rel=1e-12, abs=1e-9)
 
 
@@ -37,7 +37,7 @@ def test_best_path_has_the_best_score(chain):
 def test_lower_tag_where_paths_tie(lengths, n_tags, data):
     chain = random_chain(lengths, n_tags, scale=0.0)
     shared = data.draw(st.sampled_from([0.0, 2.5]))
-    assert not best_path(replace(chain, move=chain.move + shared)).any()
+    assert not best_path(replace(chain, transition=chain.transition + shared)).any()
     # One better tag: it is chosen where it is, and the others stay at the lowest.
     if chain.emit.size:
         row = data.draw(st.integers(0, len(chain.emit) - 1))
@@ -49,7 +49,9 @@ def test_lower_tag_where_paths_tie(lengths, n_tags, data):
 
 def test_extreme_best_path():
     chain = extreme_chain()
-    score = path_score(best_path(chain), chain.emit, chain.move, chain.start, chain.end)
+    score = path_score(
+        best_path(chain), chain.emit, chain.transition, chain.start, chain.end
+    )
     assert score == float(reduce_forward(chain, np.maximum))  # integers are exact
 
 
@@ -63,7 +65,7 @@ def test_best_path_by_the_bio_rules_alone(data, seed, n_tags):
         chain.emit[:] = np.round(chain.emit)
     if data.draw(st.booleans()):  # tags are known or forbidden
         rng = np.random.default_rng(seed)
-        chain = chain.restrict(rng.random(chain.emit.shape) < 0.8)
+        chain = chain.constrain(rng.random(chain.emit.shape) < 0.8)
     has_path = PathSums(chain).has_path()
     if has_path.all():
         np.testing.assert_array_equal(best_path(chain), n_best_paths(chain, 1)[0][0])
@@ -73,12 +75,12 @@ def test_best_path_by_the_bio_rules_alone(data, seed, n_tags):
         assert caught.value.sequence == has_path.argmin()
 
 
-def test_scores_of_moves_count():
+def test_scores_of_transitions_count():
     chain = random_chain([3], 2, scale=0.0)
     chain.emit[:] = [[1, 0], [1, 0], [1, 0]]
-    chain.move[1, 1] = 5.0
+    chain.transition[1, 1] = 5.0
     assert best_path(chain).tolist() == [1, 1, 1]
-    chain.move[:] = 0.0
+    chain.transition[:] = 0.0
     chain.start[1] = 5.0
     assert best_path(chain).tolist() == [1, 0, 0]
     chain.start[:] = 0.0
@@ -92,8 +94,8 @@ def test_many_tags():
     np.testing.assert_array_equal(tags, n_best_paths(chain, 1)[0][0])
     sums = PathSums(chain)
     np.testing.assert_allclose(sums.marginals().sum(axis=1), 1.0, rtol=1e-10)
-    assert sums.expected_moves().sum() == pytest.approx(29 + 6)
-    assert sums.expected_moves()[0, 2::2].sum() == 0  # O, I-X
+    assert sums.expected_transitions().sum() == pytest.approx(29 + 6)
+    assert sums.expected_transitions()[0, 2::2].sum() == 0  # O, I-X
     # Without the shortcut: the end prefers the last label so much that both take it.
     chain = replace(chain, end=np.arange(401, dtype="f") * 100)
     assert {best_path(chain)[29], best_path(chain)[36]} == {400}
@@ -114,7 +116,9 @@ def test_n_best_paths(chain, n):
         found = [tuple(split(path, chain.lengths)[b].tolist()) for path in paths]
         assert len(set(found[:n_found])) == n_found
         for tags, score in zip(found[:n_found], scores[:, b], strict=False):
-            expected = path_score(tags, emits[b], chain.move, chain.start, chain.end)
+            expected = path_score(
+                tags, emits[b], chain.transition, chain.start, chain.end
+            )
             assert score == pytest.approx(expected, rel=1e-12, abs=1e-9)
 
 

@@ -736,12 +736,12 @@ def test_a_weight_that_is_nan(load):
 # Where it is easily forgotten
 
 
-def test_moves_that_are_not_finite_beside_an_empty_doc():
+def test_transitions_that_are_not_finite_beside_an_empty_doc():
     model = {**tiny_model(), "decode": {"@layers": "spacy_lstm_ner.CRF.v1"}}
     nlp = initialized(make_nlp(model=model))
     pipe = pipe_of(nlp)
     layer = pipe.model.get_ref("output_layer")
-    layer.set_param("move", layer.get_param("move") * np.nan)
+    layer.set_param("transition", layer.get_param("transition") * np.nan)
     with pytest.raises(ValueError, match=r"L015.*token 0 \('Ada'\) of Doc 1"):
         pipe.predict([nlp.make_doc(""), nlp.make_doc("Ada")])
 

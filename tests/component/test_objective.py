@@ -205,8 +205,10 @@ OBJECTIVES = {
 def scores_of(cases, seed=0):
     """Random scores of all tokens, in float64, under the BIO rules."""
     chain = random_chain([len(case.words) for case in cases], len(TAGS), seed=seed)
-    move, start = bio_moves(len(TAGS))
-    return replace(chain, move=chain.move + move, start=chain.start + start)
+    transition, start = bio_moves(len(TAGS))
+    return replace(
+        chain, transition=chain.transition + transition, start=chain.start + start
+    )
 
 
 def take(scores, cases, i):
@@ -233,7 +235,7 @@ def by_all_paths(cases, scores, costs=None):
         probs = np.exp(free - log_zs[0]) - np.exp(known - log_zs[1])
         for path, prob in zip(paths, probs.tolist(), strict=True):
             gradient["emit"][rows, path] += prob
-            np.add.at(gradient["move"], (path[:-1], path[1:]), prob)
+            np.add.at(gradient["transition"], (path[:-1], path[1:]), prob)
             gradient["start"][path[0]] += prob
             gradient["end"][path[-1]] += prob
     return loss, gradient
@@ -276,7 +278,7 @@ def test_loss_and_gradient_of_a_batch(name, order):
     assert loss == pytest.approx(expected_loss, rel=1e-9)
     assert gradient.lengths.tolist() == scores.lengths.tolist()
     for key in GRADIENTS:
-        # The gradient of the moves, starts and ends is rounded to float32.
+        # The gradient of the transitions, starts and ends is rounded to float32.
         assert relative_error(getattr(gradient, key), expected[key]) < 1e-6, key
 
 

@@ -197,8 +197,8 @@ def gradients(model):
 
 def gradient_of(chain, d_emit):
     """The gradient of a chain, from that of the scores of its tags."""
-    moves = (np.zeros_like(a) for a in (chain.move, chain.start, chain.end))
-    return LinearChain(d_emit, chain.lengths, *moves)
+    transitions = (np.zeros_like(a) for a in (chain.transition, chain.start, chain.end))
+    return LinearChain(d_emit, chain.lengths, *transitions)
 
 
 def run_packed(model, examples, batch):

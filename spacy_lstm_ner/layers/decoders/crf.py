@@ -14,21 +14,21 @@ def CRF(nO: int | None = None, nI: int | None = None) -> Decoder:
     """Decoder that scores tags, X W^T + b, and learns how they follow each other
     (Lafferty et al. 2001; on an LSTM: Lample et al. 2016).
 
-    Moves that the BIO rules forbid have probability 0, in training and in prediction,
-    whatever their parameters are.
+    Transitions that the BIO rules forbid have probability 0, in training and in
+    prediction, whatever their parameters are.
 
     nO (int | None): Number of tags: O and two (B, I) for each label. None: set later.
     nI (int | None): Width of the input; None infers it from the sample data.
     RETURNS (Model[List[Floats2d], LinearChain]): (T_b, I) for each b -> scores of the
-        tag paths. Its parameters are W (N, I), b (N,), move (N, N) from tag [row] to
-        tag [column], start (N,) and end (N,).
+        tag paths. Its parameters are W (N, I), b (N,), transition (N, N) from tag [row]
+        to tag [column], start (N,) and end (N,).
     """
     return Model(
         "crf",
         forward,
         init=init,
         dims={"nO": nO, "nI": nI},
-        params={"W": None, "b": None, "move": None, "start": None, "end": None},
+        params={"W": None, "b": None, "transition": None, "start": None, "end": None},
         attrs={"grow": grow},
     )
 
@@ -36,10 +36,10 @@ def CRF(nO: int | None = None, nI: int | None = None) -> Decoder:
 def init(
     model: Decoder, X: list[Floats2d] | None = None, Y: LinearChain | None = None
 ) -> None:
-    """Set up the scores of the tags; at first all allowed moves are alike."""
+    """Set up the scores of the tags; at first all allowed transitions are alike."""
     init_emissions(model, X)
     nO = model.get_dim("nO")
-    model.set_param("move", model.ops.alloc2f(nO, nO))
+    model.set_param("transition", model.ops.alloc2f(nO, nO))
     model.set_param("start", model.ops.alloc1f(nO))
     model.set_param("end", model.ops.alloc1f(nO))
 
@@ -47,19 +47,21 @@ def init(
 def forward(
     model: Decoder, X: list[Floats2d], is_train: bool
 ) -> tuple[LinearChain, Callable[[LinearChain], list[Floats2d]]]:
-    """The scores of tags, and of the moves that the BIO rules allow."""
+    """The scores of tags, and of the transitions that the BIO rules allow."""
     xp = model.ops.xp
     Y_TN, lengths, backprop_emissions = emissions(model, X)
-    allowed_move, allowed_start = (
+    allowed_transition, allowed_start = (
         xp.asarray(scores) for scores in bio_moves(Y_TN.shape[1])
     )
-    move: Floats2d = model.get_param("move")
+    transition: Floats2d = model.get_param("transition")
     start: Floats1d = model.get_param("start")
     end: Floats1d = model.get_param("end")
-    chain = LinearChain(Y_TN, lengths, move + allowed_move, start + allowed_start, end)
+    chain = LinearChain(
+        Y_TN, lengths, transition + allowed_transition, start + allowed_start, end
+    )
 
     def backprop(d_chain: LinearChain) -> list[Floats2d]:
-        model.inc_grad("move", d_chain.move)
+        model.inc_grad("transition", d_chain.transition)
         model.inc_grad("start", d_chain.start)
         model.inc_grad("end", d_chain.end)
         return backprop_emissions(d_chain.emit)
@@ -69,7 +71,7 @@ def forward(
 
 def grow(model: Decoder, nO: int) -> Decoder:
     """The same decoder with tags appended; what it predicts stays the same, as the
-    moves of new tags are those of O.
+    transitions of new tags are those of O.
 
     model (Model): A decoder, initialized or not.
     nO (int): The number of tags to grow to.
@@ -79,10 +81,10 @@ def grow(model: Decoder, nO: int) -> Decoder:
     grown = CRF(nO, model.maybe_get_dim("nI"))
     if model.has_param("W"):
         grow_emissions(model, grown)
-        # Of each tag the tag whose moves it takes: its own, or O's.
+        # Of each tag the tag whose transitions it takes: its own, or O's.
         like = [*range(model.get_dim("nO"))] + [0] * (nO - model.get_dim("nO"))
-        move: Floats2d = model.get_param("move")
-        grown.set_param("move", move[like][:, like])
+        transition: Floats2d = model.get_param("transition")
+        grown.set_param("transition", transition[like][:, like])
         for name in ("start", "end"):
             param: Floats1d = model.get_param(name)
             grown.set_param(name, param[like])

@@ -14,8 +14,8 @@ from .transitions import bio_moves
 def LogSoftmax(nO: int | None = None, nI: int | None = None) -> Decoder:
     """Decoder that scores each token's tags by themselves: log softmax(X W^T + b).
 
-    The moves between tags score 0 where BIO allows them and -inf where it does not,
-    in training and in prediction: probability lies on legal paths alone.
+    The transitions between tags score 0 where BIO allows them and -inf where it does
+    not, in training and in prediction: probability lies on legal paths alone.
 
     nO (int | None): Number of tags: O and two (B, I) for each label. None: set later.
     nI (int | None): Width of the input; None infers it from the sample data.
@@ -42,15 +42,15 @@ def init(
 def forward(
     model: Decoder, X: list[Floats2d], is_train: bool
 ) -> tuple[LinearChain, Callable[[LinearChain], list[Floats2d]]]:
-    """The scores less their log-sum-exp, and moves by the BIO rules alone."""
+    """The scores less their log-sum-exp, and transitions by the BIO rules alone."""
     xp = model.ops.xp
     Y_TN, lengths, backprop_emissions = emissions(model, X)
     Y_TN -= top_of_rows(xp, Y_TN)[:, None]
     ones = xp.ones((Y_TN.shape[1], 1), dtype="f")
     Y_TN -= xp.log(xp.exp(Y_TN) @ ones)  # quicker than a sum of each row
-    move, start = (xp.asarray(scores) for scores in bio_moves(Y_TN.shape[1]))
+    transition, start = (xp.asarray(scores) for scores in bio_moves(Y_TN.shape[1]))
     end = xp.zeros_like(start)
-    chain = LinearChain(Y_TN, lengths, move, start, end, learns_moves=False)
+    chain = LinearChain(Y_TN, lengths, transition, start, end, learns_transitions=False)
 
     def backprop(d_chain: LinearChain) -> list[Floats2d]:
         dY_TN = d_chain.emit

@@ -1,4 +1,4 @@
-"""The BIO rules as scores of moves: a mask that no training can wash out."""
+"""The BIO rules as scores of transitions: a mask that no training can wash out."""
 
 from functools import cache
 
@@ -12,7 +12,7 @@ Scores = NDArray[np.float32]
 
 @cache
 def bio_moves(n_tags: int) -> tuple[Scores, Scores]:
-    """Score 0 for a move that the BIO rules allow, -inf for one that they forbid.
+    """Score 0 for a transition that the BIO rules allow, -inf for one that they forbid.
 
     n_tags (int): Number of tags, in the order of `bio.tag_names`: 2 per label and O.
     RETURNS (Tuple[ndarray, ndarray]): Scores of moving from tag [row] to tag [column],
@@ -20,8 +20,10 @@ def bio_moves(n_tags: int) -> tuple[Scores, Scores]:
     """
     tags = tag_names([str(i) for i in range(n_tags // 2)])
     start = np.where([may_follow("O", tag) for tag in tags], 0.0, -np.inf)
-    move = np.where([[may_follow(a, b) for b in tags] for a in tags], 0.0, -np.inf)
-    scores = move.astype("f"), start.astype("f")
+    transition = np.where(
+        [[may_follow(a, b) for b in tags] for a in tags], 0.0, -np.inf
+    )
+    scores = transition.astype("f"), start.astype("f")
     for array in scores:
         array.flags.writeable = False
     return scores

@@ -21,7 +21,7 @@ def make_decoder(nO=5, nI=3, *, seed=0):
     fix_random_seed(seed)
     model = CRF(nO, nI).initialize()
     rng = np.random.default_rng(seed)
-    for name in ("b", "move", "start", "end"):
+    for name in ("b", "transition", "start", "end"):
         shape = model.get_param(name).shape
         model.set_param(name, rng.standard_normal(shape).astype("f"))
     return model
@@ -53,12 +53,12 @@ def test_gradient_through_the_whole_loss(tags):
     assert max(errors.values()) < 1e-3, errors
 
 
-def test_scores_of_moves():
+def test_scores_of_transitions():
     model = make_decoder()
     chain = model.predict(random_vectors(LENGTHS, 3))
-    move, start = bio_moves(5)
+    transition, start = bio_moves(5)
     for found, mask, name in (
-        (chain.move, move, "move"),
+        (chain.transition, transition, "transition"),
         (chain.start, start, "start"),
     ):
         expected = np.where(np.isfinite(mask), model.get_param(name), -np.inf)
@@ -68,15 +68,17 @@ def test_scores_of_moves():
 
 def test_no_parameter_allows_what_bio_forbids():
     model = make_decoder()
-    move, start = bio_moves(5)
-    model.set_param("move", np.where(np.isfinite(move), -50, 50).astype("f"))
+    transition, start = bio_moves(5)
+    model.set_param(
+        "transition", np.where(np.isfinite(transition), -50, 50).astype("f")
+    )
     model.set_param("start", np.where(np.isfinite(start), -50, 50).astype("f"))
     chain = model.predict(random_vectors([6, 5], 3))
     tags = best_path(chain)
-    assert np.isfinite(move[tags[:5], tags[1:6]]).all()
-    assert np.isfinite(move[tags[6:-1], tags[7:]]).all()
-    expected = PathSums(chain).expected_moves()
-    assert (expected[np.isinf(move)] == 0).all()
+    assert np.isfinite(transition[tags[:5], tags[1:6]]).all()
+    assert np.isfinite(transition[tags[6:-1], tags[7:]]).all()
+    expected = PathSums(chain).expected_transitions()
+    assert (expected[np.isinf(transition)] == 0).all()
     assert expected.sum() == pytest.approx(5 + 4)
 
 
@@ -119,7 +121,7 @@ def test_growing_keeps_the_best_path(seed):
     found, expected = (decode_best_path(m.predict(X)) for m in (grown, model))
     for field in ("sequence", "start", "end", "label"):
         assert getattr(found, field).tolist() == getattr(expected, field).tolist()
-    for name in ("W", "b", "move", "start", "end"):
+    for name in ("W", "b", "transition", "start", "end"):
         old, new = model.get_param(name), grown.get_param(name)
         np.testing.assert_array_equal(new[tuple(map(slice, old.shape))], old)
 
@@ -128,10 +130,10 @@ def test_growing_before_initialization():
     model = CRF(3)
     grown = model.attrs["grow"](model, 5).initialize(X=random_vectors([2], 4))
     assert grown.get_param("W").shape == (5, 4)
-    assert grown.get_param("move").shape == (5, 5)
+    assert grown.get_param("transition").shape == (5, 5)
 
 
-def test_bytes_keep_the_moves():
+def test_bytes_keep_the_transitions():
     model = make_decoder()
     loaded = CRF().from_bytes(model.to_bytes())
     X = random_vectors(LENGTHS, 3)
@@ -140,5 +142,5 @@ def test_bytes_keep_the_moves():
         negative_log_likelihood(m.predict(X), allowed)[0] for m in (model, loaded)
     ]
     assert losses[0] == losses[1]
-    for name in ("move", "start", "end"):
+    for name in ("transition", "start", "end"):
         np.testing.assert_array_equal(loaded.get_param(name), model.get_param(name))

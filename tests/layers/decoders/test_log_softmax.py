@@ -38,11 +38,11 @@ def test_rows_are_log_probabilities():
     np.testing.assert_allclose(chain.emit, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(np.exp(chain.emit).sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(chain.lengths, LENGTHS)
-    move, start = bio_moves(5)
-    np.testing.assert_array_equal(chain.move, move)
+    transition, start = bio_moves(5)
+    np.testing.assert_array_equal(chain.transition, transition)
     np.testing.assert_array_equal(chain.start, start)
     np.testing.assert_array_equal(chain.end, np.zeros(5))
-    assert not chain.learns_moves
+    assert not chain.learns_transitions
 
 
 def test_large_scores_stay_finite():
@@ -67,7 +67,9 @@ def test_gradient_where_it_does_not_sum_to_zero():
     R = np.random.default_rng(1).standard_normal((8, 5)).astype("f")
 
     def loss(chain):
-        d_chain = chain.take(slice(None), chain.lengths).restrict(np.ones((8, 5), bool))
+        d_chain = chain.take(slice(None), chain.lengths).constrain(
+            np.ones((8, 5), bool)
+        )
         d_chain.emit[:] = R
         return float((chain.emit * R).sum(dtype="d")), d_chain
 

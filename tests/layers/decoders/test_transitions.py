@@ -8,7 +8,7 @@ from spacy_lstm_ner.layers.decoders.transitions import bio_moves
 
 def test_table():
     F = -np.inf
-    move, start = bio_moves(5)
+    transition, start = bio_moves(5)
     # To:  O  B0 I0 B1 I1
     expected = [
         [0, 0, F, 0, F],  # from O
@@ -17,14 +17,14 @@ def test_table():
         [0, 0, F, 0, 0],  # from B-1
         [0, 0, F, 0, 0],  # from I-1
     ]
-    np.testing.assert_array_equal(move, expected)
+    np.testing.assert_array_equal(transition, expected)
     np.testing.assert_array_equal(start, [0, 0, F, 0, F])
-    assert move.dtype == start.dtype == "float32"
+    assert transition.dtype == start.dtype == "float32"
 
 
 def test_no_labels():
-    move, start = bio_moves(1)
-    assert (move.tolist(), start.tolist()) == ([[0.0]], [0.0])
+    transition, start = bio_moves(1)
+    assert (transition.tolist(), start.tolist()) == ([[0.0]], [0.0])
 
 
 def test_shared_and_read_only():
