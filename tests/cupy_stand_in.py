@@ -113,6 +113,8 @@ class _UFunc:
         self._ufunc = ufunc
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._ufunc is np.matmul and len(args) > 2:
+            raise TypeError("CuPy's matmul takes `out` by its name alone")
         return _apply(self._ufunc, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:

@@ -125,6 +125,7 @@ def test_the_stand_in_is_strict():
         lambda: XP.concatenate([array, np.ones(3)]),
         lambda: XP.maximum.accumulate(array),
         lambda: np.maximum.accumulate(array),
+        lambda: XP.matmul(XP.ones((2, 2)), XP.ones((2, 2)), XP.ones((2, 2))),
     ):
         # CuPy raises the one for NumPy's arrays, the other where it has no kernel.
         with pytest.raises((TypeError, NotImplementedError)):

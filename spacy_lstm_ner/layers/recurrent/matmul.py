@@ -52,10 +52,10 @@ def multiplier(xp: Any, weights: FloatsXd, out: FloatsXd) -> Callable[[FloatsXd]
         weights, out = weights[..., None, :, :], out[..., None, :]
 
     def multiply_whole(rows: FloatsXd) -> None:
-        matmul(rows, weights, out)
+        matmul(rows, weights, out=out)
 
     def multiply_parts(rows: FloatsXd) -> None:
-        matmul(rows[where], weights, out)
+        matmul(rows[where], weights, out=out)
 
     return multiply_whole if where is None else multiply_parts
 
