@@ -200,12 +200,12 @@ def build_word_char_embed(
     )
 
 
-def build_char_lstm_embed(
+def build_char_embed(
     width: int,
     kind: Literal["lstm", "cnn"] = "lstm",
     cache_bytes: int = CACHE_BYTES,
 ) -> Tok2Vec:
-    """Embedding of words by their characters alone (`spacy_lstm_ner.CharLSTMEmbed.v1`).
+    """Embedding of words by their characters alone (`spacy_lstm_ner.CharEmbed.v1`).
 
     width (int): Width of the output; that of an LSTM is even, both directions together.
     kind (str): How the characters are read: "lstm" or, a convolution, "cnn".

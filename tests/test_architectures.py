@@ -297,7 +297,7 @@ def test_save_and_load(docs):
 # Embeddings of words
 
 WORD_CHAR = "spacy_lstm_ner.WordCharEmbed.v1"
-CHARS = "spacy_lstm_ner.CharLSTMEmbed.v1"
+CHARS = "spacy_lstm_ner.CharEmbed.v1"
 PARTS = {
     "attributes": {"attrs": ["NORM", "PREFIX", "SHAPE"], "rows": [50, 30, 20]},
     "one attribute": {"attrs": ["NORM"], "rows": [50]},
@@ -553,7 +553,7 @@ def test_embeddings_are_found_without_an_import():
         "print(*(spacy.registry.architectures.get(n).__name__ for n in names))\n"
     )
     found = run_python("-W", "error", "-c", script).split()
-    assert found == ["build_word_char_embed", "build_char_lstm_embed"]
+    assert found == ["build_word_char_embed", "build_char_embed"]
 
 
 # In the component

@@ -95,15 +95,16 @@ def test_words_of_raw_text_are_not_met(tmp_path: Path):
     nlp = init_nlp(config)
     train(nlp, tmp_path)
     layers = pretrained_layers(spacy.load(tmp_path / "model-last"))
-    (met,) = (n.attrs["met"] for n in layers.walk() if n.name == "per_lexeme")
+    (node,) = (n for n in layers.walk() if n.name == "per_lexeme")
+    counts = node.attrs["seen_counts"]
     words = {word.lower() for text in TEXTS for word in text.split()}
-    assert set(met[NORM]) == {get_string_id(word) for word in words}
+    assert set(counts[NORM]) == {get_string_id(word) for word in words}
 
 
 def test_counts_stay_where_nothing_was_pretrained(tmp_path: Path):
     nlp = init_nlp(load_for(PATHS["pretrain"], tmp_path))
     layers = pretrained_layers(nlp)
     (node,) = (node for node in layers.walk() if node.name == "per_lexeme")
-    node.attrs["met"] = {NORM: {1: 2}}
+    node.attrs["seen_counts"] = {NORM: {1: 2}}
     assert make_forget_raw_text()(nlp) is nlp
-    assert node.attrs["met"] == {NORM: {1: 2}}
+    assert node.attrs["seen_counts"] == {NORM: {1: 2}}

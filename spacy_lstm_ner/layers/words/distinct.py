@@ -82,7 +82,7 @@ def per_lexeme(
             "dropout_rate": 0.0,
             # How often each value of each attribute occurs in the texts of training,
             # and which texts these are.
-            "met": {},
+            "seen_counts": {},
             "texts": Kept(),
             # Steps of training, and those of them that hid words.
             "n_steps": 0,
@@ -118,7 +118,11 @@ def forward(
     lengths = [len(doc) for doc in X]
     word_cache = model.attrs["cache"]
     if not is_train:
-        sources = [*_parameters(model), model.attrs["met"], *_vectors(tokens.vocab)]
+        sources = [
+            *_parameters(model),
+            model.attrs["seen_counts"],
+            *_vectors(tokens.vocab),
+        ]
 
         def compute(chosen: NDArray[np.intp]) -> Floats2d:
             words = tokens.take(chosen)

@@ -21,7 +21,7 @@ def forget_counts(model: Model[Any, Any]) -> None:
     """
     for node in model.walk():
         if node.name == "per_lexeme":
-            node.attrs.update(met={}, n_steps=0, n_hiding_steps=0)
+            node.attrs.update(seen_counts={}, n_steps=0, n_hiding_steps=0)
 
 
 def _count(
@@ -30,8 +30,8 @@ def _count(
     """Count the values of the attributes of a training batch, but not of texts that
     were there before, as in earlier epochs. Which texts these are is not saved: when
     training is resumed, they are counted once more."""
-    met = model.attrs["met"]
-    texts: set[int] = model.attrs["texts"].get([met], set)
+    seen_counts = model.attrs["seen_counts"]
+    texts: set[int] = model.attrs["texts"].get([seen_counts], set)
     is_new = []
     for orths in cut(tokens.orths, lengths):
         text = hash(orths.tobytes())
@@ -41,7 +41,7 @@ def _count(
         texts.clear()
     new = np.repeat(is_new, lengths)
     for id_, column in zip(model.attrs["attrs"][1:], tokens.attrs[new].T, strict=True):
-        counts = met.setdefault(id_, {})
+        counts = seen_counts.setdefault(id_, {})
         values, n = np.unique(column, return_counts=True)
         for value, n_value in zip(values.tolist(), n.tolist(), strict=True):
             counts[value] = counts.get(value, 0) + n_value
@@ -60,7 +60,7 @@ def _drop_out(model: Model[list[Doc], list[Floats2d]], tokens: Lexemes) -> Lexem
     hidden = np.random.random(len(attrs)) < word_dropout
     for column, id_ in enumerate(model.attrs["attrs"][1:]):
         if rare_dropout:
-            counts = model.attrs["met"][id_]
+            counts = model.attrs["seen_counts"][id_]
             n = np.array([counts.get(value, 0) for value in attrs[:, column].tolist()])
             is_hidden = np.random.random(len(n)) < rare_dropout / (rare_dropout + n)
             attrs[is_hidden, column] = 0
@@ -75,7 +75,7 @@ def _hide_unknown(model: Model[list[Doc], list[Floats2d]], words: Lexemes) -> No
         return
     for column, id_ in enumerate(model.attrs["attrs"][1:]):
         if model.attrs["settings"].rare_dropout or id_ in _IDENTIFYING:
-            counts = model.attrs["met"][id_]
+            counts = model.attrs["seen_counts"][id_]
             values = words.attrs[:, column].tolist()
             is_new = np.array([value not in counts for value in values], dtype=bool)
             words.attrs[is_new, column] = 0

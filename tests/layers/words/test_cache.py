@@ -10,7 +10,7 @@ import spacy
 from spacy.tokens import Doc
 from thinc.api import Adam, fix_random_seed
 
-from spacy_lstm_ner.architectures import build_char_lstm_embed, build_word_char_embed
+from spacy_lstm_ner.architectures import build_char_embed, build_word_char_embed
 from spacy_lstm_ner.layers.words.cache import WordCache
 
 WIDTH = 12
@@ -142,7 +142,7 @@ def embeddings(cache_bytes):
     words = build_word_char_embed(
         8, attrs, rows, word_dropout=0.3, cache_bytes=cache_bytes
     )
-    return [words, build_char_lstm_embed(8, cache_bytes=cache_bytes)]
+    return [words, build_char_embed(8, cache_bytes=cache_bytes)]
 
 
 @pytest.fixture

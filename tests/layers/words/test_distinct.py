@@ -348,7 +348,7 @@ def test_texts_count_once_however_often_they_come(nlp):
         model(batch, is_train=True)
     counts = [
         {nlp.vocab.strings[value]: n for value, n in values.items()}
-        for values in model.attrs["met"].values()
+        for values in model.attrs["seen_counts"].values()
     ]
     assert counts == [{"ada": 3, "met": 1}, {"A": 3, "m": 1}]
 
@@ -359,7 +359,7 @@ def test_texts_that_are_told_apart_take_no_endless_memory(nlp, monkeypatch):
     docs = [nlp.make_doc(text) for text in ("Ada", "Bob", "Grace", "Alan", "Ada")]
     for doc in docs:
         model([doc], is_train=True)
-    assert model.attrs["met"][NORM][docs[0][0].norm] == 2
+    assert model.attrs["seen_counts"][NORM][docs[0][0].norm] == 2
 
 
 def test_a_norm_that_is_set_by_hand_later_is_hidden(nlp):
@@ -398,12 +398,12 @@ def test_frequencies_are_saved_and_forgotten_at_initialization(nlp):
     model, fresh = hiding_rare(1e-9), hiding_rare(1e-9)
     model([doc], is_train=True)
     fresh.from_bytes(model.to_bytes())
-    assert fresh.attrs["met"] == model.attrs["met"]
+    assert fresh.attrs["seen_counts"] == model.attrs["seen_counts"]
     assert_equal(fresh.predict([doc]), [expected(doc)])
     for other in (fresh, model):
         other.initialize()
         other([doc], is_train=True)
-        assert other.attrs["met"][NORM] == {doc[0].norm: 1}
+        assert other.attrs["seen_counts"][NORM] == {doc[0].norm: 1}
 
 
 @pytest.mark.parametrize("value", [-0.1, float("inf"), float("nan")])
