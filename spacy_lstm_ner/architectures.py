@@ -6,10 +6,11 @@ from spacy.tokens import Doc
 from thinc.api import Dropout, HashEmbed, Maxout, Model, chain, concatenate
 
 from .chains.linear_chain import LinearChain
-from .errors import Errors, check_at_least
+from .checks import check_at_least
+from .errors import Errors
 from .layers import GRU, LSTM, RNN
 from .layers.decoders.linear import Decoder
-from .layers.fast_ops import keep_freed_memory, use_fast_products
+from .layers.fast_ops import use_fast_products
 from .layers.recurrent.rnn import Activation, Init
 from .layers.windows import with_windows
 from .layers.words.characters import CharCNN, CharLSTM
@@ -292,7 +293,6 @@ def build_lstm_tagger(
     model.set_ref("output_layer", decode)
     model.attrs["resize_output"] = resize_output
     use_fast_products(model)
-    keep_freed_memory()
     if nO is not None:
         resize_output(model, nO)
     return model

@@ -71,6 +71,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "A saved pipeline with such scores has to be trained again."
     )
     L016 = "spans_key is {spans_key!r}: expected the name of a span group."
+    L017 = (
+        "temperature = {temperature}: expected a positive, finite number; 1 leaves "
+        "the scores unchanged."
+    )
     L018 = (
         "Span {span} can't be excluded: expected rows start <= i < end within one "
         "sequence; the batch has {n} rows."
@@ -345,16 +349,3 @@ class Errors(metaclass=ErrorsWithCodes):
         "The first is the one of {where}: {reason}. Run the same command again to "
         "retry the missing files."
     )
-
-
-def check_at_least(least: int, **settings: float | None) -> None:
-    """Refuse settings that are too small.
-
-    least (int): The least that they may be.
-    settings (Optional[float]): By name; None is not checked.
-    RAISES ValueError (L048): If one is less.
-    """
-    for name, value in settings.items():
-        if value is not None and value < least:
-            message = Errors.L048.format(name=name, value=value, least=least)
-            raise ValueError(message)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .checks import check_choice
 from .errors import Errors
 
 OUTSIDE = "O"
@@ -149,20 +150,6 @@ class TagError(ValueError):
     def __init__(self, message: str, index: int) -> None:
         super().__init__(message)
         self.index = index
-
-
-def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    """Reject a setting that is none of the values it may have.
-
-    name (str): The setting, as the user writes it.
-    value (str): What it was set to.
-    choices (Iterable[str]): What it may be set to.
-    RAISES ValueError (L100): If `value` is not among `choices`.
-    """
-    choices = list(choices)
-    if value not in choices:
-        message = Errors.L100.format(name=name, value=value, choices=choices)
-        raise ValueError(message)
 
 
 def is_tag(tag: str) -> bool:

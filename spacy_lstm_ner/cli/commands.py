@@ -22,8 +22,8 @@ from spacy.training import Corpus, Example
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
+from ..checks import check_at_least, check_beta
 from ..component.confidences import scored_spans, span_key
-from ..component.fitting import check_beta
 from ..component.given import token_spans
 from ..component.gold import judge
 from ..component.lstm_ner import LSTMNer
@@ -39,7 +39,7 @@ from ..data.conll import DOCS, ConllCorpus
 from ..data.glove import load_glove
 from ..data.json_lines import for_spacy, read_texts, write_records
 from ..data.word2vec import MODELS, train_word2vec
-from ..errors import Errors, check_at_least
+from ..errors import Errors
 from ..reports.metrics import (
     area_under_roc,
     expected_calibration_error,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checks import check_beta, check_confidences
 from ..errors import Errors
 
 # Confidences stay this far from 0, so that one sure error doesn't decide a fit alone.
@@ -50,7 +51,7 @@ def best_threshold(
         0 to 1, L023 if beta is not positive and finite, L024 if there are more right
         spans than gold ones.
     """
-    confidences, correct = _checked(confidences, correct)
+    confidences, correct = check_confidences(confidences, correct)
     check_beta(beta)
     recall_weight = beta * beta
     if n_gold < correct.sum():
@@ -70,16 +71,6 @@ def best_threshold(
     # Between neighbouring floats there is none.
     threshold = midway if midway > dropped else kept
     return threshold, float(f_scores[best])
-
-
-def check_beta(beta: float) -> None:
-    """Refuse a beta with which there is no F-score.
-
-    beta (float): How many times as important as precision recall is.
-    RAISES ValueError (L023): If it is not positive, or its square not finite.
-    """
-    if not (beta > 0 and math.isfinite(beta * beta)):
-        raise ValueError(Errors.L023.format(beta=beta))
 
 
 def fit_temperature(
@@ -106,7 +97,7 @@ def fit_temperature(
     """
 
     def loss(log_temperature: float) -> float:
-        confidences, right = _checked(
+        confidences, right = check_confidences(
             confidences_at(math.exp(log_temperature)), correct
         )
         probs = np.where(right, confidences, 1 - confidences)
@@ -140,20 +131,3 @@ def _sums_from_each_on(
     values: NDArray[np.integer] | NDArray[np.float64],
 ) -> NDArray[np.float64]:
     return np.cumsum(values[::-1], dtype="float64")[::-1]
-
-
-def _checked(
-    confidences: NDArray[np.float64], correct: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The arrays in their types, if they go together and hold probabilities."""
-    confidences = np.asarray(confidences, dtype="float64")
-    correct = np.asarray(correct, dtype="bool")
-    if confidences.shape != correct.shape or confidences.ndim != 1:
-        raise ValueError(
-            Errors.L020.format(confidences=confidences.shape, correct=correct.shape)
-        )
-    is_probability = (confidences >= 0) & (confidences <= 1)
-    if not is_probability.all():
-        i = int(is_probability.argmin())
-        raise ValueError(Errors.L021.format(confidence=confidences[i], i=i))
-    return confidences, correct

@@ -30,17 +30,17 @@ from ..chains.spans import (
     merge_candidates,
 )
 from ..chains.viterbi import best_path
+from ..checks import check_choice, check_threshold
 from ..errors import Errors
 from ..layers.kept import note_update
-from ..tags import TokenSpan, check_choice, tag_names
+from ..tags import TokenSpan, tag_names
 from .annotations import set_entities
-from .confidences import confidence
 from .constraints import allowed_tags
 from .fitting import best_threshold, fit_temperature
 from .given import ScoredSpan, given_entities, taggable, token_spans
 from .gold import judge
 from .objective import Objective
-from .process import keep_encoders
+from .process import apply_process_effects
 
 DEFAULT_CONFIG = """
 [model]
@@ -221,8 +221,7 @@ class LSTMNer(TrainablePipe):
         self._label_thresholds = dict(label_thresholds or {})
         check_choice("decoding", decoding, DECODING)
         for value in (threshold, *self._label_thresholds.values()):
-            if not 0 <= value <= 1:
-                raise ValueError(Errors.L014.format(threshold=value))
+            check_threshold(value)
         if not spans_key:
             raise ValueError(Errors.L016.format(spans_key=spans_key))
         # `spacy find-threshold` sets thresholds in `cfg`, and needs the dict there.
@@ -245,12 +244,12 @@ class LSTMNer(TrainablePipe):
             "candidates": candidates,
         }
         self._rehearsal_model: Tagger | None = None  # set by nlp.resume_training()
-        _prepare_spacy()
+        apply_process_effects()
 
     def __setstate__(self, state: Any) -> None:
         """Unpickle the component, perhaps in another process."""
         super().__setstate__(state)
-        _prepare_spacy()
+        apply_process_effects()
 
     def _setting(self, name: str) -> Any:
         """A setting of the factory. The config keeps it, not `cfg`, so that it can be
@@ -748,14 +747,6 @@ class LSTMNer(TrainablePipe):
         if not self._is_initialized():
             message = Errors.L011.format(name=self.name, action=action)
             raise NotInitializedError(message)
-
-
-def _prepare_spacy() -> None:
-    """What a component needs in its process. Not done where the module is imported,
-    which spaCy does for each pipeline, whether or not it has this component."""
-    if not Span.has_extension("confidence"):
-        Span.set_extension("confidence", getter=confidence)
-    keep_encoders()
 
 
 class NotInitializedError(ValueError, KeyError):

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from ..checks import check_at_least
 from ..component.given import UNKNOWN_TAG
 from ..component.gold import gold_tag_numbers
-from ..errors import check_at_least
 from ..layers.words.vocabulary import PAD
 
 

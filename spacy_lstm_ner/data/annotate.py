@@ -23,8 +23,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import get_package_path, import_file, is_package
 
+from ..checks import check_at_least
 from ..component.confidences import confidence
-from ..errors import Errors, check_at_least
+from ..errors import Errors
 from .json_lines import for_spacy, to_json
 
 try:

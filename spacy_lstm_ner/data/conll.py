@@ -18,6 +18,7 @@ from spacy.training import Example, dont_augment
 from spacy.util import registry
 from spacy.vocab import Vocab
 
+from ..checks import check_choice
 from ..errors import Errors
 from ..tags import (
     INVALID,
@@ -25,7 +26,6 @@ from ..tags import (
     SCHEMES,
     TagError,
     TokenSpan,
-    check_choice,
     is_tag,
     to_spans,
 )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from spacy.tokens import Doc
 
-from ..errors import Errors, check_at_least
+from ..checks import check_at_least
+from ..errors import Errors
 
 MODELS: tuple[str, ...] = ("cbow", "skipgram")
 

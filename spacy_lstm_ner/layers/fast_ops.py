@@ -1,9 +1,7 @@
-"""What makes a model fast on the CPU: the matrix product, and memory that stays."""
+"""Fast matrix products on the CPU."""
 
-from functools import cache
 from typing import Any
 
-import numpy as np
 from thinc.api import Model, NumpyOps
 
 
@@ -22,16 +20,3 @@ def use_fast_products(model: Model[Any, Any]) -> None:
     for node in model.walk():
         if type(node.ops) is NumpyOps:
             node.ops = ops
-
-
-@cache
-def keep_freed_memory() -> None:
-    """Let the process keep the memory that one batch frees for the next one.
-
-    glibc gives the system back what is free at the end of the heap beyond twice the
-    largest block that was freed so far. So, batch by batch, the same memory comes anew
-    and page by page: a tenth of the time of prediction, up to a fifth of that of
-    training. To have freed a block of 32 MB once, which need not be written to, lets
-    the process keep 64 MB. With other allocators this does nothing.
-    """
-    np.empty(2**25 - 2**16, dtype=np.uint8)

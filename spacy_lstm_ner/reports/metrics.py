@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..component.fitting import _checked
+from ..checks import check_confidences
 from ..errors import Errors
 
 
@@ -37,7 +37,7 @@ def reliability_bins(
     RAISES ValueError: L020 if the lengths differ, L021 if a confidence is not within
         0 to 1, L022 if n_bins is not positive.
     """
-    confidences, correct = _checked(confidences, correct)
+    confidences, correct = check_confidences(confidences, correct)
     if n_bins < 1:
         raise ValueError(Errors.L022.format(n_bins=n_bins))
     n = len(confidences)
@@ -83,7 +83,7 @@ def area_under_roc(
     RAISES ValueError: L020 if the lengths differ, L021 if a confidence is not within
         0 to 1.
     """
-    confidences, correct = _checked(confidences, correct)
+    confidences, correct = check_confidences(confidences, correct)
     right, wrong = confidences[correct], np.sort(confidences[~correct])
     if not len(right) or not len(wrong):
         return math.nan

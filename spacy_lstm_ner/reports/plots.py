@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checks import check_choice
 from ..errors import Errors
-from ..tags import check_choice
 from .metrics import (
     area_under_roc,
     expected_calibration_error,

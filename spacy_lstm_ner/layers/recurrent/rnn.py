@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from thinc.api import Model
 
-from ...tags import check_choice
+from ...checks import check_choice
 from ...types import Floats2d, Floats3d, Floats4d, FloatsXd
 from .cell import Cell, Step, Steps, StepsBack
 from .stack import recurrent_stack

@@ -20,7 +20,8 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.initializers import uniform_init
 
-from ...errors import Errors, check_at_least
+from ...checks import check_at_least
+from ...errors import Errors
 from ...types import Floats2d
 from .lexemes import no_input_gradient
 
