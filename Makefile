@@ -24,7 +24,7 @@ RUN := $(CORPUS)-$(CONFIG)
 demo: $(VENV)/installed
 	$(BIN)/python -m spacy project run all . \
 		--vars.corpus $(CORPUS) --vars.config $(CONFIG)
-	@$(BIN)/python -m spacy_lstm_ner scores metrics/$(RUN)-test.json
+	@$(BIN)/python -m spacy lstm-ner scores metrics/$(RUN)-test.json
 	@echo "The pipeline, for spacy.load:  training/$(RUN)/model-calibrated"
 	@echo "Predicted and gold entities:   visualizations/$(RUN).html"
 
@@ -43,7 +43,7 @@ bench: $(VENV)/installed-for-tests $(BENCH)
 	$(BIN)/python benchmarks/draw.py $(TABLES) $(TABLES)/speed.svg
 
 assets/demo/train.conll: $(VENV)/installed
-	$(BIN)/python -m spacy_lstm_ner demo-corpus assets/demo
+	$(BIN)/python -m spacy lstm-ner demo-corpus assets/demo
 
 lint: $(VENV)/installed-for-tests
 	$(BIN)/python -m ruff check .

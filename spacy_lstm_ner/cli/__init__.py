@@ -1,1 +1,11 @@
-"""The command line."""
+"""The command line: `python -m spacy lstm-ner COMMAND`.
+
+spaCy imports this package at the start of each of its commands (entry point group
+`spacy_cli`), so it imports only what spaCy's own command line has imported, and light
+modules. A command imports the rest when it runs.
+"""
+
+from . import annotate, course, data, evaluate
+from ._util import app
+
+__all__ = ["annotate", "app", "course", "data", "evaluate"]

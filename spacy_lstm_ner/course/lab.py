@@ -85,7 +85,6 @@ from ..types import Floats2d
 N_STEPS = 50  # back from the token of the loss
 RECALL_STEPS = 40  # from the word to recall to the end of the text
 WIDTH = 64  # of word vectors and outputs
-UPDATES = 1000
 # Two, so that no network fails for its learning rate alone.
 LEARN_RATES = (0.001, 0.003)
 _TEXTS_PER_UPDATE = 8
@@ -159,9 +158,10 @@ def measure_gradients(
     corpus: Path,
     *,
     encoders: Mapping[str, MakeEncoder] | None = None,
-    updates: int = UPDATES,
+    updates: int,
     seed: int = 0,
     n_steps: int = N_STEPS,
+    on_update: Callable[[], object] = lambda: None,
 ) -> dict[str, Decay]:
     """Train a tagger for each encoder and measure how the gradient of its loss at one
     token fades on its way back in time.
@@ -177,6 +177,7 @@ def measure_gradients(
     updates (int): Of 8 joined texts each.
     seed (int): Of the weights, the order of the texts, and the choice of tokens.
     n_steps (int): How far back.
+    on_update (Callable[[], object]): Called after each update.
     RETURNS (Dict[str, Decay]): By name.
     RAISES ValueError: If there are fewer than two such texts (L212) or no entities
         (L010), and as of `ConllCorpus`.
@@ -192,7 +193,7 @@ def measure_gradients(
         rng = np.random.default_rng(seed)
         probes = _draw_probes(held_out, ner.labels, n_steps, rng)
         before = gradient_decay(ner.model, encode, probes, n_steps)
-        _train(ner, train, updates, rng)
+        _train(ner, train, updates, rng, on_update)
         after = gradient_decay(ner.model, encode, probes, n_steps)
         accuracy = _tag_accuracy(ner, held_out)
         decays[name] = Decay(before.tolist(), after.tolist(), accuracy)
@@ -253,9 +254,10 @@ def measure_recall(
     encoders: Mapping[str, MakeEncoder] | None = None,
     n_steps: int = RECALL_STEPS,
     n_classes: int = 8,
-    updates: int = UPDATES,
+    updates: int,
     learn_rates: Sequence[float] = LEARN_RATES,
     seed: int = 0,
+    on_update: Callable[[], object] = lambda: None,
 ) -> dict[str, dict[float, float]]:
     """Train networks to say, at the end of a text, what its first word was.
 
@@ -270,13 +272,16 @@ def measure_recall(
     updates (int): Of each network.
     learn_rates (Sequence[float]): Each network is trained anew at each of them.
     seed (int): Of weights and texts.
+    on_update (Callable[[], object]): Called after each update.
     RETURNS (Dict[str, Dict[float, float]]): By name and learning rate, the share that
         is right of 1,000 texts that were not seen in training.
     """
     makers = encoders or recall_encoders()
     return {
         name: {
-            rate: _recall_accuracy(make, n_steps, n_classes, updates, rate, seed)
+            rate: _recall_accuracy(
+                make, n_steps, n_classes, updates, rate, seed, on_update
+            )
             for rate in learn_rates
         }
         for name, make in makers.items()
@@ -329,12 +334,17 @@ def _draw_probes(
 
 
 def _train(
-    ner: LSTMNer, examples: Sequence[Example], updates: int, rng: np.random.Generator
+    ner: LSTMNer,
+    examples: Sequence[Example],
+    updates: int,
+    rng: np.random.Generator,
+    on_update: Callable[[], object],
 ) -> None:
     optimizer = Adam(LEARN_RATES[0], L2=0.0)
     for _ in range(updates):
         batch = rng.choice(len(examples), size=_TEXTS_PER_UPDATE)
         ner.update([examples[i] for i in batch], sgd=optimizer)
+        on_update()
 
 
 def _tag_accuracy(ner: LSTMNer, examples: Sequence[Example]) -> float:
@@ -370,6 +380,7 @@ def _recall_accuracy(
     updates: int,
     learn_rate: float,
     seed: int,
+    on_update: Callable[[], object],
 ) -> float:
     fix_random_seed(seed)
     rng = np.random.default_rng(seed)
@@ -392,4 +403,5 @@ def _recall_accuracy(
         Y, backprop = model.begin_update(X)
         backprop((Y - np.eye(n_classes, dtype="f")[classes]) / len(X))
         model.finish_update(optimizer)
+        on_update()
     return float((model.predict(test).argmax(axis=1) == right).mean())

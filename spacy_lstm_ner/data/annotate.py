@@ -263,6 +263,7 @@ def annotate(
     entities_column: str = "entities",
     rows_per_shard: int = 10_000,
     code: str | Path | None = None,
+    on_file: Callable[[int, int], object] = lambda n_done, n_files: None,
 ) -> Summary:
     """Annotate the rows of Parquet and JSONL files with the entities of a pipeline.
 
@@ -289,6 +290,8 @@ def annotate(
         may have to be computed again.
     code (Optional[Union[str, Path]]): A Python file to import before the pipeline is
         loaded, as `--code` of `spacy train`.
+    on_file (Callable[[int, int], object]): Called after each file of the output with
+        the number of complete files and the number of all.
     RETURNS (Summary): Counts of files, rows and entities.
     RAISES ValueError: If the arguments or the input are at fault (L401 to L405), if the
         pipeline sets no entities (L406), if the output is something else (L407) or
@@ -328,23 +331,26 @@ def annotate(
     }
     n_rows = n_entities = 0
     reasons = {}
-    for result in _run(missing, annotator, workers) if missing else ():
+    n_files, n_kept = len(shards), len(shards) - len(missing)
+    results = _run(missing, annotator, workers) if missing else ()
+    for n_done, result in enumerate(results, start=n_kept + 1):
         n_rows += result["n_rows"]
         n_entities += result["n_entities"]
         if result["error"]:
             reasons[result["name"]] = result["error"]
+        on_file(n_done, n_files)
     _clear_temporaries(output)
     unfinished = [shard for shard in missing if not (output / shard.name).exists()]
     if unfinished:
         first = unfinished[0]
         message = Errors.L409.format(
             n=len(unfinished),
-            n_files=len(shards),
+            n_files=n_files,
             where=f"{root / first.source}, rows {first.start} to {first.stop}",
             reason=reasons[first.name],
         )
         raise ValueError(message)
-    return Summary(len(shards), len(shards) - len(missing), n_rows, n_entities)
+    return Summary(n_files, n_kept, n_rows, n_entities)
 
 
 def _find_files(source: Path, root: Path) -> list[Path]:
@@ -527,13 +533,16 @@ def _run(
     """Annotate the shards, and give the result of each as it is ready."""
     if not ray.is_initialized():
         # Connects to a running cluster where RAY_ADDRESS names one.
-        local = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers}
+        local: dict[str, Any] = (
+            {} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers}
+        )
         ray.init(include_dashboard=False, **local)
     dataset = ray.data.from_items(
         [shard._asdict() for shard in shards], override_num_blocks=len(shards)
     )
+    annotator_class: Any = _Annotator
     results = dataset.map(
-        _Annotator,
+        annotator_class,
         fn_constructor_kwargs=annotator,
         compute=ActorPoolStrategy(size=min(workers, len(shards))),
         num_cpus=1,

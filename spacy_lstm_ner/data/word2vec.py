@@ -5,7 +5,7 @@ Both learn a vector for each word from the words around it, with negative sampli
 Compositionality). Needs the extra `word2vec`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from spacy.tokens import Doc
@@ -26,6 +26,7 @@ def train_word2vec(
     min_count: int = 2,
     epochs: int = 20,
     seed: int = 0,
+    on_epoch: Callable[[], object] = lambda: None,
 ) -> int:
     """Train vectors of the words of texts, in lower case, and write them as text, which
     `spacy init vectors` imports. One thread: the same seed gives the same vectors.
@@ -41,6 +42,7 @@ def train_word2vec(
     min_count (int): Words that occur less often are left out.
     epochs (int): Passes over the texts.
     seed (int): Of the first weights, and of the words that are drawn.
+    on_epoch (Callable[[], object]): Called after each pass over the texts.
     RETURNS (int): The number of words that have a vector.
     RAISES ImportError (L210): If gensim is not installed.
     RAISES ValueError: If a setting is not positive (L048), or if no word occurs often
@@ -49,9 +51,15 @@ def train_word2vec(
     check_at_least(1, width=width, window=window, min_count=min_count, epochs=epochs)
     try:
         from gensim.models import word2vec as gensim  # noqa: PLC0415
+        from gensim.models.callbacks import CallbackAny2Vec  # noqa: PLC0415
     except ImportError as err:
         raise ImportError(Errors.L210) from err
-    # What is longer, gensim would cut off.
+
+    class Epoch(CallbackAny2Vec):
+        def on_epoch_end(self, model: object) -> None:
+            on_epoch()
+
+    # gensim ignores the rest of a longer sentence.
     sentences = list(_split(docs, gensim.MAX_WORDS_IN_BATCH))
     trained = gensim.Word2Vec(
         vector_size=width,
@@ -66,7 +74,12 @@ def train_word2vec(
         raise ValueError(
             Errors.L211.format(n=sum(map(len, sentences)), min_count=min_count)
         )
-    trained.train(sentences, total_examples=len(sentences), epochs=epochs)
+    trained.train(
+        sentences,
+        total_examples=len(sentences),
+        epochs=epochs,
+        callbacks=[Epoch()],
+    )
     trained.wv.save_word2vec_format(str(output))
     return len(trained.wv)
 

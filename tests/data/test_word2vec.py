@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import spacy
 import srsly
+from cli.helpers import lstm_ner, message
 from spacy.tokens import Doc, DocBin
 from spacy.training.initialize import convert_vectors, init_nlp
 from spacy.vocab import Vocab
 from test_configs import ALL_CONFIGS, load_for
 
-from spacy_lstm_ner.cli.commands import main
 from spacy_lstm_ner.data.word2vec import MODELS, train_word2vec
 
 # Two topics that share no word.
@@ -95,8 +95,9 @@ def test_same_seed_same_vectors_in_another_process(
         for output, seed in zip(outputs, "112", strict=True)
     ]
     monkeypatch.setenv("PYTHONHASHSEED", "1")
-    subprocess.run([sys.executable, "-m", "spacy_lstm_ner", *commands[0]], check=True)
-    assert all(main(command) == 0 for command in commands[1:])
+    command = [sys.executable, "-m", "spacy", "lstm-ner", *commands[0]]
+    subprocess.run(command, check=True)
+    assert all(lstm_ner(*command) == 0 for command in commands[1:])
     first, again, other = (path.read_bytes() for path in outputs)
     assert first == again != other
 
@@ -112,7 +113,7 @@ def test_command_reads_texts_and_tokens(
     DocBin(docs=[Doc(Vocab(), words=["#Sharon", "can't"])]).to_disk(data)
     args = ["word2vec", *map(str, (lines, jsonl, data, output))]
     settings = ["--model", "cbow", "--width", "3", "--min-count", "1", "--epochs", "1"]
-    assert main([*args, *settings]) == 0
+    assert lstm_ner(*args, *settings) == 0
     assert "13 vectors, from 15 tokens" in capsys.readouterr().out
     words = "she ca n't go . , # sharon ! to miami #sharon can't"
     assert set(read(output)) == set(words.split())
@@ -124,15 +125,15 @@ def test_careless_use_gets_a_message(
     needs_gensim()
     text, output = tmp_path / "text.txt", tmp_path / "out.vec"
     text.write_text("a b c\n", encoding="utf8")
-    for inputs, last, message in (
+    for inputs, last, expected in (
         (text, text.with_suffix(".jsonl"), "L201.*'.vec'"),
         (text, tmp_path / "more.txt", "L201.*'.vec'"),
         (text, output, r"L211.*3 words.*none occurs 2 times.*--min-count"),
         (tmp_path / "missing.spacy", output, "L202.*missing"),
         (tmp_path / "missing.txt", output, "missing"),
     ):
-        assert main(["word2vec", str(inputs), str(last)]) == 1
-        assert re.search(message, capsys.readouterr().err)
+        assert lstm_ner("word2vec", str(inputs), str(last)) == 1
+        assert re.search(expected, message(capsys))
         assert not last.exists()
 
 
@@ -142,9 +143,9 @@ def test_settings_are_positive(
 ):
     text, output = tmp_path / "text.txt", tmp_path / "out.vec"
     text.write_text("a b c\n", encoding="utf8")
-    assert main(["word2vec", str(text), str(output), f"--{name}", "0"]) == 1
-    message = rf"L048\] Setting '{name.replace('-', '_')}' is 0: expected at least 1"
-    assert re.search(message, capsys.readouterr().err)
+    assert lstm_ner("word2vec", str(text), str(output), f"--{name}", "0") == 1
+    expected = rf"L048\] Setting '{name.replace('-', '_')}' is 0: expected at least 1"
+    assert re.search(expected, message(capsys))
 
 
 def test_gensim_is_missing(
@@ -153,8 +154,8 @@ def test_gensim_is_missing(
     monkeypatch.setitem(sys.modules, "gensim.models", None)
     text = tmp_path / "text.txt"
     text.write_text("a b c\n", encoding="utf8")
-    assert main(["word2vec", str(text), str(tmp_path / "out.vec")]) == 1
-    assert 'pip install "spacy-lstm-ner[word2vec]"' in capsys.readouterr().err
+    assert lstm_ner("word2vec", str(text), str(tmp_path / "out.vec")) == 1
+    assert 'pip install "spacy-lstm-ner[word2vec]"' in message(capsys)
 
 
 def test_vectors_reach_the_tagger(tmp_path: Path):

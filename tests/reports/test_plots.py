@@ -106,8 +106,7 @@ def test_few_spans(matplotlib, tmp_path, confidences, correct):
 
 @pytest.mark.parametrize("title", ["", "$x_$", r"5$ \alpha", "<&>", "long title " * 9])
 def test_any_title(matplotlib, tmp_path, title):
-    for suffix in SIGNATURES:
-        draw_reliability(*spans(20), tmp_path / f"a{suffix}", title=title)
+    draw_reliability(*spans(20), tmp_path / "a.svg", title=title)
 
 
 def test_no_global_state(matplotlib, tmp_path):
@@ -115,7 +114,7 @@ def test_no_global_state(matplotlib, tmp_path):
         "import sys\n"
         "from pathlib import Path\n"
         "import numpy as np\n"
-        "from spacy_lstm_ner import plots\n"
+        "from spacy_lstm_ner.reports import plots\n"
         "print('matplotlib' in sys.modules)\n"
         "import matplotlib\n"
         "before = matplotlib.rcParams.copy()\n"

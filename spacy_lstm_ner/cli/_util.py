@@ -1,0 +1,152 @@
+"""Shared by the commands: the group, its errors, progress bars, checks of arguments."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from spacy.cli._util import app as spacy_app
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from tqdm import tqdm
+from typer.core import TyperGroup
+from wasabi.printer import Printer
+
+from ..errors import Errors
+
+if TYPE_CHECKING:
+    from ..component.lstm_ner import LSTMNer
+
+Arg = typer.Argument
+Opt = typer.Option
+
+
+class _Group(TyperGroup):
+    """Commands whose errors in files or their contents end in a message and status 1.
+    Wrong arguments end in status 2, as in every command of spaCy."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx))
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (OSError, ValueError, ImportError) as err:
+            typer.echo(Printer(no_print=True).fail(str(err)), err=True)
+            raise typer.Exit(1) from err
+
+
+app = typer.Typer(
+    name="lstm-ner",
+    cls=_Group,
+    help="Commands for the entity recognizer lstm_ner: data, confidences, reports.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+spacy_app.add_typer(app)
+
+# Arguments and options of several commands.
+Model = Annotated[str, Arg(help="A trained pipeline: its folder or its name")]
+Data = Annotated[Path, Arg(help="Annotated texts in .spacy format")]
+Component = Annotated[
+    str | None, Opt(help="Name of the recognizer, if the pipeline has several")
+]
+Quiet = Annotated[bool, Opt("--quiet", "-q", help="Show no progress bars")]
+
+
+def choice(values: Iterable[str], help_: str) -> Any:
+    """An option that takes one of several values.
+
+    values (Iterable[str]): The values.
+    help_ (str): The help text.
+    RETURNS (OptionInfo): The option. Another value is a wrong argument: status 2.
+    """
+    choices = list(values)
+
+    def check(value: str) -> str:
+        if value not in choices:
+            raise typer.BadParameter(f"{value!r} is not one of {', '.join(choices)}.")
+        return value
+
+    return Opt(help=help_, metavar="|".join(choices), callback=check)
+
+
+def progress(
+    items: Iterable[Any] | None = None, *, quiet: bool, total: int | None = None
+) -> Any:
+    """A progress bar on stderr, for a loop of more than two seconds. There is none if
+    stderr is not a terminal.
+
+    items (Optional[Iterable]): The items of the loop, if it is over the bar.
+    quiet (bool): Show no bar.
+    total (Optional[int]): Number of steps, if the items have no length.
+    RETURNS (tqdm): The bar: an iterable of the items. `update` counts a step.
+    """
+    disable = True if quiet else None
+    return tqdm(items, total=total, disable=disable, delay=2, leave=False)
+
+
+def check_suffix(output: Path, suffix: str) -> None:
+    """Refuse an output with another ending, often an input whose output was forgotten.
+
+    output (Path): The file to write.
+    suffix (str): The ending, with its dot.
+    RAISES ValueError (L201): If the file ends otherwise.
+    """
+    if output.suffix != suffix:
+        raise ValueError(Errors.L201.format(output=output, suffix=suffix))
+
+
+def check_data(path: Path) -> None:
+    """Refuse a file that is not in spaCy's binary format.
+
+    path (Path): The file.
+    RAISES ValueError: If it does not exist (L202) or has another format (L203).
+    """
+    if not path.is_file():
+        raise ValueError(Errors.L202.format(path=path))
+    try:
+        DocBin().from_disk(path)
+    except (zlib.error, KeyError, ValueError, UnicodeDecodeError) as err:
+        raise ValueError(Errors.L203.format(path=path)) from err
+
+
+def find_recognizer(nlp: Language, name: str | None) -> "tuple[str, LSTMNer]":
+    """The recognizer that a command works on.
+
+    nlp (Language): The pipeline.
+    name (Optional[str]): Name of the component; None: the only recognizer.
+    RETURNS (Tuple[str, LSTMNer]): Its name and the component.
+    RAISES ValueError (L206): If there is none, or several and no name.
+    """
+    from ..component.lstm_ner import LSTMNer
+
+    found = {n: pipe for n, pipe in nlp.pipeline if isinstance(pipe, LSTMNer)}
+    names = [name] if name in found else list(found) if name is None else []
+    if len(names) != 1:
+        asked = "the only one" if name is None else repr(name)
+        raise ValueError(
+            Errors.L206.format(asked=asked, pipes=nlp.pipe_names, names=list(found))
+        )
+    return names[0], found[names[0]]
+
+
+def docs_before(nlp: Language, name: str, texts: Iterable[str | Doc]) -> Iterator[Doc]:
+    """Process texts with the components before a recognizer.
+
+    nlp (Language): The pipeline.
+    name (str): Name of the recognizer.
+    texts (Iterable[Union[str, Doc]]): The texts.
+    YIELDS (Doc): The Docs that the recognizer gets.
+    """
+    later = nlp.pipe_names[nlp.pipe_names.index(name) :]
+    return nlp.pipe(texts, disable=later)
+
+
+def make_folder_of(path: Path) -> None:
+    """Create the folder of a file to write, with its parents.
+
+    path (Path): The file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,57 @@
+"""The command that annotates large corpora."""
+
+from pathlib import Path
+from typing import Annotated
+
+from ._util import Arg, Model, Opt, Quiet, app, progress
+
+
+@app.command("annotate")
+def annotate(
+    model: Model,
+    source: Annotated[
+        Path, Arg(metavar="INPUT", help="A Parquet or JSONL file, or a folder of them")
+    ],
+    output: Annotated[
+        Path,
+        Arg(metavar="OUTDIR", help="Folder to write to, or that of an interrupted run"),
+    ],
+    workers: Annotated[int, Opt(help="Number of processes")] = 2,
+    batch_size: Annotated[
+        int | None, Opt(help="Texts per batch. Default: the pipeline's")
+    ] = None,
+    text_column: Annotated[str, Opt(help="Column of the texts")] = "text",
+    entities_column: Annotated[str, Opt(help="Column to add")] = "entities",
+    rows_per_shard: Annotated[
+        int, Opt(help="Greatest number of rows of an output file")
+    ] = 10_000,
+    code: Annotated[
+        Path | None, Opt(help="Python file to import before the model is loaded")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Add entities to Parquet or JSONL files, in parallel."""
+    from ..data.annotate import annotate as annotate_files
+
+    with progress(quiet=quiet) as bar:
+
+        def show(n_done: int, n_files: int) -> None:
+            bar.total = n_files
+            bar.update(n_done - bar.n)
+
+        done = annotate_files(
+            model,
+            source,
+            output,
+            workers=workers,
+            batch_size=batch_size,
+            text_column=text_column,
+            entities_column=entities_column,
+            rows_per_shard=rows_per_shard,
+            code=code,
+            on_file=show,
+        )
+    print(
+        f"{output}: {done.n_files} files, of which {done.n_kept} were there; "
+        f"{done.n_rows} rows annotated, {done.n_entities} entities"
+    )

@@ -1,0 +1,197 @@
+"""Commands that make data: corpora, raw text, word vectors."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+
+from ..checks import check_at_least
+from ..data.conll import DOCS, ConllCorpus
+from ..data.json_lines import for_spacy, read_texts, write_records
+from ..data.word2vec import MODELS, train_word2vec
+from ..tags import INVALID, SCHEMES
+from ._util import (
+    Arg,
+    Opt,
+    Quiet,
+    app,
+    check_data,
+    check_suffix,
+    choice,
+    make_folder_of,
+    progress,
+)
+
+# The defaults of the reader and of the training of vectors are those of the options.
+_CONLL = ConllCorpus.__init__.__kwdefaults__ or {}
+_WORD2VEC = train_word2vec.__kwdefaults__ or {}
+
+
+@app.command("demo-corpus")
+def demo_corpus(
+    folder: Annotated[Path, Arg(metavar="OUTDIR", help="Folder to write to")],
+    seed: Annotated[int, Opt(help="Another seed gives other sentences")] = 0,
+) -> None:
+    """Generate the demo corpus as CoNLL files."""
+    from ..course.demo_corpus import unseen_share, write_corpus
+
+    corpus = write_corpus(folder, seed=seed)
+    for part, sentences in corpus.items():
+        n_tokens = sum(len(sentence.words) for sentence in sentences)
+        labels = [span.label for sentence in sentences for span in sentence.spans]
+        _print_counts(folder / f"{part}.conll", len(sentences), n_tokens, labels)
+    for part in ("dev", "test"):
+        share = unseen_share(corpus["train"], corpus[part])
+        print(f"{share:.0%} of the entities of {part} are no entities of train")
+
+
+@app.command("convert")
+def convert(
+    inputs: Annotated[
+        list[str], Arg(metavar="INPUT", help="CoNLL files, or folders of them")
+    ],
+    output: Annotated[Path, Arg(metavar="OUTPUT.spacy", help="File to write")],
+    word_column: Annotated[
+        int, Opt(help="Column of the tokens: 0 is the first, -1 the last")
+    ] = _CONLL["word_column"],
+    tag_column: Annotated[int, Opt(help="Column of the tags")] = _CONLL["tag_column"],
+    separator: Annotated[
+        str | None,
+        Opt(help=r"Separator of columns, such as '\t'. Default: a tab or spaces"),
+    ] = _CONLL["separator"],
+    scheme: Annotated[str, choice(SCHEMES, "Tagging scheme")] = _CONLL["scheme"],
+    invalid: Annotated[
+        str, choice(INVALID, "What to do with invalid sequences of tags")
+    ] = _CONLL["invalid"],
+    docs: Annotated[str, choice(DOCS, "Unit that becomes a Doc")] = _CONLL["docs"],
+    comment: Annotated[str | None, Opt(help="Start of lines to skip")] = _CONLL[
+        "comment"
+    ],
+    limit: Annotated[int, Opt(help="Number of Docs, 0 for all")] = _CONLL["limit"],
+    quiet: Quiet = False,
+) -> None:
+    """Convert CoNLL files to spaCy's binary format."""
+    check_suffix(output, ".spacy")
+    corpus = ConllCorpus(
+        list(inputs),
+        word_column=word_column,
+        tag_column=tag_column,
+        separator=separator and separator.replace(r"\t", "\t"),
+        scheme=scheme,
+        invalid=invalid,
+        docs=docs,
+        comment=comment,
+        limit=limit,
+    )
+    examples = progress(corpus(spacy.blank("xx")), quiet=quiet)
+    found = [eg.reference for eg in examples]
+    make_folder_of(output)
+    DocBin(docs=found).to_disk(output)
+    labels = [ent.label_ for doc in found for ent in doc.ents]
+    _print_counts(output, len(found), sum(map(len, found)), labels)
+
+
+@app.command("raw-text")
+def raw_text(
+    inputs: Annotated[
+        list[Path], Arg(metavar="DATA.spacy", help="Texts in .spacy format")
+    ],
+    output: Annotated[Path, Arg(metavar="OUTPUT.jsonl", help="File to write")],
+) -> None:
+    """Write texts as JSON lines, for spacy pretrain."""
+    check_suffix(output, ".jsonl")
+    texts = []
+    for path in inputs:
+        check_data(path)
+        texts += [doc.text for doc in DocBin().from_disk(path).get_docs(Vocab())]
+    make_folder_of(output)
+    write_records(output, ({"text": text} for text in texts))
+    print(f"{output}: {len(texts)} texts")
+
+
+@app.command("vectors")
+def vectors(
+    output: Annotated[Path, Arg(metavar="OUTDIR", help="Folder to write to")],
+    limit: Annotated[
+        int | None, Opt(help="Number of words. Default: all 400,000")
+    ] = None,
+) -> None:
+    """Make GloVe's word vectors, for configs/vectors.cfg."""
+    from ..data.glove import load_glove
+
+    check_at_least(1, limit=limit)
+    nlp = load_glove(limit=limit)
+    make_folder_of(output)
+    nlp.to_disk(output)
+    n_words, width = nlp.vocab.vectors.shape
+    print(f"{output}: {n_words} vectors of width {width}")
+
+
+@app.command("word2vec")
+def word2vec(
+    inputs: Annotated[
+        list[Path],
+        Arg(
+            metavar="INPUT",
+            help="Files with a text per line, .jsonl or .ndjson files with a field "
+            "'text' per line, or .spacy files",
+        ),
+    ],
+    output: Annotated[Path, Arg(metavar="OUTPUT.vec", help="File to write")],
+    lang: Annotated[str, Opt(help="Language of the tokenizer for the texts")] = "en",
+    model: Annotated[str, choice(MODELS, "Training objective")] = _WORD2VEC["model"],
+    width: Annotated[int, Opt(help="Width of the vectors")] = _WORD2VEC["width"],
+    window: Annotated[
+        int, Opt(help="Greatest distance of context words on each side")
+    ] = _WORD2VEC["window"],
+    min_count: Annotated[
+        int, Opt(help="Words that occur less often are left out")
+    ] = _WORD2VEC["min_count"],
+    epochs: Annotated[int, Opt(help="Passes over the texts")] = _WORD2VEC["epochs"],
+    seed: Annotated[int, Opt(help="Another seed gives other vectors")] = _WORD2VEC[
+        "seed"
+    ],
+    quiet: Quiet = False,
+) -> None:
+    """Train word vectors on raw text, for spacy init vectors."""
+    check_suffix(output, ".vec")
+    nlp = spacy.blank(lang)
+    docs = [doc for path in inputs for doc in _read_docs(path, nlp)]
+    make_folder_of(output)
+    with progress(total=epochs, quiet=quiet) as bar:
+        n_words = train_word2vec(
+            docs,
+            output,
+            model=model,
+            width=width,
+            window=window,
+            min_count=min_count,
+            epochs=epochs,
+            seed=seed,
+            on_epoch=bar.update,
+        )
+    print(f"{output}: {n_words} vectors, from {sum(map(len, docs))} tokens")
+
+
+def _read_docs(path: Path, nlp: Language) -> Iterator[Doc]:
+    """The texts of a file, tokenized by the pipeline unless the file has tokens."""
+    if path.suffix.lower() != ".spacy":
+        return nlp.pipe(for_spacy(record["text"]) for record in read_texts(path))
+    check_data(path)
+    return DocBin().from_disk(path).get_docs(nlp.vocab)
+
+
+def _print_counts(
+    path: Path, n_docs: int, n_tokens: int, labels: Iterable[str]
+) -> None:
+    counts = Counter(labels)
+    by_label = ", ".join(f"{label} {n}" for label, n in counts.most_common())
+    print(
+        f"{path}: {n_docs} sentences or documents, {n_tokens} tokens, "
+        f"{counts.total()} entities ({by_label})"
+    )

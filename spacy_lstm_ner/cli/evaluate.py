@@ -1,0 +1,226 @@
+"""Commands about a trained pipeline: calibration, scores, pages, uncertain texts."""
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import spacy
+from spacy.language import Language
+from spacy.training import Corpus, Example
+
+from ..data.json_lines import for_spacy, read_texts, write_records
+from ..errors import Errors
+from ..reports.rank import MEASURES, rank_texts
+from ._util import (
+    Arg,
+    Component,
+    Data,
+    Model,
+    Opt,
+    Quiet,
+    app,
+    check_data,
+    check_suffix,
+    choice,
+    docs_before,
+    find_recognizer,
+    make_folder_of,
+    progress,
+)
+
+
+@app.command("calibrate")
+def calibrate(
+    model: Model,
+    data: Data,
+    output: Annotated[Path, Arg(metavar="OUTDIR", help="Folder of the new pipeline")],
+    beta: Annotated[
+        float | None,
+        Opt(
+            help="Decode by probability, with the threshold of the best F-score in "
+            "which recall is BETA times as important as precision. Default: keep the "
+            "decoding"
+        ),
+    ] = None,
+    component: Component = None,
+    quiet: Quiet = False,
+) -> None:
+    """Fit confidences, and a threshold, to held-out data."""
+    from ..checks import check_beta
+
+    check_data(data)
+    if beta is not None:
+        check_beta(beta)
+    nlp = spacy.load(model)
+    name, ner = find_recognizer(nlp, component)
+    if beta is not None:
+        settings = {"components": {name: {"decoding": "probability"}}}
+        nlp = spacy.load(model, config=settings)
+        name, ner = find_recognizer(nlp, component)
+        # Settings of run time would override the fitted ones.
+        for setting in ("decoding", "threshold"):
+            ner.cfg.pop(setting, None)
+        ner.cfg["label_thresholds"] = {}
+    examples = _examples_before(nlp, name, data, quiet=quiet)
+    if not any(eg.reference.ents for eg in examples):
+        raise ValueError(Errors.L208.format(path=data))
+    temperature = ner.calibrate(progress(examples, quiet=quiet))
+    print(f"temperature {temperature:.3f}")
+    if beta is not None:
+        threshold, f_score = ner.fit_threshold(
+            progress(examples, quiet=quiet), beta=beta
+        )
+        # One threshold for all labels.
+        fitted = {"threshold": threshold, "label_thresholds": {}}
+        nlp.get_pipe_config(name).update(fitted)
+        print(f"threshold {threshold:.4f}, with an F-score of {100 * f_score:.1f}")
+    make_folder_of(output)
+    nlp.to_disk(output)
+    print(f"{output}: fitted to {len(examples)} texts")
+
+
+@app.command("reliability")
+def reliability(
+    model: Model,
+    data: Data,
+    output: Annotated[
+        Path, Arg(metavar="OUTPUT.svg", help="Picture to write: .svg, .png or .pdf")
+    ],
+    component: Component = None,
+    quiet: Quiet = False,
+) -> None:
+    """Draw how often entities are right, by confidence."""
+    from ..reports.judged import judged_confidences
+    from ..reports.metrics import (
+        area_under_roc,
+        expected_calibration_error,
+        reliability_bins,
+    )
+    from ..reports.plots import check_picture, draw_reliability
+
+    check_picture(output)
+    check_data(data)
+    nlp = spacy.load(model)
+    name, ner = find_recognizer(nlp, component)
+    examples = _examples_before(nlp, name, data, quiet=quiet)
+    confidences, correct = judged_confidences(
+        progress(examples, quiet=quiet), ner, batch_size=nlp.batch_size
+    )
+    if not len(correct):
+        raise ValueError(Errors.L216.format(name=name, path=data))
+    make_folder_of(output)
+    draw_reliability(confidences, correct, output, title=f"{model} on {data}")
+    print(f"{'confidence':>12}{'right':>8}{'entities':>10}")
+    for row in zip(*reliability_bins(confidences, correct), strict=True):
+        print("{:>12.3f}{:>8.3f}{:>10}".format(*row))
+    error = expected_calibration_error(confidences, correct)
+    area = area_under_roc(confidences, correct)
+    print(f"expected calibration error {error:.3f}, area under ROC {area:.3f}")
+    print(f"{output}: {len(correct)} entities of {len(examples)} texts")
+
+
+@app.command("rank")
+def rank(
+    model: Model,
+    texts: Annotated[
+        Path,
+        Arg(
+            help="File with a text per line, or a .jsonl or .ndjson file with a field "
+            "'text' per line"
+        ),
+    ],
+    output: Annotated[Path, Arg(metavar="OUTPUT.jsonl", help="File to write")],
+    by: Annotated[
+        str, choice(MEASURES, "Measure to sort by, the most uncertain text first")
+    ] = "entropy",
+    component: Component = None,
+    quiet: Quiet = False,
+) -> None:
+    """Sort raw texts by how uncertain a pipeline is."""
+    check_suffix(output, ".jsonl")
+    if output.exists() and output.samefile(texts):
+        raise ValueError(Errors.L213.format(path=output))
+    records = read_texts(texts)
+    for i, record in enumerate(records, start=1):
+        taken = [name for name in MEASURES if name in record]
+        if taken:
+            message = Errors.L215.format(path=texts, i=i, names=taken)
+            raise ValueError(message)
+    nlp = spacy.load(model)
+    name, ner = find_recognizer(nlp, component)
+    docs = docs_before(nlp, name, (for_spacy(record["text"]) for record in records))
+    bar = progress(docs, quiet=quiet, total=len(records))
+    ranked = rank_texts(records, bar, ner, by=by, batch_size=nlp.batch_size)
+    make_folder_of(output)
+    write_records(output, ranked)
+    print(f"{output}: {len(ranked)} texts, the most uncertain first")
+
+
+@app.command("visualize")
+def visualize(
+    model: Model,
+    data: Data,
+    output: Annotated[Path, Arg(metavar="OUTPUT.html", help="Page to write")],
+    limit: Annotated[int, Opt(help="Number of texts, 0 for all")] = 200,
+    quiet: Quiet = False,
+) -> None:
+    """Show predicted beside gold entities on an HTML page."""
+    from ..reports.visualize import render_page
+
+    check_suffix(output, ".html")
+    check_data(data)
+    if limit < 0:
+        raise ValueError(Errors.L120.format(limit=limit))
+    nlp = spacy.load(model)
+    examples = list(islice(Corpus(data)(nlp), limit or None))
+    docs = nlp.pipe(eg.predicted for eg in examples)
+    bar = progress(docs, quiet=quiet, total=len(examples))
+    for eg, doc in zip(examples, bar, strict=True):
+        eg.predicted = doc
+    title = f"{model} on {data}: {len(examples)} texts"
+    page = render_page(examples, title=title, lang=nlp.meta["lang"])
+    make_folder_of(output)
+    output.write_text(page, encoding="utf8")
+    print(f"{output}: {len(examples)} texts")
+
+
+@app.command("scores")
+def scores(
+    metrics: Annotated[
+        Path, Arg(metavar="METRICS.json", help="Output of spacy evaluate --output")
+    ],
+) -> None:
+    """Print the scores that 'spacy evaluate --output' wrote."""
+    found = _read_scores(metrics)
+    rows = [
+        *sorted((found["ents_per_type"] or {}).items()),
+        ("all", {key: found[f"ents_{key}"] for key in "prf"}),
+    ]
+    print(f"{metrics}, in percent")
+    print(f"{'entities':<12}{'precision':>10}{'recall':>10}{'F1':>10}")
+    for label, row in rows:
+        cells = "".join(f"{100 * (row[key] or 0):>10.1f}" for key in "prf")
+        print(f"{label:<12}{cells}")
+
+
+def _read_scores(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf8"))
+    except ValueError as err:
+        raise ValueError(Errors.L204.format(path=path)) from err
+    if not isinstance(found, dict) or "ents_per_type" not in found:
+        raise ValueError(Errors.L204.format(path=path))
+    return found
+
+
+def _examples_before(
+    nlp: Language, name: str, data: Path, *, quiet: bool
+) -> list[Example]:
+    """Examples whose predicted Docs the components before a recognizer processed."""
+    examples = list(Corpus(data)(nlp))
+    docs = docs_before(nlp, name, (eg.predicted for eg in examples))
+    bar = progress(docs, quiet=quiet, total=len(examples))
+    for eg, doc in zip(examples, bar, strict=True):
+        eg.predicted = doc
+    return examples

@@ -1,0 +1,43 @@
+"""Confidences of predicted entities, and whether each entity is right."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.training import Example
+from spacy.util import minibatch
+
+from ..component.confidences import scored_spans, span_key
+from ..component.given import token_spans
+from ..component.gold import judge
+from ..component.lstm_ner import LSTMNer
+
+
+def judged_confidences(
+    examples: Iterable[Example], ner: LSTMNer, *, batch_size: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Predict the entities of examples and compare them with the gold ones.
+
+    examples (Iterable[Example]): Examples whose predicted Docs the components before
+        `ner` have processed.
+    ner (LSTMNer): The recognizer. Entities of other components are left out.
+    batch_size (int): Number of Docs of a batch.
+    RETURNS (Tuple[ndarray, ndarray]): For each entity that the annotation covers, the
+        confidence, and whether a gold entity has the same limits and label.  (S,), (S,)
+    """
+    confidences, correct = [], []
+    for batch in minibatch(examples, batch_size):
+        docs = ner.pipe((eg.predicted for eg in batch), batch_size=batch_size)
+        for eg, doc in zip(batch, docs, strict=True):
+            own = {
+                span_key(each.span): each.score
+                for group in doc.spans.values()
+                for each in scored_spans(group)
+                if each.component == ner.name
+            }
+            judged = judge(eg, token_spans(doc.ents))
+            for ent, is_right in zip(doc.ents, judged, strict=True):
+                if is_right is not None and span_key(ent) in own:
+                    confidences.append(own[span_key(ent)])
+                    correct.append(is_right)
+    return np.array(confidences, dtype="float64"), np.array(correct, dtype="bool")
