@@ -1,15 +1,21 @@
-# make demo   train, evaluate, show and package a pipeline on the demo corpus
-# make test   check style and types, run the tests with coverage
-# make bench  measure the speed of layer and pipelines on the demo corpus, and draw it
-# All create the environment .venv first. Needs: Python 3.10 to 3.13, make.
+# make demo         train, evaluate, show and package a pipeline on the demo corpus
+# make test         check style and types, run the tests with coverage
+# make test-lowest  run the tests with the oldest versions that pyproject.toml allows
+#                   (Python 3.10 to 3.12, for which NumPy 2.0 has wheels)
+# make bench        measure the speed of layer and pipelines on the demo corpus, and draw it
+# make lint         check style and types
+# make clean        remove environments and everything that the above have made
+# All create their environment first. Needs: Python 3.10 to 3.14, make.
 
 PYTHON ?= python3
 VENV ?= .venv
-# What the reference tests need; set it empty to skip them.
+# The reference tests compare with torch; an empty value skips them.
 TORCH ?= torch==2.13.0
-# Settings of the workflow, as in: make demo CORPUS=wnut17
+# Settings of the workflow, for example: make demo CORPUS=wnut17
 CORPUS ?= demo
 CONFIG ?= default
+# Processes of the tests: a number, or one per core.
+JOBS ?= auto
 
 # The matrices of one step are small: a second thread gains little, and waiting for it on
 # a busy machine costs a lot.
@@ -18,8 +24,9 @@ export OPENBLAS_NUM_THREADS ?= 1
 
 BIN := $(VENV)/bin
 RUN := $(CORPUS)-$(CONFIG)
+PYTEST := python -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test test-lowest bench lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m spacy project run all . \
@@ -29,7 +36,18 @@ demo: $(VENV)/installed
 	@echo "Predicted and gold entities:   visualizations/$(RUN).html"
 
 test: $(VENV)/installed-for-tests lint
-	$(BIN)/python -m pytest --cov --cov-fail-under=95
+	$(BIN)/$(PYTEST) --cov --cov-fail-under=95
+
+# The lower bounds of the dependencies, for example numpy==2.0.
+LOWEST = $(shell sed -n '/^dependencies/p' pyproject.toml | grep -oE '[a-z]+>=[0-9.]+' | sed 's/>=/==/')
+
+test-lowest: .venv-lowest/installed
+	.venv-lowest/bin/$(PYTEST)
+
+.venv-lowest/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --editable ".[test]" $(LOWEST) $(TORCH)
+	touch $@
 
 # A CoNLL file, and where the tables go.
 BENCH ?= assets/demo/train.conll
@@ -51,7 +69,7 @@ lint: $(VENV)/installed-for-tests
 	$(BIN)/python -m mypy
 
 clean:
-	rm -rf $(VENV) corpus training metrics visualizations packages project.lock
+	rm -rf $(VENV) .venv-lowest corpus training metrics visualizations packages project.lock
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

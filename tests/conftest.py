@@ -1,9 +1,13 @@
-"""What several test files need."""
+"""Settings of all tests, and the folder of the real corpora."""
 
 import os
 from pathlib import Path
 
 import pytest
+
+# One thread per process, before NumPy is imported: the tests run in several processes.
+for _library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ[f"{_library}_NUM_THREADS"] = "1"
 
 _BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 
