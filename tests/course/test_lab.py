@@ -17,7 +17,6 @@ from spacy_lstm_ner.architectures import (
     build_rnn_encoder,
     build_word_char_embed,
 )
-from spacy_lstm_ner.course import lab
 from spacy_lstm_ner.course.lab import (
     N_STEPS,
     Decay,
@@ -117,27 +116,29 @@ def test_decay_is_the_median_of_ratios():
     assert expected[0] == 1
 
 
-def test_what_is_right_for_sure_has_no_decay(monkeypatch):
-    norms = np.array([[0.0, 0.0], [2.0, 1.0], [0.0, 0.0]])
-    monkeypatch.setattr(lab, "hidden_gradient_norms", lambda *args: norms)
+def test_a_tag_of_probability_one_has_no_decay():
     encode = build_rnn_encoder(3, bidirectional=False)
     tagger, probes = make_tagger(encode)
-    assert gradient_decay(tagger, encode, probes, 1).tolist() == [1.0, 0.5]
+    decode = tagger.get_ref("output_layer")
+    decode.set_param("b", np.array([0, 1000, 0], dtype="f"))
+    assert [probe.tag for probe in probes] == [1, 2]
+    certain, other = hidden_gradient_norms(tagger, encode, probes, 4)
+    assert not certain.any()
+    found = gradient_decay(tagger, encode, probes, 4)
+    np.testing.assert_allclose(found, other / other[0], rtol=1e-6)
 
 
-def test_no_text_of_the_measurement_is_trained_on(corpus, monkeypatch):
-    train, held_out = [], []
-
-    def measure(ner, examples):
-        held_out.extend(examples)
-        return 0.0
-
-    monkeypatch.setattr(lab, "_train", lambda ner, egs, *args: train.extend(egs))
-    monkeypatch.setattr(lab, "_tag_accuracy", measure)
-    encoders = {"RNN": gradient_encoders(4)["RNN"]}
-    measure_gradients(corpus, encoders=encoders, n_steps=9)
-    assert len(train) > len(held_out) > 0
-    assert not {id(eg) for eg in train} & {id(eg) for eg in held_out}
+def test_no_text_of_the_measurement_is_trained_on(tmp_path):
+    """The word and the label of the last fifth of the texts occur in no other: a tagger
+    that never sees them in training does not find them."""
+    path = tmp_path / "train.conll"
+    sentences = ["a O\n" * 10 + "\n"] * 19 + ["b B-per\n" * 10 + "\n"] * 6
+    path.write_text("".join(sentences), encoding="utf8")
+    encoders = {"RNN": gradient_encoders(8)["RNN"]}
+    (decay,) = measure_gradients(
+        path, encoders=encoders, n_steps=9, updates=40
+    ).values()
+    assert decay.accuracy < 0.5
 
 
 def test_the_tagger_stays_as_it_is():

@@ -25,6 +25,7 @@ __all__ = [
     "Sentence",
     "generate",
     "part_of",
+    "tokenize",
     "unseen_share",
     "write_corpus",
 ]
@@ -95,7 +96,7 @@ def generate(part: str, n_sentences: int, *, seed: int = 0) -> Iterator[Sentence
         text, entities = grammar.sentence()
         if text not in seen:
             seen.add(text)
-            yield _tokenize(nlp, text, entities)
+            yield tokenize(nlp, text, entities)
 
 
 def unseen_share(train: Iterable[Sentence], test: Iterable[Sentence]) -> float:
@@ -174,7 +175,11 @@ class _Grammar:
         return text, entities
 
 
-def _tokenize(nlp: Language, text: str, entities: Iterable[_CharSpan]) -> Sentence:
+def tokenize(nlp: Language, text: str, entities: Iterable[_CharSpan]) -> Sentence:
+    """Turn a text and the character offsets of its entities into tokens and spans.
+
+    RAISES ValueError: If an entity begins or ends within a token (L200).
+    """
     doc = nlp.make_doc(text)
     spans = []
     for start, end, label in entities:
