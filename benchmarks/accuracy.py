@@ -3,22 +3,22 @@
     python benchmarks/accuracy.py CORPORA --json accuracy.json --plot accuracy.svg
     python benchmarks/accuracy.py CORPORA --vectors assets/glove
 
-CORPORA is a folder with a folder for each corpus: `btc` (the Broad Twitter Corpus, of
-which sections a, b, e, g are for training, h is dev, f is test), `wikigold` (first 80%
-of sentences for training, next 10% dev, last 10% test), and any others that have
-train.conll, dev.conll and test.conll in BIO, as `wnut17` and the demo corpus.
+CORPORA has one folder per corpus: `btc` (the Broad Twitter Corpus: sections a, b, e, g
+are the training part, h is dev, f is test), `wikigold` (the first 80% of the sentences
+are the training part, the next 10% dev, the last 10% test), and any others with
+train.conll, dev.conll and test.conll in BIO, for example `wnut17` and the demo corpus.
 
-`ner` is that of spaCy's quickstart (`spacy init config -p ner -o efficiency`); with
---vectors, it includes them as "accuracy" does, and gets a table with an entry for each
-form of the corpus whose lower-case form has one, since it looks up the exact form only.
-"By probability" is the same trained `lstm_ner`, decoding by probability with the
-threshold fitted to dev: on dev itself, that is optimistic. Precision, recall and F1 are
-in percent. An entity is "seen" if the same text is an entity of the training part,
-whatever its label; predicted ones are split by the same rule. "best" is the evaluation
-with the best dev score. Each training is a process of its own with one thread; times
-are of the processor, so that other work on the machine counts little, from the first
-update on, with evaluations and saving; words/s are of the fastest of three rounds of
-`nlp.pipe`. Cells: mean (lowest to highest) over the seeds.
+`ner` is the one of spaCy's quickstart (`spacy init config -p ner -o efficiency`). With
+--vectors, it includes them like the quickstart's "accuracy". It looks up the exact form
+only, so its table gets an entry for each form of the corpus whose lower-case form has
+one. "by probability" is the same trained `lstm_ner`, decoded by probability with the
+threshold fitted to dev; scores on dev itself are optimistic. Precision, recall and F1
+are in percent. An entity is "seen" if its text is the text of an entity of the training
+part, whatever the label; this holds for gold and predicted entities. "best" is the
+evaluation with the best dev score. Each training runs in its own process with one
+thread. Times are processor times from the first update on, with evaluations and saving.
+words/s is the fastest of three rounds of `nlp.pipe`. A cell is the mean over the seeds
+(lowest to highest).
 """
 
 import argparse
@@ -56,7 +56,7 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 # The sections of the Broad Twitter Corpus, by part.
 BTC = {"train": ["a", "b", "e", "g"], "dev": ["h"], "test": ["f"]}
 
-# What lines of our logger begin with.
+# The lines of `make_logger` begin with this.
 TIMES = "times: "
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")

@@ -1,13 +1,13 @@
-"""How good the confidences of trained pipelines are, and what decoding by them gains.
+"""Quality of the confidences of trained pipelines, and the gain from decoding by them.
 
     python benchmarks/confidence.py --dev dev.spacy --test test.spacy MODEL [MODEL ...]
 
-For the entities of the best path, three measures of confidence side by side, each at
-the temperature fitted to the dev part: the exact probability of the span (ours), the
-product of the softmaxes of its tokens' tags, and the mean of their marginal
-probabilities. Then F1 of the best path against that of the most probable spans, with
-the threshold fitted to the dev part. Figures are means over the pipelines, which should
-differ in their seed alone.
+The first table compares three measures of confidence on the entities of the best path,
+each at the temperature fitted to the dev part: the exact probability of the span (ours),
+the product of the softmaxes of its tokens' tags, and the mean of their marginal
+probabilities. The second table compares F1 of the best path with F1 of the most probable
+spans, with the threshold fitted to the dev part. Figures are means over the pipelines,
+which should differ in their seed only.
 """
 
 import argparse

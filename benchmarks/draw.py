@@ -2,8 +2,8 @@
 
     python benchmarks/draw.py metrics/benchmarks docs/speed.svg
 
-The folder holds layer.json, speed.json and scaling.json. Bars and points are medians,
-with a line from the lowest to the highest ratio of the rounds. Needs the extra `plots`.
+The folder holds layer.json, speed.json and scaling.json. Bars and points are medians; a
+line goes from the lowest to the highest ratio of the rounds. Needs the extra `plots`.
 """
 
 import argparse

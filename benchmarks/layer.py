@@ -2,16 +2,18 @@
 
     python benchmarks/layer.py
 
-Both directions, one layer, one thread, in one process. The sequences have 5 to 45
-tokens, evenly spread. All sides take turns, in several rounds; what counts is the ratio
-within a round, as `median (lowest to highest)`. Torch gets its input packed already
-(`PackedSequence`); ours is timed with all that `Model.predict` and `Model.begin_update`
-do. "Of peak" is the share of the matrix product of 1,024 x 1,024 numbers that the
-arithmetic of the layer reaches: 16 H (I + H) operations per token, forward; three
-times that with backward. "Products" is the share of the forward pass that its matrix
-products take by themselves, step by step as they must come; the rest is the arithmetic
-of the gates (28 H operations and 10 H tanh per token, on 54 H numbers read and 38 H
-written, mostly in the cache), and the calls: 9 for each step of time.
+One layer with both directions, one thread, one process. The sequences have 5 to 45
+tokens, evenly spread. All sides take turns for several rounds. The table shows ratios
+within a round, `median (lowest to highest)`. Torch gets its input packed
+(`PackedSequence`); the time of our layer includes everything that `Model.predict` and
+`Model.begin_update` do.
+
+"of peak" is the speed of the layer's arithmetic, 16 H (I + H) operations per token
+forward and three times as many with backward, as a share of the speed of a product of
+two matrices of 1,024 x 1,024. "products" is the time of the layer's matrix products
+alone, step by step, as a share of the time of the forward pass. The other share is the
+arithmetic of the gates (28 H operations and 10 H tanh per token, on 54 H numbers read
+and 38 H written, mostly in the cache) and the 9 calls per time step.
 """
 
 import argparse
@@ -102,8 +104,7 @@ def measure(
 
 
 def products(X: list[Any], nH: int) -> Side:
-    """The matrix products of a forward pass alone, as the layer does them: gate by
-    gate, and cut into parts."""
+    """The matrix products of a forward pass alone, computed like in the layer."""
     packing = pack(np.array([len(x) for x in X]))
     x = np.concatenate(X)[None].repeat(2, axis=0)
     rng = np.random.default_rng(0)
@@ -126,7 +127,7 @@ def products(X: list[Any], nH: int) -> Side:
 
 
 def ours(X: list[Any], nH: int) -> dict[str, Side]:
-    """Our layer."""
+    """The layer of this package."""
     model = LSTM(2 * nH, X[0].shape[1], dropout=0.0)
     use_fast_products(model)
     model.initialize(X=X)
@@ -138,7 +139,7 @@ def ours(X: list[Any], nH: int) -> dict[str, Side]:
 
 
 def thincs(X: list[Any], nH: int) -> dict[str, Side]:
-    """Thinc's, which is not right."""
+    """Thinc's layer, whose gradients are wrong."""
     model: Any = thinc.api.with_padded(thinc.api.LSTM(2 * nH, X[0].shape[1], bi=True))
     use_fast_products(model)
     model.initialize(X=X)
@@ -156,7 +157,7 @@ def step(model: Model[Any, Any], X: Any, dY: Any) -> None:
 
 
 def torchs(X: list[Any], nH: int) -> dict[str, Side]:
-    """Torch's."""
+    """Torch's layer."""
     layer = torch.nn.LSTM(X[0].shape[1], nH, bidirectional=True)
     packed = pack_sequence([torch.tensor(x) for x in X], enforce_sorted=False)
     packed.data.requires_grad_(True)

@@ -1,12 +1,12 @@
-"""What padding would cost: the LSTM layer on padded sentences against packed ones.
+"""Cost of padding: the LSTM layer on padded sentences against packed ones.
 
     python benchmarks/padding.py FILE.conll
 
-One layer, from left to right, forward and backward, one thread. The sentences are
-shuffled and cut into batches; for the padded side, all sentences of a batch are as long
-as the longest one. Both sides take turns, in several rounds. "Share" is the share of
-padding among what is computed; "times" is the time of the padded side as a multiple of
-that of the packed one, `median (lowest to highest)` of the rounds.
+One layer, left to right, forward and backward, one thread. The sentences are shuffled
+and cut into batches. The padded side extends all sentences of a batch to the longest
+one. Both sides take turns for several rounds. "share" is the share of padding among the
+computed tokens. "times" is the time of the padded side as a multiple of the time of the
+packed side, `median (lowest to highest)` of the rounds.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def vectors(lengths: Any, width: int) -> Batch:
 
 
 def seconds(model: Model[Batch, Batch], batches: list[Batch]) -> float:
-    """Time of a step of training on each batch, without the optimizer."""
+    """Time of a forward and a backward pass over all batches."""
     start = time.perf_counter()
     for X in batches:
         Y, backprop = model.begin_update(X)

@@ -2,13 +2,12 @@
 
     python benchmarks/ray_scaling.py train.conll
 
-The sentences of the file are repeated to N rows, in one Parquet file. A pipeline
-`lstm_ner` of configs/default.cfg, of random weights unless --model names a trained one,
-annotates them with each number of workers. The time of starting actors and loading the
-pipeline is measured by a run on a row per worker, and taken off. In a last run, an
-actor is killed (SIGKILL) about half-way, once; then the output is compared, row by row,
-with that of the first number of workers. Needs the extra `ray`, and a core for each
-worker: with fewer, the ratio says little.
+The sentences of the file are repeated to N rows in one Parquet file. A pipeline
+`lstm_ner` of configs/default.cfg annotates them with each number of workers; its weights
+are random unless --model names a trained pipeline. The time to start actors and to load
+the pipeline is measured on one row per worker and subtracted. In a last run, one actor is
+killed (SIGKILL) about half-way, and the output is compared row by row with the output of
+the first number of workers. Needs the extra `ray` and a core for each worker.
 """
 
 import argparse

@@ -1,18 +1,20 @@
-"""How the cost of `lstm_ner` depends on length, on batch size and on a long life.
+"""Cost of `lstm_ner` against length of texts, size of batches and age of the process.
 
     python benchmarks/scaling.py train.conll --json scaling.json
 
 The pipeline is that of configs/default.cfg, trained for two passes. Texts of other
-lengths are made by joining or cutting those of the corpus; "us per word" is processor
-time of the recognizer alone, without the tokenizer, best of the rounds; ratios compare
-with texts of 20 tokens in batches of 256. "Bytes per token" is the peak of what one
-text of all words allocates while it is processed. "Growth" is that of the resident
-memory of the process from 50,000 to 1,000,000 distinct words, each seen once, in memory
-zones of 250 texts; most of it is spaCy's own, as the tokenizer alone shows. "Cold
-start" is the time from an empty process to the first entity, spaCy's `ner` beside it.
-"Two processes" is how many times as fast `nlp.pipe(n_process=2)` is as one process, on
-four times as many words; it needs two free cores. What spaCy does to hand a Doc from
-process to process takes longer than to annotate 20 tokens.
+lengths are joined or cut from those of the corpus.
+
+- "us per word": processor time of the recognizer without the tokenizer, best of the
+  rounds. The ratios below it compare with texts of 20 tokens in batches of 256.
+- "bytes per token": peak of the memory that one text of all words allocates.
+- "growth": how much the resident memory of the process grows from 50,000 to 1,000,000
+  distinct words, each seen once, in memory zones of 250 texts. The tokenizer alone is
+  measured too, because spaCy causes most of the growth.
+- "cold start": time from the start of a process to the first entity, for `ner` too.
+- "two processes": `nlp.pipe(n_process=2)` against one process, on four times as many
+  words. It needs two free cores. For texts of 20 tokens, spaCy takes longer to send a
+  Doc between processes than to annotate it.
 """
 
 import argparse
@@ -143,7 +145,7 @@ def gain_of_two(nlp: Language, words: list[str], length: int, n_rounds: int) -> 
 
 
 def growth(nlp: Language) -> float:
-    """Megabytes."""
+    """Growth of the resident memory over a million distinct words, in megabytes."""
     rng = random.Random(0)
     n_words, at_first = 0, 0.0
     while n_words < 1_000_000:
@@ -163,14 +165,14 @@ def new_texts(rng: random.Random, n: int) -> Iterator[str]:
 
 
 def resident() -> float:
-    """Megabytes of this process (Linux)."""
+    """Resident memory of this process in megabytes (Linux)."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def in_new_process(nlp: Language, code: str) -> tuple[float, float]:
-    """The number that code prints about a pipeline, and the seconds it takes."""
+    """The number that code prints about a pipeline, and the seconds that it runs."""
     with tempfile.TemporaryDirectory() as folder:
         nlp.to_disk(folder)
         start = time.perf_counter()

@@ -2,19 +2,19 @@
 
     python benchmarks/speed.py train.conll --json speed.json
 
-All pipelines are tokenizer + entity recognizer: `ner` of spaCy's quickstart (`spacy
-init config -p ner -o efficiency`), `lstm_ner` of configs/default.cfg, the same in other
-settings, and that of configs/small.cfg; "torch" has `spacy.TorchBiLSTMEncoder.v1` for
-its encoder, and "as torch" ours of the same widths, as torch's takes the width of the
-embedding. Each is trained for three passes, so that it
-finds entities, and loaded anew; then all take turns, several times. What counts are the
-ratios within a round, as `median (lowest to highest)`: absolute figures depend on the
-machine.
+Every pipeline is a tokenizer and an entity recognizer: `ner` of spaCy's quickstart
+(`spacy init config -p ner -o efficiency`), `lstm_ner` of configs/default.cfg in several
+settings, and that of configs/small.cfg. "torch" has the encoder
+`spacy.TorchBiLSTMEncoder.v1`, whose width is the width of its input; "as torch" is our
+encoder at the same widths. Each pipeline is trained for three passes, so that it finds
+entities, and loaded again. All pipelines take turns for several rounds. The table shows
+ratios within a round, `median (lowest to highest)`, because absolute figures depend on
+the machine.
 
-"pipe" is `nlp.pipe` on all texts, in batches of the size that is the quickest for each
-side (of 64 to 1,000 texts; `ner` gets 256, as its quickstart's 1,000 take a fifth more
-time), "one text" `nlp(text)` on one after the other,
-"training" `nlp.update` in batches of about 500 words.
+"pipe" is `nlp.pipe` on all texts, in the fastest batch size of each side (among 64 to
+1,000 texts; `ner` gets 256, because the 1,000 of its quickstart take a fifth more time).
+"one text" is `nlp(text)` on one text after the other. "training" is `nlp.update` in
+batches of about 500 words.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"  # before NumPy is imported
@@ -38,7 +39,7 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config, minibatch
 
-from spacy_lstm_ner.chains import spans as decode
+from spacy_lstm_ner.chains.path_sums import PathSums
 from spacy_lstm_ner.data.conll import ConllCorpus
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -118,7 +119,7 @@ def build() -> dict[str, Language]:
 
 
 def fit(nlp: Language, examples: list[Example], *, n_passes: int) -> None:
-    """Train a new pipeline, and load it anew."""
+    """Train a new pipeline, and load it again."""
     examples = [Example(nlp.make_doc(eg.text), eg.reference) for eg in examples]
     sgd = nlp.initialize(lambda: examples)
     for _ in range(n_passes):
@@ -150,10 +151,10 @@ def train(nlp: Language, examples: list[Example]) -> None:
 @contextmanager
 def without_confidences() -> Iterator[None]:
     """Leave out the sums over paths: all confidences are 1."""
-    sums = decode._log_probs
-    decode._log_probs = lambda chain, spans: np.zeros(len(spans))
-    yield
-    decode._log_probs = sums
+    with mock.patch.object(
+        PathSums, "log_prob_of_spans", lambda _, spans: np.zeros(len(spans))
+    ):
+        yield
 
 
 def summary(ratios: list[float]) -> str:
