@@ -3,11 +3,11 @@
     python benchmarks/confidence.py --dev dev.spacy --test test.spacy MODEL [MODEL ...]
 
 The first table compares three measures of confidence on the entities of the best path,
-each at the temperature fitted to the dev part: the exact probability of the span (ours),
-the product of the softmaxes of its tokens' tags, and the mean of their marginal
-probabilities. The second table compares F1 of the best path with F1 of the most probable
-spans, with the threshold fitted to the dev part. Figures are means over the pipelines,
-which should differ in their seed only.
+each at the temperature fitted to the dev part: the exact probability of the span
+(ours), the product of the softmaxes of its tokens' tags, and the mean of their marginal
+probabilities. The second table compares F1 of the best path with F1 of the most
+probable spans, with the threshold fitted to the dev part. Figures are means over the
+pipelines, which should differ in their seed only.
 """
 
 import argparse

@@ -3,11 +3,12 @@
     python benchmarks/ray_scaling.py train.conll
 
 The sentences of the file are repeated to N rows in one Parquet file. A pipeline
-`lstm_ner` of configs/default.cfg annotates them with each number of workers; its weights
-are random unless --model names a trained pipeline. The time to start actors and to load
-the pipeline is measured on one row per worker and subtracted. In a last run, one actor is
-killed (SIGKILL) about half-way, and the output is compared row by row with the output of
-the first number of workers. Needs the extra `ray` and a core for each worker.
+`lstm_ner` of configs/default.cfg annotates them with each number of workers; its
+weights are random unless --model names a trained pipeline. The time to start actors and
+to load the pipeline is measured on one row per worker and subtracted. In a last run,
+one actor is killed (SIGKILL) about half-way, and the output is compared row by row with
+the output of the first number of workers. Needs the extra `ray` and a core for each
+worker.
 """
 
 import argparse

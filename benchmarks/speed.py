@@ -12,9 +12,9 @@ ratios within a round, `median (lowest to highest)`, because absolute figures de
 the machine.
 
 "pipe" is `nlp.pipe` on all texts, in the fastest batch size of each side (among 64 to
-1,000 texts; `ner` gets 256, because the 1,000 of its quickstart take a fifth more time).
-"one text" is `nlp(text)` on one text after the other. "training" is `nlp.update` in
-batches of about 500 words.
+1,000 texts; `ner` gets 256, because the 1,000 of its quickstart take a fifth more
+time). "one text" is `nlp(text)` on one text after the other. "training" is `nlp.update`
+in batches of about 500 words.
 """
 
 import argparse
