@@ -1,0 +1,145 @@
+"""README and docs: links, commands, settings and examples are those of the code."""
+
+import inspect
+import json
+import re
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+from spacy.language import Language
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md"))]
+EMPTY = inspect.Parameter.empty
+GROUPS = (
+    "spacy_factories",
+    "spacy_architectures",
+    "thinc_layers",
+    "spacy_readers",
+    "spacy_scorers",
+    "spacy_callbacks",
+)
+REQUIRED = "required"
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a page in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+# Links
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.*)", read(path), re.M)
+    words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in words}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", read(page)):
+        name, _, anchor = target.partition("#")
+        path = page.parent / name if name else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), target
+
+
+# Settings
+
+
+def arguments(name: str, function: Any) -> dict[str, Any]:
+    """The settings of a registered function with their defaults."""
+    parameters = inspect.signature(function).parameters
+    if name == "lstm_ner":
+        default = Language.get_factory_meta(name).default_config
+        names = [key for key in parameters if key not in ("nlp", "name")]
+        return {key: default.get(key, REQUIRED) for key in names}
+    return {
+        key: REQUIRED if value.default is EMPTY else value.default
+        for key, value in parameters.items()
+    }
+
+
+def registered() -> dict[str, dict[str, Any]]:
+    """The settings of all that this package registers, by registered name."""
+    return {
+        entry.name: arguments(entry.name, entry.load())
+        for group in GROUPS
+        for entry in entry_points(group=group)
+        if entry.value.startswith("spacy_lstm_ner.")
+    }
+
+
+def documented(column: str) -> dict[str, dict[str, str]]:
+    """The cells of a column of docs/settings.md, by registered name and setting."""
+    sections = re.split(r"^###? ", read(ROOT / "docs" / "settings.md"), flags=re.M)
+    found: dict[str, dict[str, str]] = {}
+    for section in sections:
+        heading, _, body = section.partition("\n")
+        lines = [line for line in body.splitlines() if line.startswith("|")]
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+        for name in re.findall(r"`((?:spacy_lstm_ner\.)?\w+(?:\.v\d+)?)`", heading):
+            settings = found.setdefault(name, {})
+            if rows and column in rows[0]:
+                i = rows[0].index(column)
+                settings.update({row[0].strip("`"): row[i] for row in rows[2:]})
+    return found
+
+
+def value_of(cell: str) -> Any:
+    return REQUIRED if cell == REQUIRED else json.loads(cell.strip("`"))
+
+
+def test_settings_are_those_of_the_code():
+    expected = registered()
+    found = documented("default")
+    assert set(found) == set(expected)
+    for name, settings in expected.items():
+        assert set(found[name]) == set(settings), name
+        for key, default in settings.items():
+            if (name, key) != ("lstm_ner", "model"):  # a table of its own
+                assert value_of(found[name][key]) == default, (name, key)
+
+
+def test_settings_of_the_default_model():
+    model = Language.get_factory_meta("lstm_ner").default_config["model"]
+    found = documented("in `lstm_ner`")
+    for block in (model, *(part for part in model.values() if isinstance(part, dict))):
+        name = block.get("@architectures") or block["@layers"]
+        for key, value in block.items():
+            if isinstance(value, dict):
+                part = value.get("@architectures") or value["@layers"]
+                assert f"spacy_lstm_ner.{found[name][key].strip('`')}" == part
+            elif not key.startswith("@"):
+                assert value_of(found[name][key]) == value, (name, key)
+
+
+# Examples
+
+
+def test_readme_example_prints_what_it_shows(tmp_path: Path):
+    text = read(ROOT / "README.md")
+    (code,) = blocks(text, "python")
+    expected, *_ = blocks(text, "")
+    (tmp_path / "example.py").write_text(code, encoding="utf8")
+    run = [sys.executable, "-W", "error", "example.py"]
+    out = subprocess.run(
+        run, cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout
+    found, shown = (
+        [line.rsplit(maxsplit=1) for line in o.splitlines()] for o in (out, expected)
+    )
+    assert [name for name, _ in found] == [name for name, _ in shown]
+    for (_, score), (_, expected_score) in zip(found, shown, strict=True):
+        # Processors round sums in different ways.
+        assert float(score) == pytest.approx(float(expected_score), abs=0.03)
