@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import shlex
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -10,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from spacy.cli._util import app
 from spacy.language import Language
+from spacy.util import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -32,7 +36,8 @@ def read(path: Path) -> str:
 
 def blocks(text: str, language: str) -> list[str]:
     """The fenced blocks of a page in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
+    return [block for name, block in fences if name == language]
 
 
 # Links
@@ -52,6 +57,55 @@ def test_links_lead_somewhere(page):
         path = page.parent / name if name else page
         assert path.exists(), target
         assert not anchor or anchor in anchors(path), target
+
+
+# Commands
+
+
+def commands() -> dict[str, set[str]]:
+    """The options of each of our commands, by its name."""
+    registry.cli.get_all()
+    group = typer.main.get_command(app).commands["lstm-ner"]
+    return {
+        name: {option for param in command.params for option in param.opts}
+        for name, command in group.commands.items()
+    }
+
+
+def shown_commands(path: Path) -> list[list[str]]:
+    """The words of each of our commands that a file shows, without those before."""
+    text = read(path).replace("\\\n", " ")
+    lines = re.findall(r"(?:python -m )?spacy lstm-ner ([a-z][^`\"'#|\n]*)", text)
+    return [shlex.split(line) for line in lines]
+
+
+SHOWING = [
+    *PAGES,
+    *sorted(ROOT.glob("configs/*.cfg")),
+    ROOT / "project.yml",
+    ROOT / "Makefile",
+]
+
+
+@pytest.mark.parametrize("path", SHOWING, ids=lambda path: path.name)
+def test_commands_exist_with_their_options(path):
+    known = commands()
+    for name, *args in shown_commands(path):
+        assert name in known
+        options = {arg for arg in args if arg.startswith("--")}
+        assert options <= known[name] | {"--help"}, name
+
+
+def test_readme_lists_all_commands():
+    _, _, table = read(ROOT / "README.md").partition("\n## Commands\n")
+    cells = re.findall(r"^\| (`[^|]+) \|", table.partition("\n## ")[0], re.M)
+    shown = {name for cell in cells for name in re.findall(r"`([a-z0-9-]+)`", cell)}
+    assert shown == set(commands())
+
+
+def test_old_ways_to_call_are_gone():
+    for path in SHOWING:
+        assert "python -m spacy_lstm_ner" not in read(path), path
 
 
 # Settings
