@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
+from ..data.annotate import annotate as annotate_files
 from ._util import Arg, Model, Opt, Quiet, app, progress
+
+_DEFAULTS = annotate_files.__kwdefaults__ or {}
 
 
 @app.command("annotate")
@@ -16,23 +19,25 @@ def annotate(
         Path,
         Arg(metavar="OUTDIR", help="Folder to write to, or that of an interrupted run"),
     ],
-    workers: Annotated[int, Opt(help="Number of processes")] = 2,
+    workers: Annotated[int, Opt(help="Number of processes")] = _DEFAULTS["workers"],
     batch_size: Annotated[
         int | None, Opt(help="Texts per batch. Default: the pipeline's")
-    ] = None,
-    text_column: Annotated[str, Opt(help="Column of the texts")] = "text",
-    entities_column: Annotated[str, Opt(help="Column to add")] = "entities",
+    ] = _DEFAULTS["batch_size"],
+    text_column: Annotated[str, Opt(help="Column of the texts")] = _DEFAULTS[
+        "text_column"
+    ],
+    entities_column: Annotated[str, Opt(help="Column to add")] = _DEFAULTS[
+        "entities_column"
+    ],
     rows_per_shard: Annotated[
         int, Opt(help="Greatest number of rows of an output file")
-    ] = 10_000,
+    ] = _DEFAULTS["rows_per_shard"],
     code: Annotated[
         Path | None, Opt(help="Python file to import before the model is loaded")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Add entities to Parquet or JSONL files, in parallel."""
-    from ..data.annotate import annotate as annotate_files
-
     with progress(quiet=quiet) as bar:
 
         def show(n_done: int, n_files: int) -> None:

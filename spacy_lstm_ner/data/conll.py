@@ -29,12 +29,13 @@ from ..tags import (
     is_tag,
     to_spans,
 )
+from .files import find_files
 
 Augmenter = Callable[[Language, Example], Iterator[Example]]
 
 logger = logging.getLogger("spacy.lstm_ner")
 
-# Of a folder, files with these endings are read.
+# Files with these endings are read in a folder.
 ENDINGS = (".conll", ".iob", ".tsv", ".txt")
 
 # What one Doc holds.
@@ -93,8 +94,8 @@ class ConllCorpus:
     warning of the logger "spacy.lstm_ner".
 
     path (Union[str, Path, List[Union[str, Path]]]): A file, a folder, or a list of
-        these. Of a folder and its subfolders, all files that end in .conll, .iob, .tsv
-        or .txt and are not hidden are read, sorted by path.
+        these. In a folder, files that end in .conll, .iob, .tsv or .txt are read (see
+        `data.files.find_files`).
     word_column (int): The column of the token, counted from 0, or back from -1.
     tag_column (int): The column of the tag.
     separator (Optional[str]): What stands between columns. None: a tab in lines that
@@ -162,7 +163,7 @@ class ConllCorpus:
             kind (L117), or a tag that the scheme does not have or, if `invalid` is
             "error", forbids there (L118).
         """
-        texts = chain.from_iterable(map(self._read_file, find_files(self.path)))
+        texts = chain.from_iterable(map(self._read_file, find_corpus(self.path)))
         for sentences in islice(texts, self.limit or None):
             reference = self._make_reference(nlp.vocab, sentences)
             predicted = Doc(nlp.vocab, words=[token.text for token in reference])
@@ -301,7 +302,7 @@ class ConllCorpus:
             )
 
 
-def find_files(path: str | Path | Sequence[str | Path]) -> list[Path]:
+def find_corpus(path: str | Path | Sequence[str | Path]) -> list[Path]:
     """Find the files of a corpus.
 
     path (Union[str, Path, List[Union[str, Path]]]): A file, a folder, or a list of
@@ -319,13 +320,7 @@ def _find_in(path: Path) -> list[Path]:
         raise ValueError(Errors.L111.format(path=path, cwd=Path.cwd()))
     if not path.is_dir():
         return [path]
-    files = [
-        file
-        for file in sorted(path.rglob("*"))
-        if file.is_file()
-        and file.suffix.lower() in ENDINGS
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    ]
+    files = find_files(path, ENDINGS)
     if not files:
         raise ValueError(Errors.L112.format(path=path, endings=", ".join(ENDINGS)))
     return files

@@ -1,4 +1,4 @@
-"""Texts to be worked on: one per line, plain or as the field of a JSON record."""
+"""Files with a text per line, plain or as the field of a JSON record."""
 
 import json
 import math
@@ -11,23 +11,24 @@ from ..errors import Errors
 from .conll import read_lines
 
 # Files with these endings have a record per line, all others a text.
-_ENDINGS = (".jsonl", ".ndjson")
-_HALF_PAIR = re.compile("[\ud800-\udfff]")
+ENDINGS = (".jsonl", ".ndjson")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_texts(path: Path) -> list[dict[str, Any]]:
-    """Records with the field "text", from lines of JSON or plain text.
+    """Read records with the field "text" from JSON lines, or from lines of plain text.
 
-    path (Path): The file. Lines of nothing but blanks are skipped.
-    RETURNS (List[Dict[str, Any]]): Of plain text, records with that field alone.
-    RAISES ValueError: If the file is one JSON document (L214), at a line without such a
+    path (Path): The file. Blank lines are skipped.
+    RETURNS (List[Dict[str, Any]]): The records. A line of plain text becomes a record
+        with this field only.
+    RAISES ValueError: If the file is one JSON document (L214), at a record without the
         field (L207), and as `read_lines` (L113, L117).
     """
     ending = path.suffix.lower()
     if ending == ".json":
         raise ValueError(Errors.L214.format(path=path))
     lines = [(where, line) for where, line in read_lines(path) if line.strip()]
-    if ending not in _ENDINGS:
+    if ending not in ENDINGS:
         return [{"text": line} for _, line in lines]
     records = []
     for where, line in lines:
@@ -42,7 +43,7 @@ def read_texts(path: Path) -> list[dict[str, Any]]:
 
 
 def _finite(number: str) -> float:
-    """A number that JSON can say: no NaN, and none that is too large for a float."""
+    """Parse a number; NaN, and a number too large for a float, is not valid JSON."""
     value = float(number)
     if not math.isfinite(value):
         raise ValueError(number)
@@ -59,10 +60,10 @@ def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
 
 
 def to_json(value: Any) -> bytes:
-    """JSON on one line: readable, but where UTF-8 has no bytes for it, as for one half
-    of a pair of code units, which an escape may name.
+    """Encode as JSON on one line: as UTF-8, or as escaped ASCII if the text contains
+    lone surrogates.
 
-    value (Any): What `json.dumps` takes.
+    value (Any): A value that `json.dumps` takes.
     """
     try:
         return json.dumps(value, ensure_ascii=False).encode("utf8")
@@ -71,9 +72,10 @@ def to_json(value: Any) -> bytes:
 
 
 def for_spacy(text: str) -> str:
-    """A text of the same length that spaCy takes: halves of pairs of code units, as
-    where an emoji was cut, are replaced.
+    """Replace lone surrogates, which spaCy refuses, by U+FFFD. They come from texts
+    that were cut within an emoji.
 
     text (str): The text.
+    RETURNS (str): The text of the same length.
     """
-    return _HALF_PAIR.sub("\ufffd", text)
+    return _SURROGATE.sub("\ufffd", text)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout
@@ -20,12 +19,14 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from spacy_lstm_ner.component.confidences import confidence
+from spacy_lstm_ner.data.annotate import annotate
+from spacy_lstm_ner.data.annotate.pipeline import Pipeline
+from spacy_lstm_ner.data.annotate.shards import Columns
 
 ray = pytest.importorskip("ray", reason='needs Ray: pip install ".[ray]"')
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
-annotation = pytest.importorskip("spacy_lstm_ner.ray")
-annotate = annotation.annotate
+workers = pytest.importorskip("spacy_lstm_ner.data.annotate.workers")
 
 pytestmark = [
     # Ray Data warns of its own settings when they are looked at.
@@ -63,7 +64,6 @@ def make(nlp, name, folder):
 @pytest.fixture(scope="module", autouse=True)
 def _cluster() -> Iterator[None]:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    ray.data.DataContext.get_current().enable_progress_bars = False
     yield
     ray.shutdown()
 
@@ -246,9 +246,8 @@ def test_other_settings_are_not_mixed(
     copytree(jsonl, tmp_path / "in")
     with (tmp_path / "in" / "b" / "c.jsonl").open("a", encoding="utf8") as file:
         file.write('{"text": "Rome"}\n')
-    stamp = annotation._stamp(tmp_path / "in" / "a.jsonl")
-    os.utime(tmp_path / "in" / "a.jsonl", ns=(1, stamp[1] + 1))
-    assert annotation._stamp(tmp_path / "in" / "a.jsonl") == [stamp[0], stamp[1] + 1]
+    later = (tmp_path / "in" / "a.jsonl").stat().st_mtime_ns + 1
+    os.utime(tmp_path / "in" / "a.jsonl", ns=(1, later))
     with pytest.raises(
         ValueError,
         match=r"L408.*\(input a.jsonl: .*; input b/c\.jsonl: \[\d+, \d+\], now",
@@ -297,23 +296,37 @@ def test_killed_workers_lose_and_repeat_nothing(
     assert len(names(output)) == 13
 
 
-def test_records_stay_as_they_were_written(ruler: Path, tmp_path: Path):
-    """All digits, escapes and spaces; a text that spaCy refuses has one that it takes
-    in its place, of the same length."""
+def test_odd_files(ruler: Path, tmp_path: Path):
+    """Records keep their digits, escapes and spaces; a text that spaCy refuses is
+    replaced by one of the same length. Endings name the format, also those of links and
+    in upper case. Columns of texts may be dictionaries, or nothing but nulls."""
+    source, output = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
     records = [
         r'{"text": "Cut \ud83d Bob", "user": "\ud83d"}',
         '{ "n": 1.10, "x": 1e400, "text" :"Caf\u00e9"  }',
         r'{"text": "Caf\u00e9", "id": 123456789012345678901234567890}',
     ]
     text = f"\ufeff\n{records[0]}\n\n  {records[1]}\r\n{records[2]}"
-    (tmp_path / "a.jsonl").write_text(text, "utf8")
-    assert annotate(ruler, tmp_path / "a.jsonl", tmp_path / "out").n_rows == 3
-    part = tmp_path / "out" / "part-00000000.jsonl"
-    lines = part.read_text("utf8").splitlines()
+    (source / "a.jsonl").write_text(text, "utf8")
+    (tmp_path / "blob").write_text('{"text": "Rome"}', "utf8")
+    (source / "b.NDJSON").symlink_to("../blob")
+    pq.write_table(pa.table({"text": [None, None]}), source / "c.parquet")
+    texts = pa.array(["Bob", None]).dictionary_encode()
+    pq.write_table(pa.table({"text": texts}), source / "d.parquet")
+    assert annotate(ruler, source, output) == (4, 0, 8, 3)
+    parts = [output / name for name in names(output)[1:]]
+    endings = [part.suffix for part in parts]
+    assert endings == [".jsonl", ".NDJSON", ".parquet", ".parquet"]
+    lines = parts[0].read_text("utf8").splitlines()
     for line, record in zip(lines, records, strict=True):
         assert line.startswith(record[:-1].rstrip() + ', "entities": [')
     bob = {"start": 6, "end": 9, "label": "PER", "confidence": None}
-    assert [row["entities"] for row in read_lines(tmp_path / "out")] == [[bob], [], []]
+    assert [json.loads(line)["entities"] for line in lines] == [[bob], [], []]
+    (rome,) = json.loads(parts[1].read_text("utf8"))["entities"]
+    assert rome["label"] == "GPE"
+    found = [pq.read_table(part)["entities"].to_pylist() for part in parts[2:]]
+    assert found == [[None, None], [[{**bob, "start": 0, "end": 3}], None]]
 
 
 def test_a_pipeline_is_found_by_the_name_of_its_package(
@@ -335,7 +348,7 @@ def test_a_pipeline_is_found_by_the_name_of_its_package(
     info.mkdir()
     (info / "METADATA").write_text(f"Name: {name}\nVersion: 0.0.0\n", "utf8")
     monkeypatch.syspath_prepend(tmp_path)
-    pipeline = annotation._Pipeline.locate(name, None)
+    pipeline = Pipeline.locate(name, None)
     assert [ent.label_ for ent in pipeline.load()("Bob").ents] == ["PER"]
     before = pipeline.digests()["model"]
     (tmp_path / name / f"{name}-0.0.0" / "meta.json").write_text("{}", "utf8")
@@ -355,13 +368,9 @@ def test_what_fails_is_told_and_leaves_nothing(
     ruler: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "a.jsonl").write_text('{"text": "Bob"}\n{"txt": ""}\n\n', "utf8")
-    annotator = annotation._Annotator(
-        annotation._Pipeline(ruler, None),
-        tmp_path,
-        tmp_path,
-        annotation._Columns("text", "entities"),
-        7,
-    )
+    columns = Columns("text", "entities")
+    task = workers.Task(Pipeline(ruler, None), tmp_path, tmp_path, columns, 7)
+    annotator = workers.Annotator(task)
     shard = {"name": "x.jsonl", "source": "a.jsonl", "start": 0, "stop": 1, "offset": 0}
     result = {"name": "x.jsonl", "n_rows": 1, "n_entities": 1, "error": ""}
     assert annotator(shard) == result
@@ -369,7 +378,7 @@ def test_what_fails_is_told_and_leaves_nothing(
     assert re.search(r"L405.*a\.jsonl, line 2.*field 'text'", result["error"])
     assert names(tmp_path) == ["a.jsonl", "x.jsonl"]
     # Components raise what they like.
-    monkeypatch.setattr(annotator._nlp, "pipe", raise_odd_error)
+    monkeypatch.setattr(annotator.nlp, "pipe", raise_odd_error)
     result = annotator({**shard, "name": "z.jsonl"})
     assert result["error"] == "OddError: at this text"
     assert names(tmp_path) == ["a.jsonl", "x.jsonl"]
@@ -437,49 +446,10 @@ def test_careless_use_gets_a_message(
     assert not out.exists()
 
 
-def test_which_files_are_read(tmp_path: Path):
-    """Links under their own names, also those to folders, but not in a circle; what is
-    hidden only where it is named."""
-    folder = tmp_path / "in"
-    names = ["a.jsonl", "b/c.parquet", ".git/x.jsonl", "_tmp/x.jsonl", "b/.x.jsonl"]
-    for name in [*names, "readme.txt", "../blobs/3f2a", "../other/d.jsonl"]:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
-    (folder / "e.jsonl").symlink_to("../blobs/3f2a")
-    (folder / "more").symlink_to("../other")
-    (folder / "b" / "circle").symlink_to(folder)
-    found = annotation._find_files(folder, folder)
-    read = ["a.jsonl", "b/c.parquet", "e.jsonl", "more/d.jsonl"]
-    assert [path.relative_to(folder).as_posix() for path in found] == read
-    for name in ("_tmp/x.jsonl", "b/.x.jsonl", "e.jsonl"):
-        path = folder / name
-        assert annotation._find_files(path, path.parent) == [path]
-
-
-def test_texts_of_nothing_but_nulls(ruler: Path, tmp_path: Path):
-    pq.write_table(pa.table({"text": [None, None]}), tmp_path / "a.parquet")
-    pq.write_table(
-        pa.table({"text": pa.array(["Bob", None]).dictionary_encode()}),
-        tmp_path / "b.parquet",
-    )
-    summary = annotate(ruler, tmp_path, tmp_path.parent / f"{tmp_path.name}-out")
-    assert (summary.n_files, summary.n_rows, summary.n_entities) == (2, 4, 1)
-
-
-def test_without_ray_a_message_says_what_to_install(tmp_path: Path):
-    command = (
-        "import sys; sys.modules['ray'] = None\n"
-        "import spacy.cli\n"
-        "sys.argv[1:] = ['lstm-ner', 'annotate', 'model', 'in', 'out']\n"
-        "spacy.cli.setup_cli()\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", command],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        env=os.environ,
-    )
-    assert done.returncode == 1
-    assert 'pip install "spacy-lstm-ner[ray]"' in " ".join(done.stderr.split())
+def test_without_ray_a_message_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setitem(sys.modules, "spacy_lstm_ner.data.annotate.workers", None)
+    monkeypatch.delattr("spacy_lstm_ner.data.annotate.workers")
+    assert lstm_ner("annotate", "model", "in", "out") == 1
+    assert 'pip install "spacy-lstm-ner[ray]"' in message(capsys)

@@ -1,0 +1,111 @@
+"""The workers: a pool of Ray actors, each with a pipeline."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ray
+from ray.data import ActorPoolStrategy
+from spacy.tokens import Doc
+
+from ...component.confidences import confidence
+from ..json_lines import for_spacy
+from .formats import Entities, format_of
+from .output import atomic_file
+from .pipeline import Pipeline
+from .shards import Columns, Shard
+
+# Each worker is one process on one core.
+_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+
+
+class Task(NamedTuple):
+    """The settings that all workers share; the paths are absolute."""
+
+    pipeline: Pipeline
+    root: Path
+    output: Path
+    columns: Columns
+    batch_size: int | None
+
+
+def run(shards: Sequence[Shard], task: Task, workers: int) -> Iterator[dict[str, Any]]:
+    """Annotate shards in parallel, and yield the result of each when it is ready.
+
+    shards (Sequence[Shard]): The shards.
+    task (Task): The settings of the workers.
+    workers (int): Greatest number of workers.
+    YIELDS (Dict[str, Any]): A result of `Annotator`.
+    """
+    if not ray.is_initialized():
+        # RAY_ADDRESS names a running cluster to connect to.
+        n_cpus = None if "RAY_ADDRESS" in os.environ else workers
+        ray.init(include_dashboard=False, num_cpus=n_cpus)
+    dataset = ray.data.from_items(
+        [shard._asdict() for shard in shards], override_num_blocks=len(shards)
+    )
+    results = dataset.map(
+        Annotator,
+        fn_constructor_args=(task,),
+        compute=ActorPoolStrategy(size=min(workers, len(shards))),
+        num_cpus=1,
+        runtime_env={"env_vars": _ONE_THREAD},
+    )
+    results.context.enable_progress_bars = False
+    yield from results.iter_rows()
+
+
+class Annotator:
+    """An actor: it loads the pipeline once and then annotates one shard per call.
+
+    task (Task): The settings.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.nlp = task.pipeline.load()
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Annotate a shard and write its file.
+
+        row (Dict[str, Any]): The fields of a `Shard`.
+        RETURNS (Dict[str, Any]): The name of the shard, the numbers of its rows and
+            entities, and an error, empty if there is none.
+        """
+        shard = Shard(**row)
+        result = {"name": shard.name, "n_rows": 0, "n_entities": 0, "error": ""}
+        try:
+            entities = self._annotate(shard)
+        except Exception as err:
+            # A pipeline may raise any kind of exception. One that leaves this method
+            # would end Ray's whole dataset for one bad row. As the result of its shard
+            # it reaches `annotate`, which raises L409 when the other shards are done.
+            return {**result, "error": f"{type(err).__name__}: {err}"}
+        found = sum(len(row or ()) for row in entities)
+        return {**result, "n_rows": len(entities), "n_entities": found}
+
+    def _annotate(self, shard: Shard) -> list[Entities]:
+        task = self.task
+        path = task.root / shard.source
+        with atomic_file(task.output / shard.name) as file:
+            rows = format_of(path).read(path, shard, task.columns)
+            texts = [for_spacy(text) for text in rows.texts if text is not None]
+            docs = self.nlp.pipe(texts, batch_size=task.batch_size)
+            entities = [
+                None if text is None else _entities(next(docs)) for text in rows.texts
+            ]
+            rows.write(entities, file)
+        return entities
+
+
+def _entities(doc: Doc) -> list[dict[str, Any]]:
+    return [
+        {
+            "start": ent.start_char,
+            "end": ent.end_char,
+            "label": ent.label_,
+            "confidence": confidence(ent),
+        }
+        for ent in doc.ents
+    ]
