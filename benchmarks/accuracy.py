@@ -46,7 +46,7 @@ from spacy.training import Corpus
 from spacy.util import load_config, registry
 from thinc.api import Config
 
-from spacy_lstm_ner.component.given import token_spans
+from spacy_lstm_ner.component.gold import token_spans
 from spacy_lstm_ner.component.lstm_ner import LSTMNer
 from spacy_lstm_ner.data.conll import ConllCorpus
 from spacy_lstm_ner.reports.plots import check_picture
@@ -364,16 +364,14 @@ def load_decoders(
     yield "", nlp
     for name, pipe in nlp.pipeline:
         if isinstance(pipe, LSTMNer):
-            settings = {"components": {name: {"decoding": "probability"}}}
-            nlp = spacy.load(model, config=settings)
+            nlp = spacy.load(model)
             ner: Any = nlp.get_pipe(name)
             examples = list(Corpus(files["dev"])(nlp))
             earlier = nlp.pipe_names[: nlp.pipe_names.index(name)]
             with nlp.select_pipes(enable=earlier):
                 for eg in examples:
                     eg.predicted = nlp(eg.predicted)
-            ner.calibrate(examples)
-            ner.cfg["threshold"], _ = ner.fit_threshold(examples)
+            ner.calibrate(examples, beta=1.0)
             yield " by probability", nlp
 
 

@@ -27,6 +27,7 @@ from thinc.api import get_array_module
 from spacy_lstm_ner.chains.linear_chain import LinearChain
 from spacy_lstm_ner.chains.path_sums import PathSums
 from spacy_lstm_ner.chains.spans import DecodedSpans, confidences_of, decode_best_path
+from spacy_lstm_ner.component.analysis import judge_spans
 from spacy_lstm_ner.component.fitting import fit_temperature
 from spacy_lstm_ner.reports.metrics import area_under_roc, expected_calibration_error
 
@@ -85,8 +86,9 @@ def main() -> None:
         nlp = spacy.load(model)
         ner = nlp.get_pipe("lstm_ner")
         examples = list(Corpus(args.dev)(nlp))
-        chain, tokens = ner._chain([eg.predicted for eg in examples])
-        spans, is_right = ner._judge(examples, decode_best_path(chain), tokens)
+        paths = ner.paths([eg.predicted for eg in examples], ner.settings)
+        chain = paths.chain
+        spans, is_right = judge_spans(examples, paths, decode_best_path(chain))
         right = np.array(is_right)
         for measure in MEASURES:
             row = quality(measure, chain, spans, right)
@@ -134,10 +136,9 @@ def by_path_and_by_probability(
         ner = nlp.get_pipe("lstm_ner")
         if decoding == "probability":
             examples = list(Corpus(dev)(nlp))
-            ner.calibrate(examples)
-            ner.cfg["threshold"], _ = ner.fit_threshold(examples)
+            ner.calibrate(examples, beta=1.0)
         f_scores.append(100 * nlp.evaluate(list(Corpus(test)(nlp)))["ents_f"])
-    return f_scores[0], f_scores[1], ner.cfg["threshold"]
+    return f_scores[0], f_scores[1], ner.threshold
 
 
 if __name__ == "__main__":

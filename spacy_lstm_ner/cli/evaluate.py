@@ -54,27 +54,15 @@ def calibrate(
         check_beta(beta)
     nlp = spacy.load(model)
     name, ner = find_recognizer(nlp, component)
-    if beta is not None:
-        settings = {"components": {name: {"decoding": "probability"}}}
-        nlp = spacy.load(model, config=settings)
-        name, ner = find_recognizer(nlp, component)
-        # Settings of run time would override the fitted ones.
-        for setting in ("decoding", "threshold"):
-            ner.cfg.pop(setting, None)
-        ner.cfg["label_thresholds"] = {}
     examples = _examples_before(nlp, name, data, quiet=quiet)
     if not any(eg.reference.ents for eg in examples):
         raise ValueError(Errors.L208.format(path=data))
-    temperature = ner.calibrate(progress(examples, quiet=quiet))
-    print(f"temperature {temperature:.3f}")
-    if beta is not None:
-        threshold, f_score = ner.fit_threshold(
-            progress(examples, quiet=quiet), beta=beta
-        )
-        # One threshold for all labels.
-        fitted = {"threshold": threshold, "label_thresholds": {}}
-        nlp.get_pipe_config(name).update(fitted)
-        print(f"threshold {threshold:.4f}, with an F-score of {100 * f_score:.1f}")
+    fitted = ner.calibrate(progress(examples, quiet=quiet), beta=beta)
+    ner.write_settings(nlp.get_pipe_config(name))
+    print(f"temperature {fitted.temperature:.3f}")
+    if fitted.f_score is not None:
+        f_score = 100 * fitted.f_score
+        print(f"threshold {fitted.threshold:.4f}, with an F-score of {f_score:.1f}")
     make_folder_of(output)
     nlp.to_disk(output)
     print(f"{output}: fitted to {len(examples)} texts")

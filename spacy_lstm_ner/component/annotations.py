@@ -1,66 +1,72 @@
-"""Predicted spans -> `Doc.ents` and the span group of confidences."""
+"""Predicted spans -> `Doc.ents`, and the span group of confidences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.tokens import Doc, Span
 
-from .confidences import Scored, score_spans
-from .given import _BEGIN, _INSIDE, ScoredSpan, _still_there
+from .confidences import Prediction, prediction_of, score_spans
+from .constraints import Preset, preset_entities
+from .doc_paths import ScoredSpan
+from .settings import Settings
 
 
 def set_entities(
-    doc: Doc,
-    predicted: Sequence[ScoredSpan],
-    *,
-    overwrite: bool,
-    spans_key: str,
+    docs: Sequence[Doc],
+    predicted: Iterable[Sequence[ScoredSpan]],
+    settings: Settings,
     component: str,
 ) -> None:
     """Write predicted entities to `doc.ents`, and with their confidences to
-    `doc.spans[spans_key]`, where candidates stand too. Each token ends up B, I or O.
+    `doc.spans[spans_key]`, together with candidates. Each token ends up B, I or O.
 
-    doc (Doc): The document.
-    predicted (Sequence[ScoredSpan]): Entities, without overlap, and candidates; by
-        position.
-    overwrite (bool): Remove entities that are already there; else they stay as they
-        are, and what overlaps them is left out. Blocked tokens stay in either case.
-    spans_key (str): Name of the span group. Entities of it that stay in `doc.ents`
-        stay in the group too.
+    Predicted spans that overlap an entity that stays, or a blocked token, are left out.
+
+    docs (Sequence[Doc]): The Docs.
+    predicted (Iterable[Sequence[ScoredSpan]]): The spans of each. Its entities do not
+        overlap each other.
+    settings (Settings): `overwrite` and `spans_key` count.
     component (str): Name of the component that has predicted them.
     """
-    kept: list[Scored] = []
-    has_presets = False
-    if doc.has_annotation("ENT_IOB"):
-        iob, ent_type = doc.to_array([ENT_IOB, ENT_TYPE]).T
-        taken = (iob == _INSIDE) | (iob == _BEGIN)
-        has_presets = bool(taken.any())
-    if has_presets:
-        if overwrite:
-            _clear(doc, taken & (ent_type != 0))
-            taken &= ent_type == 0
-        else:
-            kept = _still_there(doc, spans_key)
-        predicted = [p for p in predicted if not taken[p.start : p.end].any()]
-    new = [
-        Scored(Span(doc, p.start, p.end, label=p.label), p.confidence, component)
-        for p in predicted
+    presets = preset_entities(docs, settings, component)
+    for doc, spans, preset in zip(docs, predicted, presets, strict=True):
+        kept = [] if preset is None else _kept(doc, preset, settings)
+        new = [
+            (
+                Span(doc, *each.span[:2], label=each.span.label),
+                Prediction(each.confidence, component),
+                each.is_entity,
+            )
+            for each in spans
+            if preset is None or not preset.taken[slice(*each.span[:2])].any()
+        ]
+        _set_ents(doc, [span for span, _, is_entity in new if is_entity], preset)
+        scored = [*kept, *(each[:2] for each in new)]
+        key = settings.spans_key
+        doc.spans[key] = score_spans(doc, key, scored)
+
+
+def _kept(
+    doc: Doc, preset: Preset, settings: Settings
+) -> list[tuple[Span, Prediction]]:
+    """Entities that stay and have a prediction in the span group."""
+    pairs = [
+        (ent, prediction_of(ent, settings.spans_key))
+        for ent in (*preset.entities, *preset.own)
     ]
-    ents = [each.span for each, p in zip(new, predicted, strict=True) if p.is_entity]
-    if has_presets:
-        for ent in ents:
-            taken[ent.start : ent.end] = True
-        outside = [doc[i : i + 1] for i in np.flatnonzero(~taken).tolist()]
-        doc.set_ents(ents, outside=outside, default="unmodified")
-    else:
+    return [(ent, prediction) for ent, prediction in pairs if prediction is not None]
+
+
+def _set_ents(doc: Doc, ents: list[Span], preset: Preset | None) -> None:
+    if preset is None:
         doc.set_ents(ents, default="outside")
-    doc.spans[spans_key] = score_spans(doc, spans_key, kept + new)
-
-
-def _clear(doc: Doc, tokens: NDArray[np.bool_]) -> None:
-    """Remove entities with all that hangs on them."""
-    for i in np.flatnonzero(tokens).tolist():
-        doc[i].ent_id = 0
-        doc[i].ent_kb_id = 0
+        return
+    is_outside = ~preset.taken
+    for ent in doc.ents:  # `set_ents` leaves the ids of entities that it overwrites
+        if not preset.taken[ent.start]:
+            for token in ent:
+                token.ent_id = token.ent_kb_id = 0
+    for ent in ents:
+        is_outside[ent.start : ent.end] = False
+    outside = [doc[i : i + 1] for i in np.flatnonzero(is_outside).tolist()]
+    doc.set_ents(ents, outside=outside, default="unmodified")

@@ -1,45 +1,133 @@
-"""Where confidences stand: beside the spans of the group that `lstm_ner` writes."""
+"""Confidences of predicted spans, stored beside the spans in a span group.
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from struct import unpack
-from typing import Any, NamedTuple
+They are stored by character offsets, which do not change when tokens are merged or
+split. `attrs["scores"]` has them as spaCy's `spancat` does, in the order of the spans.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import srsly
 from spacy.tokens import Doc, Span, SpanGroup
 
-# In the attrs of a span group: its "scores" are confidences of this package, and these
-# are the names of the components that have predicted the spans.
+# In the attrs of a span group, beside "scores": first character, character behind the
+# last, and label (hash) of each span, (S, 3), sorted; and the components' names.
+_SPANS = "lstm_ner_spans"
 _COMPONENTS = "lstm_ner_components"
 
+Result = TypeVar("Result")
 
-class Scored(NamedTuple):
-    """A predicted span with its confidence, and the component that has predicted it."""
 
-    span: Span
-    score: float
+class Prediction(NamedTuple):
+    """The confidence of a span, and the name of the component that predicted it."""
+
+    confidence: float
     component: str
 
 
-class ScoredGroup(SpanGroup):
-    """Predicted spans, by position, with their confidences in `attrs["scores"]`, as
-    spaCy's `spancat` has them.
+def confidence(span: Span) -> float | None:
+    """Probability of exactly this span with this label, given the text.
 
-    A span group of spaCy's keeps the numbers of the tokens when `merge_entities`, or
-    anything else that uses `doc.retokenize()`, makes a Doc of more or fewer of them: it
-    then names other tokens, or none, and the Doc can't be saved or copied any more.
-    This one goes by the characters. Spans that no longer begin and end where tokens do
-    leave it, together with their confidences. Once saved and loaded, or handed over by
-    another process, it is one of spaCy's.
+    span (Span): A span.
+    RETURNS (Optional[float]): None if no `lstm_ner` predicted it.
+    """
+    for key in span.doc.spans:
+        found = prediction_of(span, key)
+        if found is not None:
+            return found.confidence
+    return None
 
-    doc (Doc): The document.
+
+def prediction_of(span: Span, key: str) -> Prediction | None:
+    """The prediction of a span in one span group of its Doc.
+
+    span (Span): A span.
+    key (str): Name of the span group.
+    RETURNS (Optional[Prediction]): None if the group does not have it.
+    """
+    if key not in span.doc.spans:
+        return None
+    attrs = _attrs(span.doc.spans[key])
+    spans = attrs.get(_SPANS)
+    if spans is None:
+        return None
+    row = [span.start_char, span.end_char, span.label]
+    first, last = np.searchsorted(spans[:, 0], [row[0], row[0] + 1]).tolist()
+    for i in range(first, last):
+        if spans[i].tolist() == row:
+            return Prediction(float(attrs["scores"][i]), attrs[_COMPONENTS][i])
+    return None
+
+
+def has_confidences(group: SpanGroup) -> bool:
+    """Whether a recognizer of this package has made a span group.
+
+    group (SpanGroup): The group.
+    """
+    return _SPANS in _attrs(group)
+
+
+def score_spans(
+    doc: Doc, name: str, scored: Iterable[tuple[Span, Prediction]]
+) -> "ScoredGroup":
+    """The span group of predicted spans, by position.
+
+    doc (Doc): The Doc.
     name (str): Name of the group.
-    attrs (Optional[Dict[str, Any]]): What belongs to the group as a whole.
+    scored (Iterable[Tuple[Span, Prediction]]): The spans.
+    """
+    ordered = sorted(scored, key=lambda each: (each[0].start, each[0].end))
+    spans = [span for span, _ in ordered]
+    rows = [(span.start_char, span.end_char, span.label) for span in spans]
+    attrs = {
+        "scores": np.array([each.confidence for _, each in ordered], dtype="f"),
+        _SPANS: np.array(rows, dtype="uint64").reshape(-1, 3),
+        _COMPONENTS: [each.component for _, each in ordered],
+    }
+    return ScoredGroup(doc, name=name, attrs=attrs, spans=spans)
+
+
+def _following(method: Callable[..., Result]) -> Callable[..., Result]:
+    """A method of SpanGroup that first adapts the group to its Doc."""
+
+    @wraps(method)
+    def follow_first(self: "ScoredGroup", *args: Any) -> Result:
+        self._follow()
+        return method(self, *args)
+
+    return follow_first
+
+
+def _changing(method: Callable[..., Result]) -> Callable[..., Result]:
+    """A method of SpanGroup that changes the spans."""
+
+    @wraps(method)
+    def follow_and_change(self: "ScoredGroup", *args: Any) -> Result:
+        self._follow()
+        result = method(self, *args)
+        self._note(list(self._stored()))
+        return result
+
+    return follow_and_change
+
+
+class ScoredGroup(SpanGroup):
+    """A span group that follows the characters of its spans.
+
+    spaCy's class keeps the token numbers when `doc.retokenize()` changes the tokens, as
+    `merge_entities` does. It then names other tokens, or none, and the Doc can't be
+    saved or copied. This class finds the spans again by their characters. Spans that do
+    not begin and end at tokens any more leave the group, together with their scores. A
+    group that has been saved and loaded, or comes from another process, is spaCy's.
+
+    doc (Doc): The Doc.
+    name (str): Name of the group.
+    attrs (Optional[Dict[str, Any]]): Values that belong to the group.
     spans (Sequence[Span]): The spans.
     """
 
-    __slots__ = ("_n_tokens",)
+    __slots__ = ("_noted",)
 
     def __init__(
         self,
@@ -50,50 +138,29 @@ class ScoredGroup(SpanGroup):
         spans: Sequence[Span] = (),
     ) -> None:
         super().__init__(doc, name=name, attrs=attrs or {}, spans=spans)
-        self._n_tokens = len(doc)
+        self._note(spans)
+
+    __len__ = _following(SpanGroup.__len__)
+    __getitem__ = _following(SpanGroup.__getitem__)
+    to_bytes = _following(SpanGroup.to_bytes)
+    append = _changing(SpanGroup.append)
+    extend = _changing(SpanGroup.extend)
+    # spaCy's type stubs lack the next two.
+    __setitem__ = _changing(vars(SpanGroup)["__setitem__"])
+    __delitem__ = _changing(vars(SpanGroup)["__delitem__"])
 
     @property
     def attrs(self) -> dict[str, Any]:
         self._follow()
-        return super().attrs
+        return _attrs(self)
 
     @attrs.setter
     def attrs(self, attrs: dict[str, Any]) -> None:
         vars(SpanGroup)["attrs"].__set__(self, attrs)
 
-    def __len__(self) -> int:
-        self._follow()
-        return super().__len__()
-
-    def __getitem__(self, i: int) -> Span:
-        self._follow()
-        return super().__getitem__(i)
-
-    def __setitem__(self, i: int, span: Span) -> None:
-        self._follow()
-        # spaCy's class has the method, its type stubs don't.
-        super().__setitem__(i, span)  # type: ignore[misc]
-
-    def __delitem__(self, i: int) -> None:
-        self._follow()
-        # spaCy's class has the method, its type stubs don't.
-        super().__delitem__(i)  # type: ignore[misc]
-
     def __iter__(self) -> Iterator[Span]:
         self._follow()
-        return super().__iter__()
-
-    def append(self, span: Span) -> None:
-        self._follow()
-        super().append(span)
-
-    def extend(self, spans_or_span_group: SpanGroup | Iterable[Span]) -> None:
-        self._follow()
-        super().extend(spans_or_span_group)
-
-    def to_bytes(self) -> bytes:
-        self._follow()
-        return super().to_bytes()
+        return self._stored()
 
     def copy(self, doc: Doc | None = None) -> "ScoredGroup":
         copied = super().copy(doc)
@@ -101,94 +168,51 @@ class ScoredGroup(SpanGroup):
             copied.doc, name=copied.name, attrs=copied.attrs, spans=list(copied)
         )
 
+    def _stored(self) -> Iterator[Span]:
+        return map(super().__getitem__, range(super().__len__()))
+
+    def _note(self, spans: Iterable[Span]) -> None:
+        """Note tokens, characters and symbols of each span."""
+        self._noted = [
+            ((s.start, s.end), (s.start_char, s.end_char, s.label, s.kb_id, s.id))
+            for s in spans
+        ]
+
     def _follow(self) -> None:
-        """Find the tokens anew, if the Doc has more or fewer than before."""
-        # Not `doc`, which raises where the Doc is gone; the stubs don't have it.
-        doc = self._doc_ref()  # type: ignore[attr-defined]
-        if doc is None or len(doc) == self._n_tokens:
+        """Rebuild the group if spans do not begin and end at the same characters."""
+        try:
+            doc = self.doc
+        except RuntimeError:  # the group outlives its Doc
             return
-        self._n_tokens = len(doc)
-        # The limits in characters stand nowhere but in the bytes, attrs not among them.
-        attrs = super().attrs
-        self.attrs = {}
-        spans: list[Span] = []
-        there = []
-        for i, packed in enumerate(srsly.msgpack_loads(super().to_bytes())["spans"]):
-            span_id, kb_id, label, _, _, start, end = unpack(">QQQllll", packed)
-            span = doc.char_span(start, end, label, kb_id, span_id=span_id)
-            if span is not None:
-                spans.append(span)
-                there.append(i)
-        n_before = super().__len__()
+        if all(_is_at(doc, tokens, chars) for tokens, chars in self._noted):
+            return
+        found = [
+            doc.char_span(start, end, label, kb_id, span_id=id_)
+            for _, (start, end, label, kb_id, id_) in self._noted
+        ]
+        spans = [span for span in found if span is not None]
+        there = [i for i, span in enumerate(found) if span is not None]
+        self._note(spans)
+        attrs = _attrs(self)
+        if _SPANS in attrs and len(attrs["scores"]) == len(found):
+            attrs["scores"] = np.asarray(attrs["scores"])[there]
+            attrs[_SPANS] = attrs[_SPANS][there]
+            attrs[_COMPONENTS] = [attrs[_COMPONENTS][i] for i in there]
+        # The user's attrs need not be serializable.
         self.from_bytes(SpanGroup(doc, name=self.name, spans=spans).to_bytes())
         self.attrs = attrs
-        if _COMPONENTS in attrs and len(attrs["scores"]) == n_before:
-            attrs["scores"] = np.asarray(attrs["scores"])[there]
-            attrs[_COMPONENTS] = [attrs[_COMPONENTS][i] for i in there]
 
 
-def score_spans(doc: Doc, name: str, scored: Iterable[Scored]) -> ScoredGroup:
-    """The span group of predicted spans, by position.
-
-    doc (Doc): The document.
-    name (str): Name of the group.
-    scored (Iterable[Scored]): The spans.
-    """
-    ordered = sorted(scored, key=lambda each: each.span.start)
-    attrs = {
-        "scores": np.array([score for _, score, _ in ordered], dtype="f"),
-        _COMPONENTS: [component for _, _, component in ordered],
-    }
-    spans = [each.span for each in ordered]
-    return ScoredGroup(doc, name=name, attrs=attrs, spans=spans)
+def _attrs(group: SpanGroup) -> dict[str, Any]:
+    """The attrs of a group as they are stored."""
+    attrs: dict[str, Any] = vars(SpanGroup)["attrs"].__get__(group)
+    return attrs
 
 
-def has_confidences(group: SpanGroup) -> bool:
-    """Whether the scores of a span group are confidences of this package.
-
-    group (SpanGroup): The group.
-    RETURNS (bool): False, too, where somebody has added spans or taken some away: it is
-        not known any more which score is whose.
-    """
-    n = len(group)  # first, as the attrs follow
-    return _COMPONENTS in group.attrs and len(group.attrs["scores"]) == n
-
-
-def scored_spans(group: SpanGroup) -> list[Scored]:
-    """The spans of a group with their confidences, if it has some.
-
-    group (SpanGroup): The group.
-    """
-    if not has_confidences(group):
-        return []
-    scores = map(float, group.attrs["scores"])
-    components = group.attrs[_COMPONENTS]
-    return [Scored(*each) for each in zip(group, scores, components, strict=True)]
-
-
-def confidence(span: Span) -> float | None:
-    """Probability of exactly this span with this label, given the text.
-
-    span (Span): A span.
-    RETURNS (Optional[float]): None if no `lstm_ner` predicted it, or if somebody has
-        changed the number or the order of the spans in the group.
-    """
-    for group in span.doc.spans.values():
-        if not has_confidences(group):
-            continue
-        n = len(group)
-        first = bisect_left(range(n), span.start, key=lambda i: group[i].start)
-        for i in range(first, n):
-            if group[i].start != span.start:
-                break
-            if span_key(group[i]) == span_key(span):
-                return float(group.attrs["scores"][i])
-    return None
-
-
-def span_key(span: Span) -> tuple[int, int, int]:
-    """What makes two spans of a Doc the same: their tokens and their label.
-
-    span (Span): A span.
-    """
-    return span.start, span.end, span.label
+def _is_at(doc: Doc, tokens: tuple[int, int], chars: Sequence[int]) -> bool:
+    """Whether tokens of a Doc begin and end at characters."""
+    start, end = tokens
+    if end > len(doc):
+        return False
+    last = doc[end - 1]
+    return doc[start].idx == chars[0] and last.idx + len(last) == chars[1]

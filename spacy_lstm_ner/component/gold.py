@@ -1,116 +1,122 @@
-"""Example -> gold tags."""
+"""Annotation of Examples -> numbers of gold tags, and right or wrong spans."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH
+from spacy.attrs import ENT_IOB, ENT_TYPE, IOB_STRINGS, IS_SPACE, ORTH
+from spacy.tokens import Span
 from spacy.training import Example, remove_bilu_prefix
 
 from ..errors import Errors
-from ..tags import OUTSIDE, TokenSpan, split_tag, tag_names
-from .given import _BEGIN, _INSIDE, _OUTSIDE, UNKNOWN_TAG, token_spans
+from ..tags import OUTSIDE, TagSet, TokenSpan
+
+# Values of `Token.ent_iob`.
+IOB_INSIDE, IOB_OUTSIDE, IOB_BEGIN = map(IOB_STRINGS.index, "IOB")
+
+# In place of the number of a tag that is not known.
+UNKNOWN = -1
+
+Tags = NDArray[np.intp]
 
 
-def gold_tags(eg: Example) -> list[str | None]:
-    """The BIO tags that the predicted Doc of an example should get.
+def gold_tags(examples: Iterable[Example], tag_set: TagSet) -> list[Tags]:
+    """The tags that predicted Docs should get.
 
-    eg (Example): The example; its two Docs may be tokenized differently.
-    RETURNS (List[Optional[str]]): A tag for each token of `eg.predicted`; None where
-        the annotation is missing or does not align, and for white space.
+    examples (Iterable[Example]): The two Docs of each may be tokenized differently.
+    tag_set (TagSet): The tags of the model.
+    RETURNS (List[ndarray]): For each example, the number of the tag of each token of
+        `eg.predicted`. UNKNOWN for white space and for tokens whose annotation is
+        missing or does not align.  (T,) each
+    RAISES ValueError (L012): If the annotation has another label.
     """
-    tags = _tags_of_same_tokens(eg)
-    return _aligned_tags(eg) if tags is None else tags
-
-
-def gold_tag_numbers(eg: Example, i: int, labels: Sequence[str]) -> NDArray[np.intp]:
-    """The numbers of the BIO tags that the predicted Doc of an example should get.
-
-    eg (Example): The example.
-    i (int): Its number in the batch, for messages.
-    labels (Sequence[str]): The labels of the model.
-    RETURNS (ndarray): For each token of `eg.predicted`; UNKNOWN_TAG where `gold_tags`
-        has None.  (T,)
-    RAISES ValueError (L012): If the gold data has another label.
-    """
-    number: dict[str | None, int] = {None: UNKNOWN_TAG}
-    number.update((tag, n) for n, tag in enumerate(tag_names(labels)))
-    tags = gold_tags(eg)
-    for tag in tags:
-        if tag is not None and tag not in number:
-            raise ValueError(
-                Errors.L012.format(
-                    label=split_tag(tag)[1],
-                    i=i,
-                    text=eg.reference.text[:50],
-                    labels=list(labels),
-                )
+    numbers: dict[int, int] = {}  # by hash of the label
+    tags = []
+    for i, eg in enumerate(examples):
+        try:
+            same = _tags_of_same_tokens(eg, tag_set, numbers)
+            tags.append(_aligned_tags(eg, tag_set) if same is None else same)
+        except KeyError as err:
+            message = Errors.L012.format(
+                label=err.args[0],
+                i=i,
+                text=eg.reference.text[:50],
+                labels=list(tag_set.labels),
             )
-    return np.array([number[tag] for tag in tags], dtype=np.intp)
+            raise ValueError(message) from None
+    return tags
 
 
-def _tags_of_same_tokens(eg: Example) -> list[str | None] | None:
-    """The tags where nothing has to be aligned: both Docs have the same tokens, none of
-    them white space, and well-formed annotation. None where they don't.
+def _tags_of_same_tokens(
+    eg: Example, tag_set: TagSet, numbers: dict[int, int]
+) -> Tags | None:
+    """The tags of an Example that needs no alignment: both Docs have the same tokens,
+    none of them white space, and the annotation is well-formed. None for others.
 
-    It is what most training data is like, and takes a twentieth of the time."""
+    Most training data is like this, and the alignment takes 20 times as long."""
     if len(eg.predicted) != len(eg.reference):
         return None
     orth, is_space = eg.predicted.to_array([ORTH, IS_SPACE]).T
     same, iob, label = eg.reference.to_array([ORTH, ENT_IOB, ENT_TYPE]).T
-    goes_on = iob == _INSIDE
-    breaks = goes_on & ((label == 0) | (label != np.append(0, label[:-1])))
+    is_inside = iob == IOB_INSIDE
+    breaks = is_inside & ((label == 0) | (label != np.append(0, label[:-1])))
     if (orth != same).any() or is_space.any() or breaks.any():
         return None
-    tags = [OUTSIDE if value == _OUTSIDE else None for value in iob.tolist()]
-    strings = eg.reference.vocab.strings
-    for i in np.flatnonzero((goes_on | (iob == _BEGIN)) & (label != 0)).tolist():
-        tags[i] = f"{'I' if goes_on[i] else 'B'}-{strings[label[i]]}"
+    tags = np.where(iob == IOB_OUTSIDE, tag_set.outside, UNKNOWN)
+    in_entity = (is_inside | (iob == IOB_BEGIN)) & (label != 0)
+    hashes = label[in_entity].tolist()
+    for hash_ in set(hashes) - numbers.keys():
+        numbers[hash_] = tag_set.label_numbers[eg.reference.vocab.strings[hash_]]
+    labels = np.array([numbers[hash_] for hash_ in hashes], dtype=np.intp)
+    tags[in_entity] = np.where(
+        is_inside[in_entity], tag_set.inside(labels), tag_set.begin(labels)
+    )
     return tags
 
 
-def _aligned_tags(eg: Example) -> list[str | None]:
-    """The tags, by spaCy's alignment of the two Docs."""
-    tags: list[str | None] = []
-    begins = False  # the entity under way began on white space
+def _aligned_tags(eg: Example, tag_set: TagSet) -> Tags:
+    """The tags by spaCy's alignment of the two Docs."""
+    tags = np.full(len(eg.predicted), UNKNOWN, dtype=np.intp)
+    begins = False  # the current entity began on white space
     for token, tag in zip(eg.predicted, eg.get_aligned_ner(), strict=True):
         if tag is None or tag == OUTSIDE:
-            tags.append(None if token.is_space else tag)
+            if tag == OUTSIDE and not token.is_space:
+                tags[token.i] = tag_set.outside
             begins = False
             continue
         begins = begins or tag[0] in "BU"
-        if token.is_space:
-            tags.append(None)
-        else:
-            tags.append(f"{'B' if begins else 'I'}-{remove_bilu_prefix(tag)}")
+        if not token.is_space:
+            label = tag_set.label_numbers[remove_bilu_prefix(tag)]
+            number = tag_set.begin(label) if begins else tag_set.inside(label)
+            tags[token.i] = number
             begins = False
     return tags
 
 
-def incorrect_spans(eg: Example, key: str) -> list[TokenSpan]:
-    """The spans of a predicted Doc that the reference says are no entities.
+def incorrect_spans(eg: Example, key: str | None) -> list[TokenSpan]:
+    """The spans of a predicted Doc that the reference marks as wrong.
 
-    eg (Example): The example; its two Docs may be tokenized differently.
-    key (str): Name of the span group of the reference.
-    RETURNS (List[TokenSpan]): Without those that do not begin and end where tokens of
-        `eg.predicted` do: it can't have them as entities.
+    eg (Example): Its two Docs may be tokenized differently.
+    key (Optional[str]): Name of the span group of the reference; None: no spans.
+    RETURNS (List[TokenSpan]): The spans that begin and end where tokens of
+        `eg.predicted` do; it can't have the others as entities.
     """
-    spans = eg.reference.spans.get(key, [])
-    aligned = eg.get_aligned_spans_y2x(spans, allow_overlap=True)
-    return token_spans(aligned)
+    spans = [] if key is None else eg.reference.spans.get(key, [])
+    if not len(spans):
+        return []  # spares the alignment
+    return token_spans(eg.get_aligned_spans_y2x(spans, allow_overlap=True))
 
 
-def judge(eg: Example, spans: Iterable[TokenSpan]) -> list[bool | None]:
-    """Which spans of the predicted Doc are exactly entities of the reference, counted
-    as spaCy's scorer does.
+def judge(eg: Example, spans: Sequence[TokenSpan]) -> list[bool | None]:
+    """Which spans of the predicted Doc are entities of the reference, by the rules of
+    spaCy's scorer.
 
-    eg (Example): The example; its two Docs may be tokenized differently.
-    spans (Iterable[TokenSpan]): Tokens of `eg.predicted` with a label.
-    RETURNS (List[Optional[bool]]): None for a span if the reference does not tell, as
-        some of its tokens are not annotated. An entity is found once: a second span
-        that aligns to it is wrong.
+    eg (Example): Its two Docs may be tokenized differently.
+    spans (Sequence[TokenSpan]): Spans of `eg.predicted`.
+    RETURNS (List[Optional[bool]]): None if tokens of the span are not annotated. If two
+        spans align to the same entity, the second one is wrong.
     """
-    missing = set(token_spans(eg.reference.ents))
+    missing = set(token_spans(eg.reference.ents)) if spans else set()
     judged: list[bool | None] = []
     for start, end, label in spans:
         rows = eg.alignment.x2y[start:end]
@@ -123,3 +129,11 @@ def judge(eg: Example, spans: Iterable[TokenSpan]) -> list[bool | None]:
         judged.append(found in missing)
         missing.discard(found)
     return judged
+
+
+def token_spans(spans: Iterable[Span]) -> list[TokenSpan]:
+    """Spans without their Doc.
+
+    spans (Iterable[Span]): For instance `doc.ents`.
+    """
+    return [TokenSpan(span.start, span.end, span.label_) for span in spans]

@@ -1,19 +1,17 @@
 """The scorer: spaCy's entity scores and the textbook's token accuracy."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from spacy.scorer import PRFScore, get_ner_prf
-from spacy.tokens import Token
 from spacy.training import Example
 
-from ..tags import OUTSIDE
+from ..tags import TagSet
 from ..types import FloatsXd, IntsXd
 from .confidences import has_confidences
-from .given import token_spans
-from .gold import gold_tags, judge
+from .gold import UNKNOWN, gold_tags, judge, token_spans
 
 
 def make_scorer() -> Callable[..., dict[str, Any]]:
@@ -85,11 +83,15 @@ def masked_accuracy(scores: FloatsXd, tags: IntsXd, mask: IntsXd) -> float | Non
     return _share_of_equal(scores.argmax(axis=-1), tags, mask)
 
 
-def _tag_accuracy(examples: Iterable[Example]) -> float | None:
-    predicted = [_tag(token) for eg in examples for token in eg.predicted]
-    gold = [tag for eg in examples for tag in gold_tags(eg)]
-    mask = np.array([tag is not None for tag in gold], dtype=bool)
-    return _share_of_equal(np.array(predicted, "O"), np.array(gold, "O"), mask)
+def _tag_accuracy(examples: Sequence[Example]) -> float | None:
+    docs = [doc for eg in examples for doc in (eg.predicted, eg.reference)]
+    tag_set = TagSet(sorted({ent.label_ for doc in docs for ent in doc.ents}))
+    itself = [Example(eg.predicted, eg.predicted) for eg in examples]
+    none = np.zeros(0, dtype=np.intp)
+    predicted = np.concatenate([none, *gold_tags(itself, tag_set)])
+    gold = np.concatenate([none, *gold_tags(examples, tag_set)])
+    found = np.where(predicted == UNKNOWN, tag_set.outside, predicted)
+    return _share_of_equal(found, gold, gold != UNKNOWN)
 
 
 def _share_of_equal(found: Any, right: Any, mask: Any) -> float | None:
@@ -97,7 +99,3 @@ def _share_of_equal(found: Any, right: Any, mask: Any) -> float | None:
     mask = mask != 0
     n = int(mask.sum())
     return int(((found == right) & mask).sum()) / n if n else None
-
-
-def _tag(token: Token) -> str:
-    return f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type_ else OUTSIDE

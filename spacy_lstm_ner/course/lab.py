@@ -72,14 +72,14 @@ from ..architectures import (
     build_word_char_embed,
 )
 from ..chains.linear_chain import LinearChain, first_and_last_rows
-from ..component.given import UNKNOWN_TAG
-from ..component.gold import gold_tag_numbers, gold_tags
+from ..component.gold import UNKNOWN, gold_tags
 from ..component.lstm_ner import LSTMNer
 from ..component.scorer import masked_accuracy
 from ..data.conll import ConllCorpus
 from ..errors import Errors
 from ..layers.decoders.log_softmax import LogSoftmax
 from ..layers.recurrent.layer import hidden_gradients
+from ..tags import TagSet
 from ..types import Floats2d
 
 N_STEPS = 50  # back from the token of the loss
@@ -299,7 +299,8 @@ def _joined(corpus: Path, n_steps: int) -> list[Example]:
             reference = Doc.from_docs(parts)
             predicted = Doc(nlp.vocab, words=[token.text for token in reference])
             text, parts = Example(predicted, reference), []
-            if any(tag is not None for tag in gold_tags(text)[n_steps:]):
+            labels = TagSet({ent.label_ for ent in reference.ents})
+            if (gold_tags([text], labels)[0][n_steps:] != UNKNOWN).any():
                 texts.append(text)
     if len(texts) < 2:
         message = Errors.L212.format(path=corpus, n=len(texts), n_steps=n_steps)
@@ -325,9 +326,9 @@ def _draw_probes(
 ) -> list[Probe]:
     """Of each text one token, after so many steps, whose tag is known."""
     probes = []
-    for i, eg in enumerate(examples):
-        tags = gold_tag_numbers(eg, i, labels)
-        t = int(rng.choice(n_steps + np.flatnonzero(tags[n_steps:] != UNKNOWN_TAG)))
+    examples = list(examples)
+    for eg, tags in zip(examples, gold_tags(examples, TagSet(labels)), strict=True):
+        t = int(rng.choice(n_steps + np.flatnonzero(tags[n_steps:] != UNKNOWN)))
         words = [token.text for token in eg.predicted[: t + 1]]
         probes.append(Probe(Doc(eg.predicted.vocab, words=words), int(tags[t])))
     return probes
@@ -350,9 +351,8 @@ def _train(
 def _tag_accuracy(ner: LSTMNer, examples: Sequence[Example]) -> float:
     """As `ents_tag_acc`, of the tags that are likeliest by themselves."""
     scores = ner.model.predict([eg.predicted for eg in examples]).emit
-    tags = [gold_tag_numbers(eg, i, ner.labels) for i, eg in enumerate(examples)]
-    flat = np.concatenate(tags)
-    return masked_accuracy(scores, flat, flat != UNKNOWN_TAG) or 0.0
+    flat = np.concatenate(gold_tags(examples, ner.tag_set))
+    return masked_accuracy(scores, flat, flat != UNKNOWN) or 0.0
 
 
 def _recurrent(layer: Model[Any, Any]) -> list[Model[Any, Any]]:

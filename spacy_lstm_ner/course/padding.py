@@ -17,9 +17,9 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..checks import check_at_least
-from ..component.given import UNKNOWN_TAG
-from ..component.gold import gold_tag_numbers
+from ..component.gold import UNKNOWN, gold_tags
 from ..layers.words.vocabulary import PAD
+from ..tags import TagSet
 
 
 class PaddedBatch(NamedTuple):
@@ -60,10 +60,9 @@ def padded_batches(
         that is none of `labels` (L012).
     """
     check_at_least(1, size=size)
-    words, tags = [], []
-    for i, eg in enumerate(examples):
-        words.append(np.array(number_words(eg.predicted), dtype=np.intp))
-        tags.append(gold_tag_numbers(eg, i, labels))
+    examples = list(examples)
+    words = [np.array(number_words(eg.predicted), dtype=np.intp) for eg in examples]
+    tags = gold_tags(examples, TagSet(labels))
     order = np.arange(len(words))
     rng = np.random.default_rng(seed)
     for _ in count() if endless and len(order) else range(1):
@@ -71,8 +70,8 @@ def padded_batches(
             rng.shuffle(order)
         for start in range(0, len(order), size):
             chosen = order[start : start + size].tolist()
-            padded_tags = _pad([tags[i] for i in chosen], fill=UNKNOWN_TAG)
-            mask = padded_tags != UNKNOWN_TAG
+            padded_tags = _pad([tags[i] for i in chosen], fill=UNKNOWN)
+            mask = padded_tags != UNKNOWN
             padded_words = _pad([words[i] for i in chosen], fill=PAD)
             yield PaddedBatch(padded_words, np.where(mask, padded_tags, PAD), mask)
 

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 from spacy.training import Example
 from spacy.util import minibatch
 
-from ..component.confidences import scored_spans, span_key
-from ..component.given import token_spans
-from ..component.gold import judge
+from ..component.confidences import prediction_of
+from ..component.gold import judge, token_spans
 from ..component.lstm_ner import LSTMNer
 
 
@@ -29,15 +28,11 @@ def judged_confidences(
     for batch in minibatch(examples, batch_size):
         docs = ner.pipe((eg.predicted for eg in batch), batch_size=batch_size)
         for eg, doc in zip(batch, docs, strict=True):
-            own = {
-                span_key(each.span): each.score
-                for group in doc.spans.values()
-                for each in scored_spans(group)
-                if each.component == ner.name
-            }
             judged = judge(eg, token_spans(doc.ents))
             for ent, is_right in zip(doc.ents, judged, strict=True):
-                if is_right is not None and span_key(ent) in own:
-                    confidences.append(own[span_key(ent)])
-                    correct.append(is_right)
+                found = prediction_of(ent, ner.spans_key)
+                if is_right is None or found is None or found.component != ner.name:
+                    continue
+                confidences.append(found.confidence)
+                correct.append(is_right)
     return np.array(confidences, dtype="float64"), np.array(correct, dtype="bool")

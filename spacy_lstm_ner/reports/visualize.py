@@ -8,8 +8,7 @@ from spacy import displacy
 from spacy.tokens import Span
 from spacy.training import Example
 
-from ..component.given import token_spans
-from ..component.gold import judge
+from ..component.gold import judge, token_spans
 
 __all__ = ["render_page"]
 

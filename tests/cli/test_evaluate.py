@@ -32,7 +32,7 @@ def test_calibrate(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[s
     output = tmp_path / "calibrated"
     run("calibrate", files.ner, files.dev, output)
     before, after = spacy.load(files.ner), spacy.load(output)
-    expected = recognizer(before).calibrate(dev_examples(before))
+    expected = recognizer(before).calibrate(dev_examples(before)).temperature
     assert abs(expected - 1) > 0.1
     found = recognizer(after).cfg["temperature"]
     assert found == pytest.approx(expected, rel=1e-3)
@@ -102,11 +102,11 @@ def test_calibrate_one_of_several_components(files: Files, tmp_path: Path):
     run("calibrate", files.two, files.dev, tmp_path, *args)
     nlp = spacy.load(tmp_path)
     examples = dev_examples(nlp)
-    alone = recognizer(spacy.load(files.ner)).calibrate(examples)
+    alone = recognizer(spacy.load(files.ner)).calibrate(examples).temperature
     for eg in examples:
         eg.predicted = nlp.get_pipe("entity_ruler")(eg.predicted)
     temperature = recognizer(nlp).cfg["temperature"]
-    expected = recognizer(nlp).calibrate(examples)
+    expected = recognizer(nlp).calibrate(examples).temperature
     assert temperature == pytest.approx(expected, rel=1e-3)
     assert temperature != pytest.approx(alone, rel=1e-2)
     assert nlp.config["components"]["late"]["decoding"] == "best_path"

@@ -30,7 +30,7 @@ from spacy.util import raise_error
 from thinc.api import SGD, fix_random_seed
 from util import all_paths
 
-from spacy_lstm_ner.component.lstm_ner import LSTMNer
+from spacy_lstm_ner import LSTMNer
 from spacy_lstm_ner.tags import TokenSpan, tag_names, to_spans
 
 # Texts whose annotators disagree: so the model learns to be unsure.
@@ -493,7 +493,7 @@ def test_calibrate(load):
     texts = [TEXT, OTHER, "Carl left on Monday"]
     before = list(nlp.pipe(texts))
     examples = examples_of(nlp, HELD_OUT)
-    temperature = pipe_of(nlp).calibrate(iter(examples))
+    temperature = pipe_of(nlp).calibrate(iter(examples)).temperature
     assert 1.2 < temperature < 3.9
     assert pipe_of(nlp).cfg["temperature"] == temperature
     assert not any(eg.predicted.has_annotation("ENT_IOB") for eg in examples)
@@ -502,7 +502,7 @@ def test_calibrate(load):
         for ent, same in zip(doc.ents, now.ents, strict=True):
             assert same._.confidence < ent._.confidence - 0.01
     # It is the best one, and does not depend on the one before.
-    assert pipe_of(nlp).calibrate(examples) == temperature
+    assert pipe_of(nlp).calibrate(examples).temperature == temperature
     best = loss(nlp, temperature)
     assert best < min(loss(nlp, temperature * factor) for factor in (0.9, 1.1))
     assert best < loss(nlp, 1.0) - 0.1
@@ -511,11 +511,12 @@ def test_calibrate(load):
 def test_what_is_already_there_does_not_count_for_the_temperature(load):
     nlp = load()
     expected = pipe_of(nlp).calibrate(examples_of(nlp, HELD_OUT[:-3]))
+    assert expected.temperature != 1.0
     examples = examples_of(nlp, HELD_OUT)
     for eg in examples[-3:]:
         ents = [eg.predicted[i : i + 1] for i in range(len(eg.predicted))]
         eg.predicted.ents = [Span(eg.predicted, e.start, e.end, "PER") for e in ents]
-    assert pipe_of(nlp).calibrate(examples) == expected != 1.0
+    assert pipe_of(nlp).calibrate(examples) == expected
     overwriting = pipe_of(load(overwrite=True))
     assert overwriting.calibrate(examples) != expected
 
@@ -534,7 +535,7 @@ def test_nothing_to_calibrate_on(load):
         assert pipe.cfg["temperature"] == 2.0
         assert pipe.fit_threshold(examples) == (0.5, 0.0)
     expected = pipe.calibrate(examples_of(nlp, HELD_OUT))
-    assert expected != 1.0
+    assert expected.temperature != 1.0
     assert pipe.calibrate(unannotated + examples_of(nlp, HELD_OUT)) == expected
 
 
@@ -550,7 +551,7 @@ def test_a_cautious_model_is_fitted_to_what_is_probable(load):
     texts = [text for text, _ in HELD_OUT]
     assert not any(doc.ents for doc in best.pipe(texts))
     assert not any(doc.ents for doc in nlp.pipe(texts))
-    temperature = pipe.calibrate(examples_of(nlp, HELD_OUT))
+    temperature = pipe.calibrate(examples_of(nlp, HELD_OUT)).temperature
     assert temperature > 1.5, "what it holds for improbable is mostly right"
     threshold, f_score = pipe.fit_threshold(examples_of(nlp, HELD_OUT))
     assert f_score > 0.3
@@ -591,14 +592,6 @@ def test_new_weights_have_no_temperature(load):
     assert pipe_of(nlp).cfg["temperature"] == 1.0
 
 
-def test_a_pipeline_without_a_temperature_has_1(load):
-    """As it was saved before there were temperatures."""
-    nlp = load()
-    del pipe_of(nlp).cfg["temperature"]
-    again = make_nlp().from_bytes(nlp.to_bytes())
-    assert confidences(again(TEXT)) == confidences(load()(TEXT))
-
-
 def evaluate(nlp: Language, threshold: float) -> tuple[float, float]:
     """Precision and recall at a threshold, by nlp.evaluate."""
     pipe_of(nlp).cfg["threshold"] = threshold
@@ -623,7 +616,7 @@ def test_fit_threshold_against_nlp_evaluate_at_every_threshold(load, decoding, r
     examples = examples_of(nlp, HELD_OUT)
     for eg in examples:
         eg.predicted = ruler(eg.predicted)
-    temperature = pipe.calibrate(examples)
+    temperature = pipe.calibrate(examples).temperature
     with_candidates = pipe_of(load(decoding=decoding, candidates=True))
     with_candidates.cfg["temperature"] = temperature
     docs = list(nlp.pipe(text for text, _ in HELD_OUT))
@@ -647,7 +640,7 @@ def test_beta_prefers_recall(shared):
     thresholds = [pipe.fit_threshold(examples, beta=b)[0] for b in (0.2, 1, 4)]
     assert thresholds[0] > thresholds[2]
     assert thresholds == sorted(thresholds, reverse=True)
-    assert pipe.cfg.get("threshold") is None, "to make it the setting is up to others"
+    assert pipe.threshold == 0.0, "to make it the setting is up to others"
 
 
 @pytest.mark.parametrize("beta", [0, -1, float("nan"), float("inf")])

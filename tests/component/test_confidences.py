@@ -6,14 +6,13 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
 
+from spacy_lstm_ner import confidence
 from spacy_lstm_ner.component.confidences import (
-    Scored,
+    Prediction,
     ScoredGroup,
-    confidence,
     has_confidences,
+    prediction_of,
     score_spans,
-    scored_spans,
-    span_key,
 )
 
 WORDS = ["Ada", "Lovelace", "met", "Bob", "in", "New", "York", "today"]
@@ -23,21 +22,33 @@ SCORED = {(0, 2, "per"): 0.75, (3, 4, "per"): 0.5, (5, 7, "gpe"): 0.25}
 @pytest.fixture
 def doc() -> Doc:
     doc = Doc(spacy.blank("en").vocab, words=WORDS)
-    scored = [Scored(Span(doc, *span), score, "ner") for span, score in SCORED.items()]
-    doc.set_ents([each.span for each in scored], default="outside")
-    doc.spans["k"] = score_spans(doc, "k", reversed(scored))
+    doc.set_ents([Span(doc, *span) for span in SCORED], default="outside")
+    set_group(doc, dict(reversed(SCORED.items())))
     return doc
+
+
+def set_group(doc: Doc, scores: dict[tuple[int, int, str], float]) -> None:
+    scored = [
+        (Span(doc, *span), Prediction(score, "ner")) for span, score in scores.items()
+    ]
+    doc.spans["k"] = score_spans(doc, "k", scored)
+
+
+def limits(doc: Doc) -> list[tuple[int, int]]:
+    return [(span.start, span.end) for span in doc.spans["k"]]
 
 
 def content(doc: Doc) -> dict[tuple[str, str], float]:
     """What the span group says, and each span's confidence agrees."""
     group = doc.spans["k"]
     assert len(group) == len(group.attrs["scores"]) == len(list(group))
-    for span, score, component in scored_spans(group):
+    scores = [float(score) for score in group.attrs["scores"]]
+    for span, score in zip(group, scores, strict=True):
         assert doc[span.start : span.end].text == span.text
         assert confidence(span) == score
-        assert component == "ner"
-    return {(span.text, span.label_): score for span, score, _ in scored_spans(group)}
+        assert prediction_of(span, "k") == Prediction(score, "ner")
+    pairs = zip(group, scores, strict=True)
+    return {(span.text, span.label_): score for span, score in pairs}
 
 
 ALL = {("Ada Lovelace", "per"): 0.75, ("Bob", "per"): 0.5, ("New York", "gpe"): 0.25}
@@ -51,7 +62,11 @@ def merge(doc: Doc, *spans: tuple[int, int]) -> None:
 
 def test_spans_stand_in_order_with_their_scores(doc):
     assert content(doc) == ALL
-    assert [span_key(span)[:2] for span in doc.spans["k"]] == [(0, 2), (3, 4), (5, 7)]
+    assert limits(doc) == [
+        (0, 2),
+        (3, 4),
+        (5, 7),
+    ]
     assert has_confidences(doc.spans["k"])
 
 
@@ -64,7 +79,11 @@ def test_spans_of_merged_tokens_are_found_by_their_characters(doc):
         list(doc.spans["spacy"])
     del doc.spans["spacy"]
     assert content(doc) == ALL
-    assert [span_key(span)[:2] for span in doc.spans["k"]] == [(0, 1), (2, 3), (4, 5)]
+    assert limits(doc) == [
+        (0, 1),
+        (2, 3),
+        (4, 5),
+    ]
     assert [confidence(ent) for ent in doc.ents] == [0.75, 0.5, 0.25]
 
 
@@ -103,7 +122,11 @@ def test_spans_of_split_tokens_are_found_by_their_characters(doc):
         heads = [(doc[1], 1), doc[2]]
         retokenizer.split(doc[1], ["Love", "lace"], heads=heads)
     assert content(doc) == ALL
-    assert [span_key(span)[:2] for span in doc.spans["k"]] == [(0, 3), (4, 5), (6, 8)]
+    assert limits(doc) == [
+        (0, 3),
+        (4, 5),
+        (6, 8),
+    ]
 
 
 def test_spans_that_no_tokens_make_up_leave_with_their_scores(doc):
@@ -151,8 +174,7 @@ def test_a_group_can_be_changed_before_and_after(doc):
 
 
 @pytest.mark.parametrize("change", ["add", "take away", "put others before"])
-def test_no_confidence_is_known_where_the_spans_are_others(doc, change):
-    """Whose score is whose then, nobody knows."""
+def test_confidences_do_not_depend_on_what_else_is_in_the_group(doc, change):
     group = doc.spans["k"]
     if change == "add":
         group.append(Span(doc, 7, 8, "date"))
@@ -161,33 +183,40 @@ def test_no_confidence_is_known_where_the_spans_are_others(doc, change):
     else:
         doc.spans["k"] = [Span(doc, 7, 8, "date")]
         doc.spans["k"] += group
-        assert "scores" in doc.spans["k"].attrs
-    assert not has_confidences(doc.spans["k"])
-    assert scored_spans(doc.spans["k"]) == []
-    assert [confidence(ent) for ent in doc.ents] == [None] * 3
+    assert [confidence(ent) for ent in doc.ents] == [0.75, 0.5, 0.25]
     assert confidence(Span(doc, 7, 8, "date")) is None
+    merge(doc, (0, 2))
+    assert [confidence(ent) for ent in doc.ents] == [0.75, 0.5, 0.25]
+
+
+def test_as_many_tokens_merged_as_split(doc):
+    """The number of tokens stays, and all tokens between are others."""
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+        retokenizer.split(doc[6], ["Yo", "rk"], heads=[(doc[6], 1), doc[5]])
+    assert len(doc) == len(WORDS)
+    assert content(doc) == ALL
+    assert limits(doc) == [
+        (0, 1),
+        (2, 3),
+        (4, 7),
+    ]
+    assert content(Doc(doc.vocab).from_bytes(doc.to_bytes())) == ALL
 
 
 def test_spans_with_the_same_start_are_told_apart(doc):
-    spans = {(3, 4, "per"): 0.5, (3, 5, "per"): 0.25, (3, 4, "gpe"): 0.125}
-    scored = [Scored(Span(doc, *span), score, "ner") for span, score in spans.items()]
-    doc.spans["k"] = score_spans(doc, "k", [*scored, Scored(doc[7:8], 0.0625, "ner")])
-    for span, score, _ in scored:
-        assert confidence(span) == score
+    scores = {(3, 4, "per"): 0.5, (3, 5, "per"): 0.25, (3, 4, "gpe"): 0.125}
+    set_group(doc, {**scores, (7, 8, "per"): 0.0625})
+    for span, score in scores.items():
+        assert confidence(Span(doc, *span)) == score
     assert confidence(Span(doc, 3, 6, "per")) is None
     assert confidence(Span(doc, 2, 4, "per")) is None
-    assert confidence(doc[7:8]) == 0.0625
+    assert confidence(Span(doc, 7, 8, "per")) == 0.0625
 
 
-def test_looking_a_confidence_up_takes_few_looks(monkeypatch):
-    """A Doc of a book has thousands of entities; to go through all for each is slow."""
-    doc = Doc(spacy.blank("en").vocab, words=["a"] * 4096)
-    scored = [Scored(Span(doc, i, i + 1, "per"), i / 4096, "") for i in range(4096)]
-    doc.spans["k"] = score_spans(doc, "k", scored)
-    looks = []
-    get = ScoredGroup.__getitem__
-    monkeypatch.setattr(
-        ScoredGroup, "__getitem__", lambda group, i: looks.append(i) or get(group, i)
-    )
-    assert confidence(Span(doc, 3000, 3001, "per")) == 3000 / 4096
-    assert len(looks) < 20
+def test_confidence_of_a_candidate_after_loading(doc):
+    """A group that has been stored is spaCy's own class."""
+    set_group(doc, {(3, 4, "per"): 0.5, (3, 5, "per"): 0.25})
+    loaded = Doc(doc.vocab).from_bytes(doc.to_bytes())
+    assert type(loaded.spans["k"]) is not ScoredGroup
+    assert confidence(Span(loaded, 3, 5, "per")) == 0.25

@@ -12,8 +12,10 @@ from spacy.training import Example
 from spacy.util import registry
 
 from spacy_lstm_ner.component.annotations import set_entities
-from spacy_lstm_ner.component.given import ScoredSpan
+from spacy_lstm_ner.component.doc_paths import ScoredSpan
 from spacy_lstm_ner.component.scorer import masked_accuracy
+from spacy_lstm_ner.component.settings import Settings
+from spacy_lstm_ner.tags import TokenSpan
 
 score = registry.scorers.get("spacy_lstm_ner.scorer.v1")()
 
@@ -59,8 +61,8 @@ def test_nothing_annotated_has_no_score(vocab):
 
 
 def set_spans(eg: Example, key: str, *spans, is_entity=False) -> Example:
-    scored = [ScoredSpan(*span, 0.5, is_entity) for span in spans]
-    set_entities(eg.predicted, scored, overwrite=False, spans_key=key, component="ner")
+    scored = [ScoredSpan(TokenSpan(*span), 0.5, is_entity) for span in spans]
+    set_entities([eg.predicted], [scored], Settings(spans_key=key), "ner")
     return eg
 
 

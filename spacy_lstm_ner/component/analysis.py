@@ -1,0 +1,183 @@
+"""Uncertainty of Docs, other analyses of them, and settings fitted to held-out data."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.training import Example
+
+from ..chains.linear_chain import LinearChain
+from ..chains.path_sums import PathSums
+from ..chains.spans import DecodedSpans, confidences_of, decode_paths
+from ..chains.viterbi import best_path
+from ..tags import TokenSpan
+from .doc_paths import DocPaths
+from .fitting import best_threshold, fit_temperature
+from .gold import judge, token_spans
+from .settings import Settings
+
+# How far the rest of a batch may change a confidence, by rounding.
+_ROUNDING = 1e-6
+
+# Examples, and the tag paths of their predicted Docs.
+Batch = tuple[Sequence[Example], DocPaths]
+
+
+class Uncertainty(NamedTuple):
+    """How uncertain a model is about the entities of one Doc.
+
+    probability: Probability of the best tag path: of all its entities together.
+    entropy: Entropy of the distribution over all paths, in nats.
+    """
+
+    probability: float
+    entropy: float
+
+
+class Analysis(NamedTuple):
+    """One possible set of entities of a Doc.
+
+    probability: Probability of exactly these entities.
+    entities: The entities, by position.
+    """
+
+    probability: float
+    entities: list[TokenSpan]
+
+
+class Calibration(NamedTuple):
+    """Settings fitted to held-out examples.
+
+    temperature: The temperature.
+    threshold: The threshold for decoding by probability, if it has been fitted.
+    f_score: The F-score at this threshold.
+    """
+
+    temperature: float
+    threshold: float | None = None
+    f_score: float | None = None
+
+
+def uncertainty(paths: DocPaths) -> list[Uncertainty]:
+    """The uncertainty of each Doc.
+
+    paths (DocPaths): The tag paths of the Docs.
+    """
+    sums = PathSums(paths.chain)
+    log_probs = sums.log_prob_of_paths(best_path(paths.chain))
+    probs = np.exp(np.minimum(log_probs, 0.0))
+    pairs = zip(probs.tolist(), sums.entropy().tolist(), strict=True)
+    return [Uncertainty(*pair) for pair in pairs]
+
+
+def n_best(paths: DocPaths, n: int) -> list[list[Analysis]]:
+    """The n most probable analyses of each Doc, preset entities included.
+
+    paths (DocPaths): The tag paths of the Docs.
+    n (int): At least 1.
+    RETURNS (List[List[Analysis]]): The most probable first; fewer if there are no more.
+    RAISES ValueError (L034): If n is not positive.
+    """
+    preset = _preset_spans(paths)
+    analyses: list[list[Analysis]] = [[] for _ in preset]
+    for spans, log_probs in decode_paths(paths.chain, n):
+        new = paths.by_doc(paths.without_presets(spans))
+        for i, log_prob in enumerate(log_probs.tolist()):
+            if log_prob > -math.inf:
+                entities = sorted([*preset[i], *(each.span for each in new[i])])
+                analyses[i].append(Analysis(math.exp(log_prob), entities))
+    return analyses
+
+
+def fitted_temperature(batches: Sequence[Batch]) -> float | None:
+    """The temperature with which confidences agree best with the annotation.
+
+    It is fitted to the entities of the best paths. If there are none, because the model
+    is cautious, it is fitted to all probable spans.
+
+    batches (Sequence[Batch]): Held-out examples, at a temperature of 1.
+    RETURNS (Optional[float]): None if no such span is annotated.
+    """
+    for settings in (Settings(), Settings(decoding="probability", candidates=True)):
+        chains, judged, right = [], [], []
+        for examples, paths in batches:
+            spans, is_right = judge_spans(examples, paths, paths.decode(settings))
+            chains.append(paths.chain)
+            judged.append(spans)
+            right += is_right
+        if right:
+            return fit_temperature(_at_temperature(chains, judged), np.array(right))
+    return None
+
+
+def fitted_threshold(
+    batches: Iterable[Batch], settings: Settings, beta: float
+) -> tuple[float, float]:
+    """The threshold of the best F-score, one for all labels.
+
+    batches (Iterable[Batch]): Held-out examples.
+    settings (Settings): Without thresholds and candidates; the decoding counts.
+    beta (float): How many times as important as precision recall is.
+    RETURNS (Tuple[float, float]): The threshold and its F-score.
+    RAISES ValueError (L023): If beta is not positive.
+    """
+    confidences: list[float] = []
+    right: list[bool] = []
+    n_gold = 0
+    for examples, paths in batches:
+        spans, is_right = judge_spans(examples, paths, paths.decode(settings))
+        confidences += spans.confidence.tolist()
+        right += is_right
+        for eg, preset in zip(examples, _preset_spans(paths), strict=True):
+            n_gold += len(eg.reference.ents)
+            is_known = [each for each in judge(eg, preset) if each is not None]
+            confidences += [1.0] * len(is_known)  # no threshold drops them
+            right += is_known
+    return best_threshold(
+        np.array(confidences, dtype="float64"),
+        np.array(right, dtype=bool),
+        n_gold,
+        beta,
+        rounding=_ROUNDING,
+    )
+
+
+def judge_spans(
+    examples: Sequence[Example], paths: DocPaths, spans: DecodedSpans
+) -> tuple[DecodedSpans, list[bool]]:
+    """The spans that the annotation covers, and whether each is right.
+
+    examples (Sequence[Example]): The examples.
+    paths (DocPaths): The tag paths of their predicted Docs.
+    spans (DecodedSpans): Spans of these paths.
+    """
+    judged = [
+        is_right
+        for eg, found in zip(examples, paths.by_doc(spans), strict=True)
+        for is_right in judge(eg, [each.span for each in found])
+    ]
+    is_known = np.array([is_right is not None for is_right in judged], dtype=bool)
+    return spans.where(is_known), [each for each in judged if each is not None]
+
+
+def _at_temperature(
+    chains: Sequence[LinearChain], spans: Sequence[DecodedSpans]
+) -> Callable[[float], NDArray[np.float64]]:
+    def confidences_at(temperature: float) -> NDArray[np.float64]:
+        return np.concatenate(
+            [
+                confidences_of(chain.with_temperature(temperature), of_chain)
+                for chain, of_chain in zip(chains, spans, strict=True)
+            ]
+        )
+
+    return confidences_at
+
+
+def _preset_spans(paths: DocPaths) -> list[list[TokenSpan]]:
+    return [
+        [] if preset is None else token_spans(preset.entities)
+        for preset in paths.presets
+    ]

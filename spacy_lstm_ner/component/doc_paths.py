@@ -1,0 +1,110 @@
+"""The tag paths of Docs, and their spans as spans of the Docs."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..chains.linear_chain import LinearChain
+from ..chains.spans import (
+    DecodedSpans,
+    decode_best_path,
+    decode_by_probability,
+    merge_candidates,
+)
+from ..errors import Errors
+from ..tags import TagSet, TokenSpan
+from .constraints import Preset, Tokens
+from .settings import Settings
+
+
+class ScoredSpan(NamedTuple):
+    """A predicted span of a Doc.
+
+    span: Its tokens in the Doc, and its label.
+    confidence: Probability of exactly this span with this label.
+    is_entity: Whether it is an entity or only a candidate.
+    """
+
+    span: TokenSpan
+    confidence: float
+    is_entity: bool = True
+
+
+class DocPaths(NamedTuple):
+    """The distribution over the tag paths of a batch of Docs, given their annotation.
+
+    chain: One sequence for each Doc, of its taggable tokens.
+    tokens: For each Doc, the index of each token of its sequence.
+    presets: For each Doc, the entities that are already there.
+    tag_set: The tags of the model.
+    """
+
+    chain: LinearChain
+    tokens: list[Tokens]
+    presets: list[Preset | None]
+    tag_set: TagSet
+
+    def decode(self, settings: Settings) -> DecodedSpans:
+        """The entities, and candidates if they are set, without preset entities.
+
+        settings (Settings): Decoding, thresholds and candidates count.
+        RETURNS (DecodedSpans): In tokens of the sequences of `chain`.
+        RAISES ValueError (L032): If a threshold has an unknown label.
+        """
+        thresholds = self._thresholds(settings)
+        if settings.decoding == "probability":
+            spans = decode_by_probability(self.chain, thresholds)
+        else:
+            spans = decode_best_path(self.chain)
+            spans = spans.where(spans.confidence >= thresholds[spans.label])
+            if settings.candidates:
+                probable = decode_by_probability(self.chain, thresholds)
+                spans = merge_candidates(spans, probable)
+        if not settings.candidates:
+            spans = spans.where(spans.chosen)
+        return self.without_presets(spans)
+
+    def without_presets(self, spans: DecodedSpans) -> DecodedSpans:
+        """Leave out preset entities: those with a known label are on the path too.
+
+        spans (DecodedSpans): Spans of `chain`.
+        """
+        if not any(preset is not None and preset.entities for preset in self.presets):
+            return spans
+        starts: list[set[int]] = [
+            set() if preset is None else {t.i for ent in preset.entities for t in ent}
+            for preset in self.presets
+        ]
+        pairs = zip(spans.sequence.tolist(), spans.start.tolist(), strict=True)
+        is_new = [int(self.tokens[i][start]) not in starts[i] for i, start in pairs]
+        return spans.where(np.array(is_new, dtype=bool))
+
+    def by_doc(self, spans: DecodedSpans) -> list[list[ScoredSpan]]:
+        """Convert spans of the chain to spans of Docs.
+
+        spans (DecodedSpans): In tokens of the sequences of `chain`.
+        RETURNS (List[List[ScoredSpan]]): The spans of each Doc, in tokens of the Doc.
+        """
+        found: list[list[ScoredSpan]] = [[] for _ in self.tokens]
+        labels = self.tag_set.labels
+        for i, start, end, label, score, chosen in zip(
+            *(array.tolist() for array in spans), strict=True
+        ):
+            first, last = int(self.tokens[i][start]), int(self.tokens[i][end - 1])
+            span = TokenSpan(first, last + 1, labels[label])
+            found[i].append(ScoredSpan(span, score, chosen))
+        return found
+
+    def _thresholds(self, settings: Settings) -> NDArray[np.float64]:
+        """The threshold of each label.  (L,)"""
+        labels = self.tag_set.labels
+        thresholds = np.full(len(labels), settings.threshold, dtype="float64")
+        for label, threshold in settings.label_thresholds.items():
+            if label not in self.tag_set.label_numbers:
+                message = Errors.L032.format(
+                    name="label_thresholds", label=label, labels=list(labels)
+                )
+                raise ValueError(message)
+            thresholds[self.tag_set.label_numbers[label]] = threshold
+        return thresholds
