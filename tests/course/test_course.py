@@ -7,8 +7,12 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import spacy
+from spacy.training import Example
+from thinc.api import fix_random_seed
 from weasel.util import load_project_config
 
 from spacy_lstm_ner.course.demo_corpus import write_corpus
@@ -60,16 +64,59 @@ def test_workflow_runs_the_commands_of_the_course_in_order(tmp_path: Path):
     assert commands[examples]["script"] == ["python -m doctest docs/course.md"]
 
 
+def run_examples(text: str, **names: Any) -> int:
+    """Run the examples of a part of the course, and return how many there were."""
+    report: list[str] = []
+    test = doctest.DocTestParser().get_doctest(text, names, "course", str(COURSE), 0)
+    result = doctest.DocTestRunner(verbose=False).run(test, out=report.append)
+    assert not result.failed, "".join(report)
+    return result.attempted
+
+
 def test_examples_print_what_the_course_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """All that need no trained model; the workflow runs all."""
+    """All examples before training; the workflow runs all of them."""
     write_corpus(tmp_path / "assets" / "demo")
     monkeypatch.chdir(tmp_path)
     text, heading, _ = TEXT.partition("\n## 8. Training\n")
     assert heading
-    report: list[str] = []
-    test = doctest.DocTestParser().get_doctest(text, {}, "course", str(COURSE), 0)
-    result = doctest.DocTestRunner(verbose=False).run(test, out=report.append)
-    assert result.attempted > 30
-    assert not result.failed, "".join(report)
+    assert run_examples(text) > 30
+
+
+def test_applications_work_with_a_trained_pipeline():
+    """With a pipeline that is trained on the texts of the section."""
+    _, heading, text = TEXT.partition("\n## 11. Four applications\n")
+    assert heading
+    annotated = {
+        "Sharon flew to Miami last Friday.": {"per": "Sharon", "geo": "Miami"},
+        "Sharon lives in Miami.": {"per": "Sharon", "geo": "Miami"},
+        "Hurricane Katrina reached Miami on Monday.": {
+            "nat": "Hurricane Katrina",
+            "geo": "Miami",
+        },
+        "My name is Sharon and I live in Miami .": {"per": "Sharon", "geo": "Miami"},
+        "The Bank of Texas bought land in Miami.": {
+            "org": "Bank of Texas",
+            "geo": "Miami",
+        },
+        "Shares of the Reserve Bank of India fell on Friday.": {
+            "org": "Reserve Bank of India"
+        },
+    }
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("lstm_ner")
+    examples = []
+    for sentence, names in annotated.items():
+        assert sentence in text
+        spans = [
+            (sentence.index(name), sentence.index(name) + len(name), label)
+            for label, name in names.items()
+        ]
+        doc = nlp.make_doc(sentence)
+        examples.append(Example.from_dict(doc, {"entities": spans}))
+    nlp.initialize(lambda: examples)
+    for _ in range(60):
+        nlp.update(examples, drop=0.1)
+    assert run_examples(text, nlp=nlp) > 12
