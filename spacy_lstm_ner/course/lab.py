@@ -1,46 +1,41 @@
-"""The vanishing-gradient lab: how far back in time a network learns, measured.
+"""The vanishing-gradient lab: measures how far back in time a network learns.
 
-The loss L of a tagger at token t reaches the output h_{t-k} of k steps before through
-the outputs between them, by the chain rule::
+The gradient of the loss L of a tagger at token t reaches the output h_{t-k} through the
+outputs between them, by the chain rule::
 
     dL/dh_{t-k} = dL/dh_t * dh_t/dh_{t-1} * ... * dh_{t-k+1}/dh_{t-k}
 
-If the factors shrink a gradient, it shrinks exponentially with k, and what happened at
-t-k can't be learned from the loss at t (Hochreiter 1991; Bengio et al. 1994; Pascanu et
-al. 2013). One factor, with f' the derivatives of the activation at the sums of step t,
-of which diag makes a diagonal matrix; a gradient is a row, multiplied from the left:
+If each factor shrinks the gradient, it shrinks exponentially with k, and the network
+can't learn from token t-k (Hochreiter 1991; Bengio et al. 1994; Pascanu et al. 2013).
+The factors, with f' the derivative of the activation at step t (a gradient is a row,
+multiplied from the left):
 
 RNN (tanh)
-    diag(f') Wh^T. f' = 1 - h_t^2 is below 1, and near 0 where the unit is saturated.
-    Orthogonal weights Wh, as ours are in the beginning, change no norm: then it is f'
-    alone that makes the gradient vanish, with inputs of ordinary size. Vectors near
-    zero would hide it, because tanh is then nearly linear.
+    diag(f') Wh^T. f' = 1 - h_t^2 is below 1, and near 0 if the unit is saturated. Wh is
+    orthogonal before training and changes no norm, so f' alone makes the gradient
+    vanish. Inputs near zero would hide this, because tanh is nearly linear there.
 identity RNN (ReLU, Le et al. 2015)
-    diag(f') Wh^T too, but f' is 1 where the unit is on and 0 where it is off, and Wh is
-    the identity in the beginning: the gradient of units that are on passes unchanged.
+    diag(f') Wh^T, but f' is 1 for active units and 0 for others, and Wh is the identity
+    before training. The gradient of active units passes unchanged.
 RNN with clipping
-    The same factors; then each element is cut to [-limit, limit]. Clipping keeps a
-    gradient from exploding. It makes none larger: one that vanishes does so as before.
-    At the limit of 25 (32 becomes 25) it never acts here; the lines are the same.
+    The same factors; then each element is cut to [-limit, limit]. Clipping prevents
+    exploding gradients and does not help against vanishing ones. At the limit of 25 it
+    never acts here, so the lines are the same.
 RNN with skips
-    The output of each layer is F(x) + x. That is a path of factor 1 through the layers,
-    from the loss down to the first one, not through time: from step to step the
-    gradient passes F with the factors of the RNN. A second layer is a second way back
-    in time, no shorter one.
+    The output of each layer is F(x) + x: a path of factor 1 through the layers, not
+    through time. From step to step the gradient passes F, with the factors of the RNN.
 GRU
-    diag(z_t), the update gate, on the direct path; and what flows through the gates and
-    Wh^T. z_t is 0.5 in the beginning, so this path alone fades faster than the LSTM's.
+    diag(z_t), the update gate, on the direct path, and a path through the gates and
+    Wh^T. z_t is 0.5 before training, so the direct path fades faster than the LSTM's.
 LSTM
-    The state has two parts. Along the cell, c_t = f_t * c_{t-1} + i_t * c~_t, the
-    direct path has the factor diag(f_t), the forget gate, with no matrix and no
-    derivative of tanh: near 1, it keeps the gradient. Besides, there is a path through
-    the gates and Wh^T. What reaches h_{t-k} enters the cells at the next step and then
-    has this direct path. The bias of f_t decides its first value: sigmoid(1) = 0.73.
+    Along the cell, c_t = f_t * c_{t-1} + i_t * c~_t, the direct path has the factor
+    diag(f_t), the forget gate: no matrix and no derivative of tanh. Near 1 it keeps the
+    gradient. A second path goes through the gates and Wh^T. The bias of the forget gate
+    sets its first value: sigmoid(1) = 0.73.
 
-What a trained LSTM's gradient is, its forget gates have learned: it shrinks where the
-task does not need what is far away, and names are recognized from few words around
-them. So there is a second experiment, on a task that needs the word of 40 steps ago and
-nothing else.
+A trained LSTM has learned its forget gates. Names are recognized by the few words around
+them, so its gradient shrinks on this task. A second experiment therefore has a task that
+needs the word of 40 steps ago and nothing else.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -83,9 +78,9 @@ from ..tags import TagSet
 from ..types import Floats2d
 
 N_STEPS = 50  # back from the token of the loss
-RECALL_STEPS = 40  # from the word to recall to the end of the text
+RECALL_STEPS = 40  # from the recalled word to the end of the text
 WIDTH = 64  # of word vectors and outputs
-# Two, so that no network fails for its learning rate alone.
+# Two, so that no network fails only because of its learning rate.
 LEARN_RATES = (0.001, 0.003)
 _TEXTS_PER_UPDATE = 8
 _RECALLS_PER_UPDATE = 32
@@ -97,10 +92,10 @@ MakeEncoder = Callable[[], Encoder]
 class Decay(NamedTuple):
     """The gradients of one tagger.
 
-    before, after (List[float]): Of the tagger untrained and trained, the median of
-        |dL/dh_{t-k}| / |dL/dh_t| for k = 0, 1, ...
-    accuracy (float): Share of tokens that it gives the right tag, of the texts of the
-        measurement, which it was not trained on.
+    before, after (List[float]): Median of |dL/dh_{t-k}| / |dL/dh_t| for k = 0, 1, ...,
+        before and after training.
+    accuracy (float): Share of tokens with the right tag in the texts of the
+        measurement, which the tagger was not trained on.
     """
 
     before: list[float]
@@ -111,7 +106,7 @@ class Decay(NamedTuple):
 class Probe(NamedTuple):
     """A text up to the token of the loss.
 
-    doc (Doc): It ends in this token.
+    doc (Doc): The text; it ends with this token.
     tag (int): The number of the token's right tag.
     """
 
@@ -120,9 +115,9 @@ class Probe(NamedTuple):
 
 
 def gradient_encoders(width: int = WIDTH) -> dict[str, MakeEncoder]:
-    """The networks of `measure_gradients`, from left to right, by name.
+    """The networks of `measure_gradients` by name, all from left to right.
 
-    width (int): Of the outputs.
+    width (int): Width of the outputs.
     RETURNS (Dict[str, Callable[[], Model]]): Each makes an encoder.
     """
     settings: Any = {"width": width, "bidirectional": False}
@@ -139,11 +134,14 @@ def gradient_encoders(width: int = WIDTH) -> dict[str, MakeEncoder]:
 
 
 def recall_encoders(width: int = WIDTH) -> dict[str, MakeEncoder]:
-    """The networks of `measure_recall`, by name. Two of them are LSTMs: with the usual
-    bias of the forget gate, 1, there is left of a cell 0.73^40 after 40 steps, four
-    millionths; with 3 it is 0.95^40, one seventh.
+    """The networks of `measure_recall` by name.
 
-    width, RETURNS: As of `gradient_encoders`.
+    Two of them are LSTMs. With the usual bias of the forget gate, 1, a cell keeps
+    0.73^40 of its value in 40 steps, four millionths; with 3 it keeps 0.95^40, one
+    seventh.
+
+    width (int): Width of the outputs.
+    RETURNS (Dict[str, Callable[[], Model]]): Each makes an encoder.
     """
     settings: Any = {"width": width, "bidirectional": False}
     makers = gradient_encoders(width)
@@ -166,11 +164,10 @@ def measure_gradients(
     """Train a tagger for each encoder and measure how the gradient of its loss at one
     token fades on its way back in time.
 
-    The tagger: hashed words, of which a normalized vector is made; the encoder; dense
-    and log-softmax. It is trained by Adam at 0.001 without dropout, each with the same
-    texts. Sentences are joined, in the order of the corpus, until there are enough
-    steps. The last fifth of the texts, at most 200, is for the measurement, with one
-    token each.
+    A tagger has hashed words, the encoder, and dense and log-softmax. All taggers are
+    trained with the same texts, by Adam at 0.001 without dropout. Sentences are joined,
+    in the order of the corpus, until there are enough steps. The last fifth of the
+    texts, at most 200, is for the measurement, with one token each.
 
     corpus (Path): A file that `ConllCorpus` reads.
     encoders (Optional[Mapping[str, Callable]]): By name; None: `gradient_encoders`.
@@ -205,11 +202,11 @@ def gradient_decay(
 ) -> NDArray[np.float64]:
     """The median over texts of |dL/dh_{t-k}| / |dL/dh_t|.
 
-    tagger, encode, probes, n_steps: As of `hidden_gradient_norms`.
+    tagger, encode, probes, n_steps: See `hidden_gradient_norms`.
     RETURNS (ndarray): For k = 0, 1, ..., n_steps.  (n_steps + 1,)
     """
     norms = hidden_gradient_norms(tagger, encode, probes, n_steps)
-    # What is right for sure has no gradient that could fade.
+    # A tag with probability 1 has no gradient that could fade.
     norms = norms[norms[:, 0] > 0]
     ratios: NDArray[np.float64] = np.median(norms / norms[:, :1], axis=0)
     return ratios
@@ -218,18 +215,18 @@ def gradient_decay(
 def hidden_gradient_norms(
     tagger: Tagger, encode: Encoder, probes: Sequence[Probe], n_steps: int
 ) -> NDArray[np.float64]:
-    """|dL/dh_{t-k}|, where L = -log P(tag of t), and h the outputs of the first
-    recurrent layer, from backpropagation through time as training does it.
+    """|dL/dh_{t-k}|, where L = -log P(tag of t) and h is the output of the first
+    recurrent layer, by the backpropagation through time of training.
 
     tagger (Model[List[Doc], LinearChain]): From `build_lstm_tagger`. Neither its
         weights nor their gradients change.
     encode (Model[List[Floats2d], List[Floats2d]]): Its encoder, of one direction.
     probes (Sequence[Probe]): Texts of more than `n_steps` tokens each. t is the last.
-    n_steps (int): How far back.
+    n_steps (int): Number of steps back in time.
     RETURNS (ndarray): For each text and k = 0, 1, ..., n_steps.  (B, n_steps + 1)
     """
     X: Any = tagger.get_ref("tok2vec").predict([probe.doc for probe in probes])
-    # Copies: the way back adds to the gradients of the weights.
+    # Copies, because backpropagation adds to the gradients of the weights.
     layers = [layer.copy() for layer in encode.layers]
     decode = tagger.get_ref("output_layer").copy()
     first = next(i for i, layer in enumerate(layers) if _recurrent(layer))
@@ -259,12 +256,12 @@ def measure_recall(
     seed: int = 0,
     on_update: Callable[[], object] = lambda: None,
 ) -> dict[str, dict[float, float]]:
-    """Train networks to say, at the end of a text, what its first word was.
+    """Train networks to recall the first word of a text at its end.
 
-    Words are random vectors, as wide as the outputs and of variance 1. The first one is
-    one of `n_classes`, each of the others one of 8 that mean nothing. The last output
-    of the encoder goes into a dense layer and a softmax. All networks are trained by
-    Adam on new texts, 32 per update, which are the same for all.
+    Words are random vectors with variance 1, as wide as the outputs. The first word is
+    one of `n_classes`, each of the others one of 8 distractors. The last output of the
+    encoder goes into a dense layer and a softmax. All networks are trained by Adam on
+    the same new texts, 32 per update.
 
     encoders (Optional[Mapping[str, Callable]]): By name; None: `recall_encoders`.
     n_steps (int): From the first word to the last.
@@ -289,7 +286,7 @@ def measure_recall(
 
 
 def _joined(corpus: Path, n_steps: int) -> list[Example]:
-    """Sentences, joined to texts where a token with a tag comes after so many steps."""
+    """Sentences, joined to texts with an annotated token after `n_steps` tokens."""
     nlp = spacy.blank("xx")
     texts: list[Example] = []
     parts: list[Doc] = []
@@ -309,7 +306,7 @@ def _joined(corpus: Path, n_steps: int) -> list[Example]:
 
 
 def _make_tagger(examples: Sequence[Example], encode: Encoder) -> LSTMNer:
-    """A recognizer with this encoder, initialized."""
+    """An initialized recognizer with this encoder."""
     attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
     embed = build_word_char_embed(WIDTH, attrs, rows=[2000, 500, 500, 500])
     tagger = build_lstm_tagger(embed, encode, LogSoftmax(), window=None)
@@ -324,7 +321,7 @@ def _draw_probes(
     n_steps: int,
     rng: np.random.Generator,
 ) -> list[Probe]:
-    """Of each text one token, after so many steps, whose tag is known."""
+    """A random annotated token of each text, after `n_steps` tokens."""
     probes = []
     examples = list(examples)
     for eg, tags in zip(examples, gold_tags(examples, TagSet(labels)), strict=True):
@@ -349,7 +346,7 @@ def _train(
 
 
 def _tag_accuracy(ner: LSTMNer, examples: Sequence[Example]) -> float:
-    """As `ents_tag_acc`, of the tags that are likeliest by themselves."""
+    """Share of tokens whose right tag has the highest score by itself."""
     scores = ner.model.predict([eg.predicted for eg in examples]).emit
     flat = np.concatenate(gold_tags(examples, ner.tag_set))
     return masked_accuracy(scores, flat, flat != UNKNOWN) or 0.0

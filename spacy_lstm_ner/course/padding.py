@@ -1,7 +1,7 @@
-"""Sentences as the textbook feeds them: padded to one length, with a mask.
+"""Sentences in the textbook's form: padded to one length, with a mask.
 
-The layers of this package need no padding (see `packing`). This is for those that do,
-and for looking at what goes in::
+The layers of this package pack sequences instead (see `packing`). This is for layers
+that need padding, and for a look at their input::
 
     words   9  6  1  2        tags   0  0  3  0        mask   1  1  1  1
             1  5  0  0               1  0  0  0               1  1  0  0
@@ -25,10 +25,9 @@ from ..tags import TagSet
 class PaddedBatch(NamedTuple):
     """Sentences side by side, as long as the longest of them.
 
-    words: The number of each word; that of <PAD>, 0, after the end.  (B, T)
-    tags: The number of each tag, as `bio.tag_names` numbers them; 0 where the mask is
-        False.  (B, T)
-    mask: Whether there is a token, and its tag is annotated.  (B, T)
+    words: The number of each word; 0, <PAD>, after the end.  (B, T)
+    tags: The number of each tag in a `TagSet`; 0 where the mask is False.  (B, T)
+    mask: Whether there is a token with an annotated tag.  (B, T)
     """
 
     words: NDArray[np.intp]
@@ -45,16 +44,16 @@ def padded_batches(
     seed: int | None = None,
     endless: bool = False,
 ) -> Iterator[PaddedBatch]:
-    """Generate padded batches of a corpus. It is kept in memory, as numbers.
+    """Generate padded batches of a corpus, which is kept in memory as numbers.
 
     examples (Iterable[Example]): The corpus, from any reader.
     number_words (Callable[[Doc], Sequence[int]]): Numbers the words of a predicted Doc:
         `partial(word_index.word_numbers, model)`.
     labels (Sequence[str]): The labels of entities.
-    size (int): Sentences of a batch; the last one of a pass may have fewer.
-    seed (Optional[int]): Shuffles the sentences, in each pass otherwise; None keeps
-        their order.
-    endless (bool): Begin again after the last sentence.
+    size (int): Sentences of a batch; the last batch of a pass may have fewer.
+    seed (Optional[int]): Seed to shuffle the sentences with, in each pass anew; None
+        keeps their order.
+    endless (bool): Start again after the last sentence.
     YIELDS (PaddedBatch): The batches.
     RAISES ValueError: If `size` is not positive (L048), or if gold data has a label
         that is none of `labels` (L012).
@@ -77,7 +76,7 @@ def padded_batches(
 
 
 def _pad(rows: Sequence[NDArray[np.intp]], fill: int) -> NDArray[np.intp]:
-    """Rows of uneven length in one array, (B, T), filled up at their ends."""
+    """Rows of different lengths in one array (B, T), filled up at their ends."""
     padded = np.full((len(rows), max(map(len, rows))), fill, dtype=np.intp)
     for i, row in enumerate(rows):
         padded[i, : len(row)] = row

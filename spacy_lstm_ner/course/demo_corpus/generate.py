@@ -1,8 +1,8 @@
 """Generates the demo corpus: annotated sentences from the names and the templates.
 
-Training, dev and test part share the cue words and the forms of phrases, but neither
-the names nor the sentence templates: a model can only score on the dev and test part by
-what it has learned about contexts and forms, not by heart.
+Training, dev and test part share cue words and forms of phrases, but neither names nor
+sentence templates. So a model scores on the dev and test part only if it has learned
+contexts and forms.
 """
 
 import random
@@ -35,8 +35,8 @@ LABELS = ("per", "geo", "gpe", "org", "tim", "art", "eve", "nat")
 # Sentences in each part.
 SIZES = {"train": 6000, "dev": 500, "test": 500}
 
-# Which parts own the names and templates of a list: the first seven training, the next
-# one dev, the next one test, and again.
+# The part that owns each name or template of a list: seven for training, one for dev,
+# one for test, and again.
 _SHARES = ("train",) * 7 + ("dev", "test")
 
 _SLOT = re.compile(r"\{([^{}]+)\}")
@@ -72,8 +72,8 @@ class Sentence(NamedTuple):
 def part_of(text: str) -> str:
     """The only part of the corpus in which a name or a clause template occurs.
 
-    Its position in its list decides, in the first one if it has several: a name has the
-    same part in all its roles.
+    The position in its list decides. A name in several lists has the part of the first
+    one, in all its roles.
 
     text (str): The name or the template.
     RETURNS (str): "train", "dev" or "test".
@@ -85,7 +85,7 @@ def generate(part: str, n_sentences: int, *, seed: int = 0) -> Iterator[Sentence
     """Generate one part of the corpus.
 
     part (str): "train", "dev" or "test".
-    n_sentences (int): How many sentences. No two are the same.
+    n_sentences (int): Number of sentences, all different.
     seed (int): The same seed gives the same sentences, on every machine.
     YIELDS (Sentence): The sentences.
     """
@@ -100,7 +100,7 @@ def generate(part: str, n_sentences: int, *, seed: int = 0) -> Iterator[Sentence
 
 
 def unseen_share(train: Iterable[Sentence], test: Iterable[Sentence]) -> float:
-    """The share of entities whose surface string is no entity of the training part.
+    """The share of entities whose text does not occur as an entity in training.
 
     train (Iterable[Sentence]): The training part.
     test (Iterable[Sentence]): The part to look at.
@@ -117,10 +117,10 @@ def write_corpus(
 ) -> dict[str, list[Sentence]]:
     """Generate the corpus and write it as train.conll, dev.conll and test.conll.
 
-    folder (Path): Where to write; it is created if need be.
+    folder (Path): Folder to write to; created if it does not exist.
     sizes (Mapping[str, int]): The number of sentences of each part.
     seed (int): As for `generate`.
-    RETURNS (Dict[str, List[Sentence]]): What was written, by part.
+    RETURNS (Dict[str, List[Sentence]]): The sentences, by part.
     """
     folder.mkdir(parents=True, exist_ok=True)
     corpus = {part: list(generate(part, n, seed=seed)) for part, n in sizes.items()}
@@ -158,7 +158,7 @@ class _Grammar:
         return text[:start] + text[start].upper() + text[start + 1 :], entities
 
     def _expand(self, symbol: str, offset: int) -> tuple[str, list[_CharSpan]]:
-        """Draw a text for a symbol, to stand `offset` characters into the sentence."""
+        """Draw a text for a symbol that begins `offset` characters into the sentence."""
         alternatives = symbol.split("|") if "|" in symbol else self._rules[symbol]
         text = ""
         entities: list[_CharSpan] = []

@@ -1,16 +1,16 @@
 """Sentences and phrases with open slots: the demo corpus's grammar without its names.
 
-A slot is a symbol in braces that stands for one of its alternatives; a slot with bars,
-`{a|b|c}`, lists its alternatives on the spot. A symbol whose name is an entity type,
-alone or before a dot (`per`, `geo.water`), stands for an entity of this type; all
-others are ordinary words, phrases around entities, or parts of entities. An alternative
-that is listed twice is drawn twice as often.
+A slot is a symbol in braces, and one of the symbol's alternatives replaces it. A slot
+with bars, `{a|b|c}`, lists its alternatives itself. A symbol whose name is an entity
+type, alone or before a dot (`per`, `geo.water`), is an entity of this type. All other
+symbols are ordinary words, phrases around entities, or parts of entities. An
+alternative that is listed twice is drawn twice as often.
 """
 
 __all__ = ["CLAUSES", "PHRASES"]
 
-# What all parts of the corpus share: how sentences are built of clauses, what entities
-# of a type look like, and the words and phrases around them.
+# Shared by all parts of the corpus: how sentences consist of clauses, the forms of
+# entities of each type, and the words and phrases around them.
 PHRASES: dict[str, tuple[str, ...]] = {
     # Sentences
     "sentence": (
