@@ -33,8 +33,8 @@ LSTM
     gradient. A second path goes through the gates and Wh^T. The bias of the forget gate
     sets its first value: sigmoid(1) = 0.73.
 
-A trained LSTM has learned its forget gates. Names are recognized by the few words around
-them, so its gradient shrinks on this task. A second experiment therefore has a task that
+A trained LSTM has learned its forget gates. The few words around a name tell its type,
+so the gradient shrinks on this task. A second experiment therefore has a task that
 needs the word of 40 steps ago and nothing else.
 """
 
@@ -171,11 +171,11 @@ def measure_gradients(
 
     corpus (Path): A file that `ConllCorpus` reads.
     encoders (Optional[Mapping[str, Callable]]): By name; None: `gradient_encoders`.
-    updates (int): Of 8 joined texts each.
-    seed (int): Of the weights, the order of the texts, and the choice of tokens.
-    n_steps (int): How far back.
+    updates (int): Number of updates, with 8 joined texts each.
+    seed (int): Seed of the weights, the order of the texts, and the choice of tokens.
+    n_steps (int): Number of steps back in time.
     on_update (Callable[[], object]): Called after each update.
-    RETURNS (Dict[str, Decay]): By name.
+    RETURNS (Dict[str, Decay]): The gradients, by name.
     RAISES ValueError: If there are fewer than two such texts (L212) or no entities
         (L010), and as of `ConllCorpus`.
     """
@@ -265,13 +265,13 @@ def measure_recall(
 
     encoders (Optional[Mapping[str, Callable]]): By name; None: `recall_encoders`.
     n_steps (int): From the first word to the last.
-    n_classes (int): What chance gets right is 1 / n_classes.
-    updates (int): Of each network.
-    learn_rates (Sequence[float]): Each network is trained anew at each of them.
-    seed (int): Of weights and texts.
+    n_classes (int): Number of first words; chance is right in 1 / n_classes.
+    updates (int): Updates of each network.
+    learn_rates (Sequence[float]): Each network is trained once at each rate.
+    seed (int): Seed of weights and texts.
     on_update (Callable[[], object]): Called after each update.
-    RETURNS (Dict[str, Dict[float, float]]): By name and learning rate, the share that
-        is right of 1,000 texts that were not seen in training.
+    RETURNS (Dict[str, Dict[float, float]]): By name and learning rate, the accuracy on
+        1,000 texts that were not seen in training.
     """
     makers = encoders or recall_encoders()
     return {

@@ -158,7 +158,7 @@ class _Grammar:
         return text[:start] + text[start].upper() + text[start + 1 :], entities
 
     def _expand(self, symbol: str, offset: int) -> tuple[str, list[_CharSpan]]:
-        """Draw a text for a symbol that begins `offset` characters into the sentence."""
+        """Draw a text for a symbol, `offset` characters into the sentence."""
         alternatives = symbol.split("|") if "|" in symbol else self._rules[symbol]
         text = ""
         entities: list[_CharSpan] = []
