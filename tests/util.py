@@ -28,11 +28,11 @@ _TO_TORCH = {
         "bias_ih": ("b", [1, 2, 0]),
         "bias_hh": ("b", [1, 2, 3]),
     },
-    # LSTM. PyTorch's: i, f, g (our c~), o. Ours: o, f, i, c~.
+    # LSTM. PyTorch's: i, f, g (our c~), o. Ours: o, i, f, c~.
     4: {
-        "weight_ih": ("Wx", [2, 1, 3, 0]),
-        "weight_hh": ("Wh", [2, 1, 3, 0]),
-        "bias_ih": ("b", [2, 1, 3, 0]),
+        "weight_ih": ("Wx", [1, 2, 3, 0]),
+        "weight_hh": ("Wh", [1, 2, 3, 0]),
+        "bias_ih": ("b", [1, 2, 3, 0]),
     },
 }
 
@@ -289,12 +289,15 @@ def torch_recurrent(layers: list[Model[Any, Any]]) -> Any:
 
 def torch_arrays(get: Callable[[str], Any], depth: int) -> dict[str, Any]:
     """A layer's parameters, or their gradients, in PyTorch's names and order."""
-    nD, nH, nG = get("Wh").shape
+    n_gates, nD = get("Wh").shape[:2]
     arrays = {}
-    for name, (key, gates) in _TO_TORCH[nG // nH].items():
+    for name, (key, gates) in _TO_TORCH[n_gates].items():
         for d, suffix in zip(range(nD), ("", "_reverse"), strict=False):
-            array = get(key)[d]
-            by_gate = array.reshape(*array.shape[:-1], -1, nH)[..., gates, :]
-            ordered = by_gate.reshape(*array.shape[:-1], -1).T
+            by_gate = get(key)[gates, d]
+            ordered = (
+                by_gate.reshape(-1)
+                if key == "b"
+                else np.concatenate(by_gate.swapaxes(1, 2))
+            )
             arrays[f"{name}_l{depth}{suffix}"] = np.ascontiguousarray(ordered)
     return arrays

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -10,8 +11,7 @@ from thinc.api import Model
 
 from ..errors import Errors
 from ..types import Floats2d
-from .no_backward import no_backward
-from .settings import Settings
+from .common import Settings, no_backward
 
 Layer = Model[list[Floats2d], list[Floats2d]]
 
@@ -82,7 +82,7 @@ def forward(
     if size is None or all(len(x) <= size for x in X):
         if is_train:
             return layer(X, is_train)
-        return list(_predict(layer, X)), no_backward(model.name)
+        return list(_predict(layer, X)), partial(no_backward, model.name)
     windows = [windows_of(len(x), size, overlap) for x in X]
     pieces = [
         x[w.start : w.end] for x, of_x in zip(X, windows, strict=True) for w in of_x
@@ -90,7 +90,10 @@ def forward(
     if is_train:
         outputs, backprop_layer = layer(pieces, is_train)
     else:
-        outputs, backprop_layer = _predict(layer, pieces), no_backward(model.name)
+        outputs, backprop_layer = (
+            _predict(layer, pieces),
+            partial(no_backward, model.name),
+        )
     Y = []
     left = iter(outputs)
     for x, of_x in zip(X, windows, strict=True):

@@ -56,7 +56,7 @@ def make_tagger(encode, n_tags=3):
 
 def rnn(layer, X):
     """Outputs of a plain network, and its weights."""
-    Wx, Wh, b = (layer.get_param(name)[0] for name in ("Wx", "Wh", "b"))
+    Wx, Wh, b = (layer.get_param(name)[0, 0] for name in ("Wx", "Wh", "b"))
     H, h = [], np.zeros(len(Wh))
     for x in X:
         h = np.tanh(x @ Wx + h @ Wh + b)

@@ -2,28 +2,29 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from thinc.api import Model, get_width
 from thinc.types import Ragged
 
-from ..settings import Settings
+from ..common import Settings
 
 
 @dataclass(frozen=True)
 class DropoutSettings(Settings):
-    """rate: Probability of dropping a feature; None takes that of the training loop."""
+    """rate: Probability of dropping a feature; None takes the training loop's rate."""
 
     rate: float | None
 
 
 def VariationalDropout(rate: float | None = None) -> Model[Ragged, Ragged]:
-    """Drop features of whole sequences: one mask per sequence and feature, the same
-    at every token (Gal & Ghahramani 2016). Tokens keep telling apart what a mask
-    per token would blur, which is what taggers need (Reimers & Gurevych 2017).
+    """Drop features of whole sequences: one mask per sequence and feature, the same at
+    every token (Gal & Ghahramani 2016). It suits taggers better than a mask per token
+    (Reimers & Gurevych 2017).
 
-    rate (float | None): Probability of dropping a feature. None takes the rate of
-        the training loop (`nlp.update(drop=...)`, `[training] dropout`), which also
-        switches dropout off where it is 0.
+    rate (float | None): Probability of dropping a feature. None takes the rate of the
+        training loop (`nlp.update(drop=...)`, `[training] dropout`). If that is 0,
+        dropout is off in any case.
     RETURNS (Model[Ragged, Ragged]): (T, I) -> (T, I).
     """
     return Model(
@@ -36,7 +37,7 @@ def VariationalDropout(rate: float | None = None) -> Model[Ragged, Ragged]:
 def forward(
     model: Model[Ragged, Ragged], X: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
-    """Scale the kept features by 1 / (1 - rate), so that the mean stays."""
+    """Scale the kept features by 1 / (1 - rate), so that the mean stays the same."""
     rate = rate_in_training(model) if is_train else 0.0
     if not rate:
         return X, _identity
@@ -51,9 +52,9 @@ def forward(
     return Ragged(X.dataXd * mask_TI, X.lengths), backprop
 
 
-def rate_in_training(model: Model[Ragged, Ragged]) -> float:
-    """The rate of a layer in training: its own, or that of the training loop if it has
-    none; 0 where that of the training loop is."""
+def rate_in_training(model: Model[Any, Any]) -> float:
+    """The dropout rate of a layer in training: its own rate, or the training loop's if
+    it has none; 0 if the training loop's is 0."""
     settings: DropoutSettings = model.attrs["settings"]
     own, of_loop = settings.rate, float(model.attrs["dropout_rate"])
     return of_loop if own is None or not of_loop else float(own)

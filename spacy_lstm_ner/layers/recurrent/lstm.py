@@ -3,26 +3,31 @@
 Equations (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000), with * the
 element-wise product::
 
-    o_t, f_t, i_t = sigmoid(x_t Wx + h_{t-1} Wh + b)      output, forget, input gate
+    o_t, i_t, f_t = sigmoid(x_t Wx + h_{t-1} Wh + b)      output, input, forget gate
     c~_t          = tanh(x_t Wx + h_{t-1} Wh + b)         candidate
-    c_t           = f_t * c_{t-1} + i_t * c~_t            cell
+    c_t           = i_t * c~_t + f_t * c_{t-1}            cell
     h_t           = o_t * tanh(c_t)                       output
 
-On its way back in time the gradient has a path along the cells, whose factor is f_t
-alone. From step t there flows to h_{t-1} and c_{t-1}::
+Each gate has weights of its own; parameters hold them in the order o, i, f, c~.
 
-    (gradient of the gates' sums at t) Wh^T
-    dc_t * f_t        dc_t: dh_t * o_t * (1 - tanh(c_t)^2), and what step t+1 sent
+Backward, step t sends to h_{t-1} and c_{t-1}::
 
-Letters of array axes: as in recurrent.py; the gates stand in the order o, f, i, c~.
+    (gradient of the pre-activations at t) Wh^T
+    dc_t * f_t        with dc_t = dh_t * o_t * (1 - tanh(c_t)^2) + (sent by step t+1)
+
+The path along the cells has the factor f_t alone: near 1, it keeps the gradient.
+
+tests/layers/recurrent/reference_lstm.py has the same equations in 40 lines of plain
+NumPy, forward and backward.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from thinc.api import Model
 
 from ...types import Floats2d, Floats3d, Floats4d, FloatsXd
-from .cell import Cell, Step, Steps, StepsBack, add_later
+from .cell import Cell, Step, StepBack, add_later
 from .stack import recurrent_stack
 
 if TYPE_CHECKING:
@@ -38,112 +43,90 @@ def LSTM(
     forget_bias: float = 1.0,
     **settings: "Unpack[StackSettings]",
 ) -> Model[list[Floats2d], list[Floats2d]]:
-    """Stacked LSTM over sequences of any lengths: the same function as
-    `torch.nn.LSTM` for the same weights, without padding.
+    """Stacked LSTM over sequences of any lengths, without padding. It computes the same
+    function as `torch.nn.LSTM` with the same weights.
 
-    forget_bias (float): Initial bias of the forget gate. A positive one lets the cells
+    forget_bias (float): Initial bias of the forget gate. If positive, the cells
         remember from the start (Jozefowicz et al. 2015).
-    nO, nI, settings, RETURNS, RAISES: As of `recurrent_stack`.
+    nO, nI, settings, RETURNS, RAISES: See `recurrent_stack`.
     """
     return recurrent_stack(LSTMCell(forget_bias), nO, nI, **settings)
-
-
-class _Steps(Steps):
-    """Forward. The order of the memory is::
-
-        c_{t-1}   c~   f   i   o   f c_{t-1}   i c~   tanh(c_t)        each (D, n, H)
-
-    so that one tanh serves all four gates, as sigmoid(x) is (1 + tanh(x / 2)) / 2, one
-    product and one sum make f c_{t-1} + i c~, and one copy keeps what the way back
-    needs. With a single sequence, where calls cost more than the arithmetic, fewer of
-    them count most.
-    """
-
-    n_parts = 8
-    first_product = 1
-    _c: Floats3d | None = None  # before the first step
-
-    def arrange(self, parts: Floats4d) -> Step:
-        """A step that keeps all but c_{t-1}."""
-        add, multiply, tanh = self.xp.add, self.xp.multiply, self.xp.tanh
-        half = self.half
-        gates, sigmoids, to_keep = parts[1:5], parts[2:5], parts[1:]
-        old_new, f_i, weighted = parts[:2], parts[2:4], parts[5:7]
-        o, (old, new), tanh_c = parts[4], weighted, parts[7]
-        c_before = 0.0 if self._c is None else self._c[:, : parts.shape[2]].copy()
-        self._c = c = parts[0]
-        c[:] = c_before
-
-        def step(x: Floats4d, _: Floats3d, h: Floats3d, kept: Floats4d | None) -> None:
-            # Where results go stands third: quicker than by its name.
-            add(gates, x, gates)
-            tanh(gates, gates)
-            multiply(sigmoids, half, sigmoids)
-            add(sigmoids, half, sigmoids)
-            multiply(f_i, old_new, weighted)
-            add(old, new, c)
-            tanh(c, tanh_c)
-            multiply(o, tanh_c, h)
-            if kept is not None:
-                kept[:] = to_keep
-
-        return step
-
-
-class _StepsBack(StepsBack):
-    """Backward: beside dh, dc flows from step to step."""
-
-    _dc_next: Floats3d | None = None  # the gradient that comes from the next step
-
-    def prepare(self, kept_KDTH: Floats4d, H_DTH: Floats3d) -> None:
-        """The derivatives with respect to the cell (of the output gate: to the
-        output), and dh/dc. Some of their factors have been multiplied already: h is
-        o tanh(c), and there are f c_{t-1} and i c~."""
-        xp = self.xp
-        candidate, f, i, o, _, new, tanh_c = kept_KDTH
-        do, _, _, dcandidate = self.dgates
-        xp.multiply(1 - o, H_DTH, out=do)
-        xp.multiply(1 - kept_KDTH[1:3], kept_KDTH[4:6], out=self.dgates[1:3])
-        xp.subtract(i, new * candidate, out=dcandidate)
-        dh_dc = H_DTH * tanh_c
-        xp.subtract(o, dh_dc, out=dh_dc)
-        self.views = do, self.dgates[1:], dh_dc, f
-
-    def step(self, dh: Floats3d, *views: FloatsXd) -> None:
-        multiply = self.xp.multiply
-        do, others, dc, f = views
-        multiply(dc, dh, dc)
-        if self._dc_next is not None:
-            add_later(self.xp, dc, self._dc_next)
-        multiply(do, dh, do)
-        multiply(others, dc, others)
-        multiply(dc, f, dc)
-        self.clip(dc)
-        self._dc_next = dc
 
 
 class LSTMCell(Cell):
     """forget_bias (float): Initial bias of the forget gate."""
 
-    name, n_gates, n_kept = "lstm", 4, 7
-    steps, steps_back = _Steps, _StepsBack
+    name, n_gates, scale = "lstm", 4, (0.5, 0.5, 0.5, 1.0)
+    # i c~, f c, tanh(c), o, i, f, c~, c: neighbours are computed by one call.
+    n_parts, products, n_states, n_kept = 8, slice(3, 7), 1, 7
 
     def __init__(self, forget_bias: float = 1.0) -> None:
         self.forget_bias = forget_bias
 
     def initial_weights(
         self, ops: Any, nI: int, nH: int
-    ) -> tuple[Floats2d, Floats2d, Floats2d]:
-        """As of all cells, but with the bias of the forget gate."""
+    ) -> tuple[Floats3d, Floats3d, Floats2d]:
+        """The weights of every cell, with `forget_bias` as the bias of f."""
         Wx, Wh, b = super().initial_weights(ops, nI, nH)
-        b[nH : 2 * nH] = self.forget_bias
+        b[2] = self.forget_bias
         return Wx, Wh, b
 
-    def put_in_order(
-        self, xp: Any, param: FloatsXd, gates: slice, ordered: FloatsXd
-    ) -> None:
-        """The gates o, f, i, c~ as c~, f, i, o, and the sums of the three sigmoids
-        halved."""
-        ordered[0] = param[3]
-        xp.multiply(param[1:3], 0.5, out=ordered[1:3])
-        xp.multiply(param[0], 0.5, out=ordered[3])
+    def forward(self, xp: Any, parts: Floats4d, b: Floats4d, is_scaled: bool) -> Step:
+        """The step forward: it keeps all parts except c."""
+        add, multiply, tanh = xp.add, xp.multiply, xp.tanh
+        half = xp.asarray(0.5, dtype="f")  # faster than a Python number
+        added, remembered, tanh_c, o, _, _, _, c = parts
+        gates, sigmoids, all_but_c = parts[3:7], parts[3:6], parts[:7]
+        added_remembered, i_f, candidate_c = parts[:2], parts[4:6], parts[6:]
+
+        # The third argument is the output: faster than `out=`.
+        def step(x: Floats4d, _: Floats3d, h: Floats3d, kept: Floats4d | None) -> None:
+            add(gates, x, gates)
+            if not is_scaled:  # sigmoid(s) = (1 + tanh(s / 2)) / 2
+                multiply(sigmoids, half, sigmoids)
+            tanh(gates, gates)
+            multiply(sigmoids, half, sigmoids)
+            add(sigmoids, half, sigmoids)
+            multiply(i_f, candidate_c, added_remembered)
+            add(added, remembered, c)  # c_t = i_t * c~_t + f_t * c_{t-1}
+            tanh(c, tanh_c)
+            multiply(o, tanh_c, h)  # h_t = o_t * tanh(c_t)
+            if kept is not None:
+                kept[:] = all_but_c
+
+        return step
+
+    def backward(
+        self,
+        xp: Any,
+        kept: Floats4d,
+        H: Floats3d,
+        dgates: Floats4d,
+        clip: Callable[[Floats3d], None],
+    ) -> tuple[StepBack, tuple[FloatsXd, ...]]:
+        """The step backward, in which dc flows beside dh."""
+        multiply = xp.multiply
+        added, _, tanh_c, o, i, f, candidate = kept
+        do, dothers, dcandidate = dgates[0], dgates[1:], dgates[3]
+        # The factors of dh in do, of dc in the others; h is o * tanh(c).
+        multiply(1 - o, H, out=do)
+        multiply(1 - kept[4:6], kept[:2], out=dgates[1:3])
+        xp.subtract(i, added * candidate, out=dcandidate)
+        dh_dc = H * tanh_c
+        xp.subtract(o, dh_dc, out=dh_dc)
+        dc_later: Floats3d | None = None
+
+        def step(
+            dh: Floats3d, do: Floats3d, dothers: Floats4d, dc: Floats3d, f: Floats3d
+        ) -> None:
+            nonlocal dc_later
+            multiply(dc, dh, dc)  # dc is dh_dc before
+            if dc_later is not None:
+                add_later(xp, dc, dc_later)
+            multiply(do, dh, do)
+            multiply(dothers, dc, dothers)
+            multiply(dc, f, dc)
+            clip(dc)
+            dc_later = dc
+
+        return step, (do, dothers, dh_dc, f)

@@ -2,28 +2,28 @@
 
 Equation (Elman 1990)::
 
-    h_t = f(x_t Wx + h_{t-1} Wh + b)          f: tanh or max(0, .)
+    h_t = f(x_t Wx + h_{t-1} Wh + b)          f: tanh or ReLU
 
-On its way back in time the gradient is multiplied by the same matrix at every step, so
-that it vanishes or explodes with their number (Bengio et al. 1994; Pascanu et al.
-2013). From step t there flows to h_{t-1}::
+Backward, step t sends to h_{t-1}::
 
-    (dh_t * f'(the sum at t)) Wh^T
+    (dh_t * f'(the pre-activation at t)) Wh^T
+
+The gradient is multiplied by the same matrix at every step, so it vanishes or explodes
+with the number of steps (Bengio et al. 1994; Pascanu et al. 2013).
 
 The identity network (Le, Jaitly & Hinton 2015, https://arxiv.org/abs/1504.00941) has
-f = max(0, .) and starts at Wh = 1, b = 0: without an input it keeps its state for ever,
-and the gradient with it.
-
-Letters of array axes: as in recurrent.py; there is one gate, the sum.
+f = ReLU and starts with Wh = 1, b = 0. Without input it keeps its state, and the
+gradient stays the same from step to step.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from thinc.api import Model
 
 from ...checks import check_choice
 from ...types import Floats2d, Floats3d, Floats4d, FloatsXd
-from .cell import Cell, Step, Steps, StepsBack
+from .cell import Cell, Step, StepBack
 from .stack import recurrent_stack
 
 if TYPE_CHECKING:
@@ -43,87 +43,69 @@ def RNN(
     init: Init = "orthogonal",
     **settings: "Unpack[StackSettings]",
 ) -> Model[list[Floats2d], list[Floats2d]]:
-    """Stacked plain recurrent network over sequences of any lengths: the same function
-    as `torch.nn.RNN` for the same weights, without padding.
+    """Stacked plain recurrent network over sequences of any lengths, without padding.
+    It computes the same function as `torch.nn.RNN` with the same weights.
 
     activation (str): "tanh" or "relu".
     init (str): Initial recurrent weights: "orthogonal", with Glorot-uniform input
-        weights, or "identity", with small input weights, normal with deviation 0.001.
-    nO, nI, settings, RETURNS: As of `recurrent_stack`.
+        weights; or "identity", with input weights of standard deviation 0.001.
+    nO, nI, settings, RETURNS: See `recurrent_stack`.
     RAISES ValueError: If a setting is out of its range (L001 to L004, L100).
     """
     return recurrent_stack(RNNCell(activation, init), nO, nI, **settings)
 
 
-class _TanhSteps(Steps):
-    n_parts = 1
-
-    def arrange(self, parts: Floats4d) -> Step:
-        (sums,), add, tanh = parts, self.xp.add, self.xp.tanh
-
-        def step(x: Floats4d, _: Floats3d, h: Floats3d, kept: Floats4d | None) -> None:
-            add(sums, x[0], out=h)
-            tanh(h, out=h)
-
-        return step
-
-
-class _StepsBack(StepsBack):
-    def step(self, dh: Floats3d, *views: FloatsXd) -> None:
-        (dsums,) = views
-        dsums *= dh
-
-
-class _TanhStepsBack(_StepsBack):
-    def prepare(self, kept_KDTH: Floats4d, H_DTH: Floats3d) -> None:
-        self.views = (self.dgates[0],)
-        self.xp.subtract(1, H_DTH * H_DTH, out=self.dgates[0])
-
-
-class _ReLUSteps(Steps):
-    n_parts = 1
-
-    def arrange(self, parts: Floats4d) -> Step:
-        (sums,), add, maximum = parts, self.xp.add, self.xp.maximum
-
-        def step(x: Floats4d, _: Floats3d, h: Floats3d, kept: Floats4d | None) -> None:
-            add(sums, x[0], out=h)
-            maximum(h, 0, out=h)
-
-        return step
-
-
-class _ReLUStepsBack(_StepsBack):
-    def prepare(self, kept_KDTH: Floats4d, H_DTH: Floats3d) -> None:
-        self.views = (self.dgates[0],)
-        self.dgates[0] = H_DTH > 0
-
-
-_ACTIVATIONS: dict[Activation, tuple[type[Steps], type[StepsBack]]] = {
-    "tanh": (_TanhSteps, _TanhStepsBack),
-    "relu": (_ReLUSteps, _ReLUStepsBack),
-}
-
-
 class RNNCell(Cell):
-    """activation, init: As of `RNN`."""
+    """activation, init: See `RNN`."""
 
-    name, n_gates, n_kept = "rnn", 1, 0
+    name, n_gates, scale = "rnn", 1, (1.0,)
+    n_parts, n_kept = 1, 0
 
     def __init__(
         self, activation: Activation = "tanh", init: Init = "orthogonal"
     ) -> None:
-        check_choice("activation", activation, _ACTIVATIONS)
+        check_choice("activation", activation, get_args(Activation))
         check_choice("init", init, get_args(Init))
         self.activation, self.init = activation, init
-        self.steps, self.steps_back = _ACTIVATIONS[activation]
 
     def initial_weights(
         self, ops: Any, nI: int, nH: int
-    ) -> tuple[Floats2d, Floats2d, Floats2d]:
-        """As of all cells; or (Le, Jaitly & Hinton 2015) the identity for the recurrent
-        weights, and small input weights."""
+    ) -> tuple[Floats3d, Floats3d, Floats2d]:
+        """The weights of every cell, or those of the identity network."""
         if self.init == "orthogonal":
             return super().initial_weights(ops, nI, nH)
         Wx = ops.asarray(ops.xp.random.normal(scale=0.001, size=(nI, nH)), dtype="f")
-        return Wx, ops.xp.eye(nH, dtype="f"), ops.alloc1f(nH)
+        return Wx[None], ops.xp.eye(nH, dtype="f")[None], ops.alloc2f(1, nH)
+
+    def forward(self, xp: Any, parts: Floats4d, b: Floats4d, is_scaled: bool) -> Step:
+        """The step forward."""
+        (product,), add, tanh, maximum = parts, xp.add, xp.tanh, xp.maximum
+        is_tanh = self.activation == "tanh"
+
+        def step(x: Floats4d, _: Floats3d, h: Floats3d, kept: Floats4d | None) -> None:
+            add(product, x[0], h)
+            if is_tanh:
+                tanh(h, h)
+            else:
+                maximum(h, 0, out=h)
+
+        return step
+
+    def backward(
+        self,
+        xp: Any,
+        kept: Floats4d,
+        H: Floats3d,
+        dgates: Floats4d,
+        clip: Callable[[Floats3d], None],
+    ) -> tuple[StepBack, tuple[FloatsXd, ...]]:
+        """The step backward: f' is known from the outputs."""
+        if self.activation == "tanh":
+            xp.subtract(1, H * H, out=dgates[0])
+        else:
+            dgates[0] = H > 0
+
+        def step(dh: Floats3d, dgate: Floats3d) -> None:
+            dgate *= dh
+
+        return step, (dgates[0],)

@@ -7,9 +7,9 @@ from thinc.types import Ragged
 
 
 def Skip(layer: Model[Ragged, Ragged]) -> Model[Ragged, Ragged]:
-    """Add a layer's input to its output, F(x) + x, where their widths agree; where
-    they differ the layer stands alone. The identity path carries the gradient past
-    the layer undiminished (He et al. 2016).
+    """Add the input of a layer to its output, F(x) + x, if their widths agree. If not,
+    the result is F(x), where `thinc.api.residual` fails. The identity path carries the
+    gradient past the layer undiminished (He et al. 2016).
 
     layer (Model[Ragged, Ragged]): F, (T, I) -> (T, O).
     RETURNS (Model[Ragged, Ragged]): (T, I) -> (T, O).

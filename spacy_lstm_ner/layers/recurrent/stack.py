@@ -15,7 +15,7 @@ from .skip import Skip
 
 
 class StackSettings(TypedDict, total=False):
-    """The settings of every recurrent encoder: see `recurrent_stack`."""
+    """The settings of every recurrent encoder; see `recurrent_stack`."""
 
     bi: bool
     depth: int
@@ -43,20 +43,19 @@ def recurrent_stack(
 ) -> Model[list[Floats2d], list[Floats2d]]:
     """Stacked recurrent layers over sequences of any lengths, without padding.
 
-    cell (Cell): Of all layers.
-    nO (int): Width of the output, both directions together.
-    nI (int | None): Width of the input; None infers it from the sample data.
+    cell (Cell): The equations of all layers.
+    nO (int): Output width, both directions together.
+    nI (int | None): Input width; None infers it from the sample data.
     bi (bool): Read each sequence in both directions and concatenate the outputs.
     depth (int): Number of layers.
-    dropout (float | None): Rate of the variational dropout between layers; None takes
-        the rate of the training loop.
+    dropout (float | None): Rate of variational dropout between layers; None takes the
+        training loop's rate.
     input_dropout, output_dropout (float | None): The rate before the first layer and
-        after the last one; None: as between layers.
-    recurrent_dropout (float): The rate of what each layer reads of its own output of
-        the step before.
-    skip (bool): Add each layer's input to its output where their widths agree.
-    grad_clip (float | None): Clip each element of the gradients that flow back from
-        one step of time to the one before to [-grad_clip, grad_clip].
+        after the last one; None: `dropout`.
+    recurrent_dropout (float): The rate on h_{t-1}, each layer's own last output.
+    skip (bool): Add each layer's input to its output if their widths agree.
+    grad_clip (float | None): Clip each element of the gradients that flow from one step
+        of time to the one before to [-grad_clip, grad_clip].
     RETURNS (Model[List[Floats2d], List[Floats2d]]): (T_b, I) -> (T_b, O) for each b.
     RAISES ValueError: If a setting is out of its range (L001 to L004).
     """

@@ -9,7 +9,7 @@ layer that sees Docs.
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,8 @@ from thinc.api import Model
 
 from ...errors import Errors
 from ...types import Floats2d
+from ..common import no_backward
 from ..kept import Kept
-from ..no_backward import no_backward
 from ..ragged import cut
 from .cache import WordCache
 from .frequencies import _count, _drop_out, _hide_unknown, forget_counts
@@ -130,7 +130,7 @@ def forward(
             return model.layers[0].predict(words)
 
         Y_TO = word_cache.look_up(_keys(tokens), sources, compute)
-        return cut(Y_TO, lengths), no_backward("per_lexeme")
+        return cut(Y_TO, lengths), partial(no_backward, "per_lexeme")
     _count(model, tokens, lengths)
     words, word_of_token = _distinct(_drop_out(model, tokens))
     rows = ops.asarray1i(word_of_token)

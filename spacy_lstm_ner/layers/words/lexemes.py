@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from ...types import Floats2d, Ints2d
-from ..settings import Settings
+from ..common import Settings
 
 
 class Lexemes(NamedTuple):

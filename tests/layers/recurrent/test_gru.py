@@ -1,4 +1,4 @@
-"""The GRU's own: what recurrent dropout hides."""
+"""The GRU: recurrent dropout drops features of h in the products alone."""
 
 import numpy as np
 from thinc.api import fix_random_seed, set_dropout_rate
@@ -11,8 +11,8 @@ def test_recurrent_dropout_leaves_what_the_update_gate_keeps():
     (layer,) = [node for node in model.walk() if node.name == "gru_layer"]
     n, r, z = np.zeros((3, 32), dtype="f")
     z[:] = 100  # an input of 1: keep all of h
-    layer.set_param("Wx", np.concatenate([n, r, z])[None, None])
-    layer.set_param("b", np.resize(np.float32(0.5), (1, 4 * 32)))
+    layer.set_param("Wx", np.stack([n, r, z])[:, None, None])
+    layer.set_param("b", np.full((4, 1, 32), 0.5, dtype="f"))
     X = [np.array([[0], [1], [1]], dtype="f")]
     set_dropout_rate(model, 0.1)
     fix_random_seed(0)
@@ -26,9 +26,9 @@ def test_recurrent_dropout_hides_h_from_the_candidate():
     (layer,) = [node for node in model.walk() if node.name == "gru_layer"]
     r, z, a = np.zeros((3, 32, 32), dtype="f")
     a[:] = np.eye(32)
-    layer.set_param("Wh", np.concatenate([r, z, a], axis=1)[None])
-    layer.set_param("Wx", np.zeros((1, 1, 96), dtype="f"))
-    layer.set_param("b", np.resize(np.float32(0.5), (1, 4 * 32)))
+    layer.set_param("Wh", np.stack([r, z, a])[:, None])
+    layer.set_param("Wx", np.zeros((3, 1, 1, 32), dtype="f"))
+    layer.set_param("b", np.full((4, 1, 32), 0.5, dtype="f"))
     set_dropout_rate(model, 0.1)
     fix_random_seed(0)
     (Y,), _ = model([np.zeros((2, 1), dtype="f")], is_train=True)

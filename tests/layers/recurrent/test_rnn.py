@@ -24,13 +24,13 @@ def test_identity_weights(activation):
     model = RNN(200, 300, activation=activation, init="identity").initialize()
     (layer,) = [node for node in model.walk() if node.name == "rnn_layer"]
     Wx, Wh, b = (layer.get_param(key) for key in ("Wx", "Wh", "b"))
-    np.testing.assert_array_equal(Wh, [np.eye(100)] * 2)
-    assert b.shape == (2, 100)
+    np.testing.assert_array_equal(Wh, [[np.eye(100)] * 2])
+    assert b.shape == (1, 2, 100)
     assert not b.any()
-    assert Wx.shape == (2, 300, 100)
+    assert Wx.shape == (1, 2, 300, 100)
     assert Wx.std() == pytest.approx(0.001, rel=0.02)
     assert abs(Wx.mean()) < 2e-5
-    assert not np.array_equal(Wx[0], Wx[1])
+    assert not np.array_equal(Wx[0, 0], Wx[0, 1])
     assert {array.dtype.name for array in (Wx, Wh, b)} == {"float32"}
 
 
