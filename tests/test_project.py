@@ -4,8 +4,6 @@ import hashlib
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,17 +115,17 @@ def test_workflow_runs_and_skips_what_is_done(
             command["script"] = []
     config["vars"]["max_steps"] = 2
     srsly.write_yaml(project / "project.yml", config)
-    _run(project)
+    project_run(project, "all")
     out = capfd.readouterr().out
     assert "Skipping" not in out
     made = ("metrics/demo-default-test.json", "visualizations/demo-default.html")
     assert all((project / path).is_file() for path in made)
     assert (project / "packages" / "en_lstm_ner_demo-0.1.0" / "setup.py").is_file()
-    _run(project)
+    project_run(project, "all")
     out = capfd.readouterr().out
     assert out.count("Skipping") == len(config["workflows"]["all"])
     weights = "training/demo-tok2vec/model-last.bin"
-    _run(project, "pretrain")
+    project_run(project, "pretrain")
     assert (project / weights).is_file()
     settings = {"vars.config": "pretrain", "vars.init_tok2vec": weights}
     project_run(project, "train", overrides=settings)
@@ -136,7 +134,7 @@ def test_workflow_runs_and_skips_what_is_done(
     )
     assert trained["initialize"]["init_tok2vec"] == weights
     pytest.importorskip("matplotlib", reason="needs the extra `plots`")
-    _run(project, "reliability")
+    project_run(project, "reliability")
     assert (project / "visualizations" / "demo-default-reliability.svg").is_file()
 
 
@@ -151,14 +149,6 @@ def test_word_vectors_of_the_corpus_are_trained_and_used(project: Path):
     words, _ = spacy.load(folder / "vectors").vocab.vectors.shape
     assert (folder / "vectors.vec").read_text("utf8").startswith(f"{words} 100\n")
     assert spacy.load(folder / "model-best").vocab.vectors.shape == (words, 100)
-
-
-def _run(project: Path, name: str = "all") -> None:
-    subprocess.run(
-        [sys.executable, "-m", "spacy", "project", "run", name, "."],
-        cwd=project,
-        check=True,
-    )
 
 
 def test_assets_that_are_there_are_not_downloaded(

@@ -1,7 +1,7 @@
-"""Reading CoNLL-style files: a token and its tag per line, blank lines between.
+"""Reads CoNLL-style files: a token and its tag per line, blank lines between sentences.
 
-The tags themselves are read by `bio.to_spans`; this module knows files, lines,
-columns, sentences and documents.
+`tags.to_spans` reads the tags of a sentence. This module knows files, lines, columns,
+sentences and documents.
 """
 
 import codecs
@@ -38,22 +38,23 @@ logger = logging.getLogger("spacy.lstm_ner")
 # Files with these endings are read in a folder.
 ENDINGS = (".conll", ".iob", ".tsv", ".txt")
 
-# What one Doc holds.
+# The unit that becomes a Doc.
 DOCS = ("sentence", "document")
 
-# The first column of the line before a document.
+# The first column of a line that begins a document.
 DOCSTART = "-DOCSTART-"
 
-# The tag of a token that nobody annotated; spaCy writes it in its lists of tags, too.
+# The tag of a token without annotation, also in spaCy's lists of tags.
 UNKNOWN = "-"
 
 
-# What files in UTF-16 begin with.
+# Byte order marks of UTF-16.
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class _Row(NamedTuple):
-    """A token: its place in the files, its text, its tag, whether others followed."""
+    """A token: its place in the file, its text, its tag, and whether further tags were
+    joined to this one."""
 
     where: str
     word: str
@@ -62,13 +63,13 @@ class _Row(NamedTuple):
 
 
 class _Sentence(NamedTuple):
-    """Tokens and what is known of them, with offsets from the first one.
+    """The tokens of a sentence and their annotation. Offsets count from its start.
 
     words (List[str]): The tokens.
     spans (List[TokenSpan]): The entities.
-    unknown (List[int]): The tokens that nobody annotated.
-    n_repaired (int): Tags that had to be repaired.
-    n_joined (int): Tags of which all but the first were left out.
+    unknown (List[int]): The tokens without annotation.
+    n_repaired (int): Number of repaired tags.
+    n_joined (int): Number of tokens with several tags; the first one counts.
     """
 
     words: list[str]
@@ -82,16 +83,16 @@ class _Sentence(NamedTuple):
 class ConllCorpus:
     """Iterate over Example objects from CoNLL-style files.
 
-    A line has a token, its tag and possibly more, in columns. A line of nothing but
-    blanks ends a sentence; a line whose first column is -DOCSTART- begins a document.
-    No token is lost: what cannot be read is an error. Blanks around a token are left
-    out, and a token without text becomes a space, because spaCy has no empty tokens.
+    A line has columns, two of which are a token and its tag. A blank line ends a
+    sentence. A line whose first column is -DOCSTART- begins a document. A line that
+    cannot be read is an error, so no token is lost. Blanks around a token are left out.
+    A token without text becomes a space, because spaCy has no empty tokens.
 
-    The predicted Docs have the tokens of the file as well, so that they always align
-    with the reference. Tokens with the tag "O" are annotated as outside of entities,
-    those with the tag "-" are not annotated. Of tags joined by a comma, "B-per,O", the
-    first counts. How many tags of a file were joined or repaired is logged once, as a
-    warning of the logger "spacy.lstm_ner".
+    The predicted Docs have the tokens of the file too, so they align with the
+    reference. Tokens with the tag "O" are annotated as outside of entities; tokens with
+    the tag "-" are not annotated. If tags are joined by a comma, as in "B-per,O", the
+    first one counts. The logger "spacy.lstm_ner" warns once per file of the number of
+    joined and repaired tags.
 
     path (Union[str, Path, List[Union[str, Path]]]): A file, a folder, or a list of
         these. In a folder, files that end in .conll, .iob, .tsv or .txt are read (see
@@ -101,13 +102,13 @@ class ConllCorpus:
     separator (Optional[str]): What stands between columns. None: a tab in lines that
         have one, any number of spaces in others.
     scheme (str): The scheme of the tags: "IOB2" (BIO), "IOB1" or "BILUO" (BIOES).
-    invalid (str): "repair" to read an invalid sequence of tags as the CoNLL evaluation
-        does, "error" to stop there. Repairing is the default because published corpora
-        have such tags, and the published scores on them rest on this reading.
+    invalid (str): "repair" reads an invalid sequence of tags as the CoNLL evaluation
+        does; "error" stops there. Repairing is the default because published corpora
+        contain such tags, and published scores rest on this reading.
     docs (str): "sentence" for a Doc per sentence; "document" for a Doc per document,
         with its sentence starts set. A file without -DOCSTART- is one document.
-    comment (Optional[str]): What lines to skip begin with, for instance "# ". None: no
-        line is skipped, since tokens may begin with any character, as hashtags do.
+    comment (Optional[str]): The start of lines to skip, for instance "# ". None: no
+        line is skipped, because a token may begin with any character (hashtags).
     limit (int): The number of examples to read, before augmentation; 0 means all, as
         in spaCy's own readers.
     augmenter (Optional[Callable[[Language, Example], Iterator[Example]]]): Yields the
@@ -157,11 +158,11 @@ class ConllCorpus:
 
         nlp (Language): The pipeline, whose vocabulary the Docs get.
         YIELDS (Example): Examples in the order of the files.
-        RAISES ValueError: If the path does not exist (L111) or has no files (L112), and
-            at what cannot be read: bytes that are not UTF-8 (L113), a line without the
-            columns expected (L114, L115) or without a tag (L116), line ends of another
-            kind (L117), or a tag that the scheme does not have or, if `invalid` is
-            "error", forbids there (L118).
+        RAISES ValueError: If the path does not exist (L111) or has no files (L112), or
+            at bytes that are not UTF-8 (L113), a line without the expected columns
+            (L114, L115) or without a tag (L116), a carriage return within a line
+            (L117), or a tag that is not in the scheme or, if `invalid` is "error",
+            forbidden at its place (L118).
         """
         texts = chain.from_iterable(map(self._read_file, find_corpus(self.path)))
         for sentences in islice(texts, self.limit or None):
@@ -170,7 +171,7 @@ class ConllCorpus:
             yield from self.augmenter(nlp, Example(predicted, reference))
 
     def _read_file(self, path: Path) -> list[list[_Sentence]]:
-        """The sentences of each Doc to be."""
+        """Read the sentences of each Doc."""
         documents = [
             [self._read_sentence(rows) for rows in document]
             for document in self._read_rows(path)
@@ -183,7 +184,7 @@ class ConllCorpus:
         return [[sentence] for document in documents for sentence in document]
 
     def _read_rows(self, path: Path) -> list[list[list[_Row]]]:
-        """The rows of each sentence of each document; none of them is empty."""
+        """Read the rows of each sentence of each document; none of them is empty."""
         documents: list[list[list[_Row]]] = [[[]]]
         width = None
         for where, line in read_lines(path):
@@ -214,8 +215,8 @@ class ConllCorpus:
         return [document for document in filled if document]
 
     def _split_line(self, line: str) -> tuple[list[str], bool]:
-        """The columns of a line, and whether what separates them may stand in a token,
-        and shift them."""
+        """Split a line into columns. Also tell whether the separator may occur in a
+        token, which would shift the columns."""
         if self.separator is None and "\t" not in line:
             return re.split(" +", line.strip(" ")), True
         separator = self.separator or "\t"
@@ -262,7 +263,7 @@ class ConllCorpus:
         )
 
     def _make_reference(self, vocab: Vocab, sentences: list[_Sentence]) -> Doc:
-        """The annotated Doc of some sentences."""
+        """Make the annotated Doc of some sentences."""
         words = [word for sentence in sentences for word in sentence.words]
         offsets = list(accumulate((len(s.words) for s in sentences), initial=0))
         sent_starts: list[bool | int | None] | None = None
@@ -281,7 +282,7 @@ class ConllCorpus:
         return doc
 
     def _log_changes(self, path: Path, sentences: list[_Sentence]) -> None:
-        """Tell how many tags are not what the file has."""
+        """Log the numbers of repaired and of joined tags."""
         n_tags = sum(len(sentence.words) for sentence in sentences)
         n_repaired = sum(sentence.n_repaired for sentence in sentences)
         n_joined = sum(sentence.n_joined for sentence in sentences)
@@ -307,7 +308,7 @@ def find_corpus(path: str | Path | Sequence[str | Path]) -> list[Path]:
 
     path (Union[str, Path, List[Union[str, Path]]]): A file, a folder, or a list of
         these.
-    RETURNS (List[Path]): The files, in the order given, those of a folder sorted.
+    RETURNS (List[Path]): The files in the given order; those of a folder are sorted.
     RAISES ValueError: If a path does not exist (L111) or has no files (L112).
     """
     paths = [path] if isinstance(path, str | Path) else path
@@ -327,13 +328,13 @@ def _find_in(path: Path) -> list[Path]:
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """The lines of a file in UTF-8, each with its place, without what ends it.
+    """Read the lines of a UTF-8 file, without line ends.
 
-    Only a line feed ends a line: tokens may have the other characters at which
-    `str.splitlines` splits.
+    Only a line feed ends a line, because tokens may contain the other characters at
+    which `str.splitlines` splits.
 
     path (Path): The file.
-    YIELDS (Tuple[str, str]): The place, as messages name it, and the line.
+    YIELDS (Tuple[str, str]): The place of the line for messages, and the line.
     RAISES ValueError: At bytes that are not UTF-8 (L113), or a carriage return within
         a line (L117).
     """
@@ -357,5 +358,5 @@ def read_lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _where(path: Path, line: int) -> str:
-    """A place in a file, as messages name it."""
+    """A place in a file, for messages."""
     return f"{path}, line {line}"

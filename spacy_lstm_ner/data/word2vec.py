@@ -1,6 +1,6 @@
 """Word vectors from raw text: CBOW and skip-gram, trained by gensim.
 
-Both learn a vector for each word from the words around it, with negative sampling
+Both learn a vector for each word from its context words, by negative sampling
 (Mikolov et al. 2013, Distributed Representations of Words and Phrases and their
 Compositionality). Needs the extra `word2vec`.
 """
@@ -28,20 +28,20 @@ def train_word2vec(
     seed: int = 0,
     on_epoch: Callable[[], object] = lambda: None,
 ) -> int:
-    """Train vectors of the words of texts, in lower case, and write them as text, which
-    `spacy init vectors` imports. One thread: the same seed gives the same vectors.
+    """Train vectors of lower-cased words and write them in the text format that
+    `spacy init vectors` reads. One thread, so the same seed gives the same vectors.
 
-    docs (Iterable[Doc]): The texts; of their tokens, those without blanks.
+    docs (Iterable[Doc]): The texts. Tokens with blanks are left out.
     output (Path): The file: the number of words and the width, then a word and its
         vector per line.
-    model (str): "cbow" predicts a word from the mean of the words around it,
-        "skipgram" each of the words around it from the word.
-    width (int): Of the vectors.
-    window (int): How many words on each side, at most, are around a word; near ones
-        count more: how many, is drawn for each word anew.
+    model (str): "cbow" predicts a word from the mean of its context words; "skipgram"
+        predicts each context word from the word.
+    width (int): Width of the vectors.
+    window (int): Greatest distance of context words on each side. The distance is drawn
+        from 1 to `window` for each word, so near words count more.
     min_count (int): Words that occur less often are left out.
     epochs (int): Passes over the texts.
-    seed (int): Of the first weights, and of the words that are drawn.
+    seed (int): Seed of the initial weights and of all random draws.
     on_epoch (Callable[[], object]): Called after each pass over the texts.
     RETURNS (int): The number of words that have a vector.
     RAISES ImportError (L210): If gensim is not installed.
@@ -85,7 +85,7 @@ def train_word2vec(
 
 
 def _split(docs: Iterable[Doc], size: int) -> Iterator[list[str]]:
-    """The words of texts, in pieces of at most this size."""
+    """Yield the words of texts, in pieces of at most this size."""
     for doc in docs:
         words = [word for t in doc if [word := t.text.lower()] == word.split()]
         for start in range(0, len(words), size):

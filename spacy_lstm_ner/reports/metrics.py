@@ -1,4 +1,4 @@
-"""How far confidences can be trusted, on arrays alone."""
+"""Measures of confidences, on arrays: calibration error, area under ROC, intervals."""
 
 import math
 from typing import NamedTuple
@@ -26,14 +26,13 @@ class Bins(NamedTuple):
 def reliability_bins(
     confidences: NDArray[np.float64], correct: NDArray[np.bool_], n_bins: int = 10
 ) -> Bins:
-    """Group spans into bins of equal mass (Nixon et al. 2019): their sizes differ by
-    one at most.
+    """Group spans into bins of equal mass (Nixon et al. 2019), whose sizes differ by at
+    most one.
 
     confidences (ndarray): Confidence of each span.  (S,)
     correct (ndarray): Whether it is right.  (S,)
-    n_bins (int): Number of bins; with fewer spans, each has a bin of its own.
-    RETURNS (Bins): The bins. Equal confidences keep their order, so those of several
-        bins are divided as they come.
+    n_bins (int): Number of bins; if there are fewer spans, each has its own bin.
+    RETURNS (Bins): The bins. Equal confidences keep their order, also across bins.
     RAISES ValueError: L020 if the lengths differ, L021 if a confidence is not within
         0 to 1, L022 if n_bins is not positive.
     """
@@ -95,13 +94,13 @@ def area_under_roc(
 def wilson_interval(
     n_right: NDArray[np.integer], n: NDArray[np.integer], z: float = 1.96
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where the share of right spans of a population lies, by samples (Wilson 1927).
+    """Confidence interval of the share of right spans (Wilson 1927), for each sample.
 
     n_right (ndarray): Number of right spans of each sample.
     n (ndarray): Number of spans of each sample, positive.
     z (float): Quantile of the normal distribution; 1.96 is for 95 percent.
-    RETURNS (Tuple[ndarray, ndarray]): Lower and upper limit for each sample. The share
-        of the sample itself lies within them.
+    RETURNS (Tuple[ndarray, ndarray]): Lower and upper limits. The share of the sample
+        lies between them.
     """
     center = (n_right + z**2 / 2) / (n + z**2)
     radius = z * np.sqrt(n_right * (n - n_right) / n + z**2 / 4) / (n + z**2)

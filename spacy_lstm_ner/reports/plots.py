@@ -1,5 +1,6 @@
-"""Pictures: how far confidences can be trusted, how far back gradients reach. Needs the
-extra `plots`.
+"""Pictures: reliability diagrams, and the decay of gradients back in time.
+
+Needs the extra `plots`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 
     from ..course.lab import Decay
 
-# Metadata for each format: what depends on the time is left out.
+# Metadata for each format. Dates are left out: the same arguments give the same file.
 _METADATA: dict[str, dict[str, None]] = {
     ".svg": {"Date": None},
     ".png": {},
     ".pdf": {"CreationDate": None},
 }
-# Okabe and Ito's colours, which the colour-blind can tell apart.
+# Colours of Okabe and Ito, distinct for colour-blind readers.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#E69F00", "#666666"
 _RED, _GREEN, _PURPLE = "#D55E00", "#009E73", "#CC79A7"
 _LINES: tuple[dict[str, Any], ...] = (
@@ -41,7 +42,7 @@ _LINES: tuple[dict[str, Any], ...] = (
     {"color": _ORANGE, "lw": 2.5},
     {"color": _BLUE, "lw": 2.5},
 )
-# Smaller gradients are not drawn.
+# Lower limit of the axis.
 _FLOOR = 1e-12
 
 
@@ -60,9 +61,9 @@ def draw_reliability(
     confidences (ndarray): Confidence of each span.  (S,)
     correct (ndarray): Whether it is right.  (S,)
     output (Path): The file to write, an .svg, .png or .pdf, in a folder that exists.
-    title (str): What the spans are, the pipeline and the data, for instance.
+    title (str): Title of the picture.
     RAISES ValueError: L020 if the lengths differ, L021 if a confidence is not within
-        0 to 1, L100 if the ending of the file is another one.
+        0 to 1, L100 if the file has another ending.
     RAISES ImportError: L205 without matplotlib.
     """
     check_picture(output)
@@ -77,15 +78,15 @@ def draw_reliability(
 
 
 def draw_decay(decays: "Mapping[str, Decay]", output: Path, *, title: str) -> None:
-    """Draw how the gradients of networks fade on their way back in time, before and
-    after training, side by side and on a scale of powers of ten.
+    """Draw the decay of gradients back in time, before and after training, side by side
+    on a logarithmic scale.
 
     The same arguments give the same file.
 
     decays (Mapping[str, Decay]): By name of the network, as from
         `lab.measure_gradients`.
     output (Path): As of `draw_reliability`.
-    title (str): What the networks have read, for instance.
+    title (str): Title of the picture.
     RAISES: As of `check_picture`.
     """
     check_picture(output)
@@ -115,10 +116,10 @@ def draw_decay(decays: "Mapping[str, Decay]", output: Path, *, title: str) -> No
 
 
 def check_picture(output: Path) -> None:
-    """Tell before the work begins if a picture can't be drawn.
+    """Check that a picture can be drawn, before the work begins.
 
     output (Path): The file to write.
-    RAISES ValueError: L100 if the ending of the file is none of a picture.
+    RAISES ValueError: L100 if the file does not end in .svg, .png or .pdf.
     RAISES ImportError: L205 without matplotlib.
     """
     check_choice("suffix of output", output.suffix, _METADATA)
@@ -136,7 +137,7 @@ def _save(figure: "Figure", output: Path) -> None:
 
 
 def _draw_lines(axes: "Axes", ratios: Mapping[str, Sequence[float]]) -> None:
-    """A line for each network: the gradient by the number of steps back."""
+    """Draw a line for each network: the gradient by the number of steps back."""
     for i, (name, values) in enumerate(ratios.items()):
         axes.plot(range(len(values)), values, label=name, **_LINES[i % len(_LINES)])
     axes.set_yscale("log")
@@ -149,7 +150,7 @@ def _draw_lines(axes: "Axes", ratios: Mapping[str, Sequence[float]]) -> None:
 def _draw_accuracy(
     axes: "Axes", confidences: NDArray[np.float64], correct: NDArray[np.bool_]
 ) -> None:
-    """The share of right spans of each bin, with the interval of 95 percent."""
+    """Draw the share of right spans of each bin, with its 95% interval."""
     bins = reliability_bins(confidences, correct)
     n_right = np.rint(bins.accuracy * bins.n_spans).astype("int")
     lower, upper = wilson_interval(n_right, bins.n_spans)
@@ -157,7 +158,7 @@ def _draw_accuracy(
     axes.errorbar(
         bins.confidence,
         bins.accuracy,
-        # Lists, as some versions of matplotlib warn of arrays with one element.
+        # Lists, because some versions of matplotlib warn of arrays with one element.
         yerr=[(bins.accuracy - lower).tolist(), (upper - bins.accuracy).tolist()],
         fmt="o",
         color=_BLUE,
@@ -179,7 +180,7 @@ def _draw_accuracy(
 def _draw_distribution(
     axes: "Axes", confidences: NDArray[np.float64], correct: NDArray[np.bool_]
 ) -> None:
-    """The number of right and of wrong spans by confidence."""
+    """Draw the numbers of right and of wrong spans by confidence."""
     confidences, correct = np.asarray(confidences), np.asarray(correct, dtype="bool")
     axes.hist(
         [confidences[correct], confidences[~correct]],

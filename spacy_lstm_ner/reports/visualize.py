@@ -12,13 +12,13 @@ from ..component.gold import judge, token_spans
 
 __all__ = ["render_page"]
 
-# Fills of the labels, in the order of their names; they are used again after the last.
+# Fills of the labels, in the order of their names, used again after the last one.
 _COLORS = (
     *("#a9d8f5", "#f7c6d9", "#c9e8b5", "#fbe09a", "#d5c8f2", "#fbcba6", "#b3e5dc"),
     *("#d9d4c5", "#e4b8b8", "#bcc9e8"),
 )
 
-# displaCy fills in {text}, {bg}, the label, escaped, and the mark: right or wrong.
+# displaCy fills in {text}, {bg}, the escaped label, and the mark: right or wrong.
 _ENTITY = (
     '<mark class="{mark}" style="background: {bg}">'
     "{text}&nbsp;<b>{shown_label}</b></mark>"
@@ -76,8 +76,8 @@ _Entity = tuple[int, int, str]
 
 
 class _Pair(NamedTuple):
-    """A text with its entities. `unknown` are the predicted ones of which the gold Doc,
-    partly annotated, does not tell whether they are right."""
+    """A text with its entities. `unknown` are the predicted entities on tokens that the
+    gold Doc does not annotate."""
 
     text: str
     gold: list[_Entity]
@@ -96,14 +96,14 @@ class _Pair(NamedTuple):
 def render_page(examples: Iterable[Example], *, title: str, lang: str = "en") -> str:
     """Render a self-contained page: each text twice, with gold and predicted entities.
 
-    Entities that the other side does not have, with the same limits and the same label,
-    are outlined; a table counts them for each label. Predicted ones stay out of both
-    where the gold Doc is not annotated.
+    An entity is outlined if the other side has none with the same limits and label, and
+    a table counts such entities by label. Predicted entities on tokens that the gold
+    Doc does not annotate are neither outlined nor counted.
 
     examples (Iterable[Example]): Predicted and gold Docs, of the same texts.
     title (str): The heading of the page.
     lang (str): The language of the texts, "en" for instance.
-    RETURNS (str): The page, to be written as UTF-8. Texts and labels are escaped.
+    RETURNS (str): The page, with escaped texts and labels. Write it as UTF-8.
     """
     pairs = [_Pair.of(eg) for eg in examples]
     labels = sorted({ent[2] for pair in pairs for ent in pair.gold + pair.predicted})
@@ -136,7 +136,7 @@ def _entities(ents: Iterable[Span]) -> list[_Entity]:
 def _render_text(
     text: str, entities: Iterable[_Entity], accepted: set[_Entity], options: Any
 ) -> str:
-    """Mark entities in a text; those that are not accepted are wrong."""
+    """Mark entities in a text: right if they are accepted, else wrong."""
     ents = [
         {
             "start": start,
@@ -167,7 +167,7 @@ def _render_legend(labels: Iterable[str], options: Any) -> Iterator[str]:
 
 
 def _render_counts(labels: Iterable[str], pairs: Sequence[_Pair]) -> Iterator[str]:
-    """Count the entities on both sides, on the gold side only, on the other only."""
+    """Count right, missed and spurious entities by label."""
     gold = {(i, *ent) for i, pair in enumerate(pairs) for ent in pair.gold}
     predicted = {
         (i, *ent)

@@ -67,12 +67,6 @@ def scheme_of(name):
     return "IOB1" if name.startswith("wikigold") else "IOB2"
 
 
-def test_every_corpus_file_is_counted(corpora):
-    assert {str(p.relative_to(corpora)) for p in corpora.rglob("*.conll")} == set(
-        COUNTS
-    )
-
-
 @pytest.mark.parametrize("name", COUNTS)
 def test_corpora_are_read_without_loss(corpora, name, caplog):
     examples = list(ConllCorpus(corpora / name, scheme=scheme_of(name))(nlp))
