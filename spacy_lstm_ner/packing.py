@@ -1,14 +1,14 @@
 """Time-major layout of sequences of uneven length, without padding.
 
-Recurrences (an LSTM, the sums over tag paths) advance all sequences of a batch by
-one step at a time. Sorted by length, longest first, the sequences that are still
-running at step t are a prefix of the batch; laid out step after step they fill an
-array without a gap::
+Recurrences (an LSTM, the sums over tag paths) advance all sequences of a batch by one
+step at a time. If sequences are sorted by length, longest first, those longer than t
+are a prefix of the batch. Their rows, step after step, fill an array without gaps, as
+in PyTorch's `PackedSequence`::
 
     flat, one sequence after the other     packed, one step after the other
     a0 a1 a2 | b0 | c0 c1                  a0 c0 b0 | a1 c1 | a2
 
-So there is no arithmetic on padding and nothing to mask.
+There is no arithmetic on padding and nothing to mask.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from .types import FloatsXd
 
 
 class Run(NamedTuple):
-    """The packed rows of some steps, as half-open (start, end), n of each step."""
+    """Packed rows `start <= i < end`: consecutive steps with n rows each."""
 
     start: int
     end: int
@@ -32,16 +32,14 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Packing:
-    """Where each row of a flat array lies in the packed one.
+    """The packed order of a batch of T rows.
 
-    sequences: For each packed row the number of its sequence; of the same step, those
-        of longer sequences come first.  Shape (T,).
-    ranks: For each packed row its number within its step: that of its sequence by
-        length, longest first.  Shape (T,).
-    both_rows: For each packed row the flat row; and the same with every sequence
-        running backwards.  Shape (2, T).
-    previous: For the packed rows of step 1 and later, the packed row of the same
-        sequence one step earlier.  Shape (T - number of non-empty sequences,).
+    sequences: The index of each packed row's sequence.  (T,)
+    ranks: The index of each packed row within its step.  (T,)
+    both_rows: The flat row of each packed row; the same with every sequence running
+        backwards.  (2, T)
+    previous: For the packed rows from step 1 on, the packed row of the same sequence
+        one step earlier.  (T - n_first,)
     starts: The first packed row of each step, and T at the end.
     """
 
@@ -53,26 +51,26 @@ class Packing:
 
     @property
     def rows(self) -> NDArray[np.intp]:
-        """For each packed row the flat row.  Shape (T,)."""
+        """The flat row of each packed row.  (T,)"""
         return np.asarray(self.both_rows[0])
 
     @property
     def reversed_rows(self) -> NDArray[np.intp]:
-        """The same with every sequence running backwards.  Shape (T,)."""
+        """The same with every sequence running backwards.  (T,)"""
         return np.asarray(self.both_rows[1])
 
     @property
     def n_first(self) -> int:
-        """Number of rows of the first step: of the sequences that are not empty."""
+        """Number of rows of the first step, one for each sequence with tokens."""
         return self.starts[1] if len(self.starts) > 1 else 0
 
     def steps(self) -> Iterator[tuple[int, int]]:
-        """The packed rows of each step as half-open (start, end), in order."""
+        """The packed rows `start <= i < end` of each step, in order."""
         return zip(self.starts[:-1], self.starts[1:], strict=True)
 
     @cached_property
     def runs(self) -> list[Run]:
-        """The same, steps that follow each other with as many rows taken together."""
+        """The steps in order; consecutive steps with equally many rows are one run."""
         runs: list[Run] = []
         for start, end in self.steps():
             goes_on = runs and runs[-1].n == end - start
@@ -81,7 +79,7 @@ class Packing:
         return runs
 
     def blocks(self, n_rows: int) -> Iterator[list[Run]]:
-        """The same, as many at a time as have together at most n rows.
+        """The runs in order, cut into blocks of at most `n_rows` rows.
 
         n_rows (int): At least `n_first`.
         """
@@ -101,9 +99,8 @@ class Packing:
 
     @cached_property
     def outputs(self) -> NDArray[np.intp]:
-        """Where the outputs of both directions belong in flat rows with one beside the
-        other, if each step gives those of one direction and then those of the other:
-        2 (flat row) + direction.  Shape (2T,)."""
+        """2 (flat row) + direction for each output, in the order step, direction, rank.
+        (2T,)"""
         counts = np.diff(self.starts)
         first = np.array(self.starts[:-1], dtype=np.intp)
         steps = np.repeat(2 * first, counts) + self.ranks
@@ -114,7 +111,7 @@ class Packing:
 
 
 def by_step(packed: FloatsXd, n: int) -> FloatsXd:
-    """A view of the packed rows of a run that has the steps first.
+    """A view of the packed rows of a run, with the steps as the first axis.
 
     packed (FloatsXd): (..., T, K)
     n (int): Rows of each step.
@@ -131,10 +128,9 @@ def by_step(packed: FloatsXd, n: int) -> FloatsXd:
 def pack(lengths: NDArray[np.integer]) -> Packing:
     """Lay out sequences of the given lengths time-major.
 
-    lengths (ndarray): Length of each sequence, 0 allowed.  Shape (B,).
-    RETURNS (Packing): The layout; do not change its arrays. The last ones are kept, as
-        every layer of a network lays the same batch out, and those of all short texts
-        that come alone.
+    lengths (ndarray): Length of each sequence, 0 allowed.  (B,)
+    RETURNS (Packing): The layout; do not change its arrays. Recent layouts are cached,
+        because every layer packs the same batch, and those of all short single texts.
     """
     lengths = np.asarray(lengths, dtype=np.intp)
     is_short = len(lengths) == 1 and lengths[0] <= _SHORT
@@ -146,7 +142,7 @@ _SHORT = 128
 
 
 def _pack(buffer: bytes) -> Packing:
-    """`pack` of lengths as bytes, which can be looked up."""
+    """`pack` of lengths as bytes, which are hashable."""
     lengths = np.frombuffer(buffer, dtype=np.intp)
     first_rows = np.cumsum(lengths) - lengths
     order = np.argsort(-lengths, kind="stable")

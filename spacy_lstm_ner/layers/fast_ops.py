@@ -9,10 +9,9 @@ def use_fast_products(model: Model[Any, Any]) -> None:
     """Let all nodes of a model multiply matrices with NumPy's BLAS.
 
     Thinc's own CPU product (BLIS) reaches a third to a quarter of the speed of
-    `numpy.matmul`, which is OpenBLAS in the wheels of NumPy. Each node keeps its own
-    ops, so this choice stays with the model, through pickling too; it is not saved, but
-    made anew whenever the model is built. `Model.copy` goes back to Thinc's ops, which
-    are slower but right. Ops of other kinds (GPU, Apple) stay as they are.
+    `numpy.matmul`, which is OpenBLAS in the wheels of NumPy. The choice is part of each
+    node's ops: pickling keeps it, saving does not, `Model.copy` loses it (the copy is
+    slower, and right). Ops of other kinds (GPU, Apple) stay as they are.
 
     model (Model): The model; changed in place.
     """

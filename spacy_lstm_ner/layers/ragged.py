@@ -1,7 +1,7 @@
-"""Between a list of sequences and one array of all their rows.
+"""Layers between a list of sequences and one array of all their rows.
 
-As Thinc's layers of these names, but a sequence that comes alone is not copied, many
-are cut apart in a fifth of the time, and those without rows keep their width.
+They replace Thinc's layers of the same names: a single sequence is not copied, cutting
+is faster, and sequences without rows keep their width.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from ..types import Floats2d
 
 
 def list2ragged() -> Model[list[Floats2d], Ragged]:
-    """Sequences, one after the other.
+    """Concatenate sequences.
 
     RETURNS (Model[List[Floats2d], Ragged]): (T_b, I) for each b -> (T, I).
     """
@@ -23,7 +23,7 @@ def list2ragged() -> Model[list[Floats2d], Ragged]:
 
 
 def ragged2list() -> Model[Ragged, list[Floats2d]]:
-    """Each sequence by itself.
+    """Cut rows into sequences.
 
     RETURNS (Model[Ragged, List[Floats2d]]): (T, O) -> (T_b, O) for each b.
     """
@@ -31,9 +31,9 @@ def ragged2list() -> Model[Ragged, list[Floats2d]]:
 
 
 def joined(model: Model[Any, Any], sequences: list[Floats2d]) -> Floats2d:
-    """All rows; those of a sequence that comes alone are not copied.
+    """All rows as one float32 array; a single sequence is not copied.
 
-    model (Model): Knows where arrays lie.
+    model (Model): Its ops allocate the array.
     sequences (List[Floats2d]): (T_b, K) for each b.
     RETURNS (Floats2d): (T, K)
     """
@@ -45,10 +45,10 @@ def joined(model: Model[Any, Any], sequences: list[Floats2d]) -> Floats2d:
 
 
 def cut(rows: Floats2d, lengths: list[int]) -> list[Floats2d]:
-    """The sequences, as views.
+    """The sequences as views of the rows.
 
     rows (Floats2d): All rows.  (T, K)
-    lengths (List[int]): Of each sequence.
+    lengths (List[int]): The length of each sequence.
     RETURNS (List[Floats2d]): (T_b, K) for each b.
     """
     return [rows[start:end] for start, end in pairwise(accumulate(lengths, initial=0))]

@@ -15,21 +15,21 @@ from .common import Settings, no_backward
 
 Layer = Model[list[Floats2d], list[Floats2d]]
 
-# Rows that are computed at once in prediction.
+# Rows that are computed at once in prediction, which bounds its memory.
 _GROUP = 16_384
 
 
 @dataclass(frozen=True)
 class _Settings(Settings):
-    """As of `with_windows`."""
+    """See `with_windows`."""
 
     size: int | None
     overlap: int
 
 
 class Window(NamedTuple):
-    """Rows `start <= i < end` of a sequence are read, for those of
-    `first <= i < last`."""
+    """The layer reads rows `start <= i < end`; rows `first <= i < last` of its output
+    are used."""
 
     start: int
     end: int
@@ -38,17 +38,16 @@ class Window(NamedTuple):
 
 
 def with_windows(layer: Layer, size: int | None, overlap: int) -> Layer:
-    """Let a layer read long sequences in windows.
+    """Let a layer read long sequences in overlapping windows, in parallel.
 
-    What an LSTM knows of words that are far away has faded. So a sequence that is
-    longer than a window is read in several, of equal size, in parallel: a text
-    of any length costs per token what short ones do. Each window gives the vectors of
-    its middle; the rest of it is context. Neither does the result depend on the other
-    sequences of the batch.
+    An LSTM remembers little of distant words. Therefore a sequence that is longer than
+    a window is cut into windows of equal size, and a token costs the same in texts of
+    any length. The outputs in the middle of each window are used; the rest of it is
+    context. The result does not depend on the other sequences of the batch.
 
     layer (Model[List[Floats2d], List[Floats2d]]): The layer.
     size (Optional[int]): Most tokens of a window; None: one window for any length.
-    overlap (int): Fewest tokens of context on either side, but at the ends of the
+    overlap (int): Fewest tokens of context on either side, except at the ends of the
         sequence.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): (T_b, I) -> (T_b, O) for each b.
     RAISES ValueError (L045): If the windows have no middle.
@@ -75,7 +74,7 @@ def init(
 def forward(
     model: Layer, X: list[Floats2d], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
-    """Cut into windows, run the layer, and put their middles together."""
+    """Cut the sequences into windows, run the layer, and join the middles."""
     layer, xp = model.layers[0], model.ops.xp
     settings: _Settings = model.attrs["settings"]
     size, overlap = settings.size, settings.overlap
@@ -123,8 +122,8 @@ def forward(
 
 
 def _predict(layer: Layer, X: list[Floats2d]) -> Iterator[Floats2d]:
-    """The layer's outputs, group by group: what it keeps meanwhile does not grow with
-    the text."""
+    """The layer's outputs, group by group, so that memory does not grow with the
+    text."""
     for group in _groups(X):
         yield from layer.predict(group)
 
@@ -133,16 +132,16 @@ def windows_of(length: int, size: int | None, overlap: int) -> list[Window]:
     """The windows of a sequence.
 
     length (int): Its number of tokens.
-    size, overlap: As of `with_windows`.
-    RETURNS (List[Window]): One, if it is short enough.
+    size, overlap: See `with_windows`.
+    RETURNS (List[Window]): One window if the sequence is short enough.
     """
     if size is None or length <= size:
         return [Window(0, length, 0, length)]
     n = -((length - 2 * overlap) // -(size - 2 * overlap))  # rounded up
-    # As many are needed; they can be smaller then.
+    # The smallest size with which n windows are enough.
     size = -((length + (n - 1) * 2 * overlap) // -n)
     starts = np.linspace(0, length - size, n).astype(int).tolist()
-    # A middle begins in the middle of what two windows share.
+    # Middles meet in the centre of the overlap.
     cuts = [0, *((a + b + size) // 2 for a, b in pairwise(starts)), length]
     return [
         Window(start, start + size, first, last)
@@ -151,7 +150,7 @@ def windows_of(length: int, size: int | None, overlap: int) -> list[Window]:
 
 
 def _groups(pieces: list[Floats2d]) -> Iterator[list[Floats2d]]:
-    """Pieces in turn, as many at a time as have together about `_GROUP` rows."""
+    """The pieces in order, in groups of about `_GROUP` rows."""
     group: list[Floats2d] = []
     n_rows = 0
     for piece in pieces:
