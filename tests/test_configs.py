@@ -13,7 +13,7 @@ from spacy.training.loop import train
 from spacy.util import load_config
 from thinc.api import Config
 
-from spacy_lstm_ner.component.lstm_ner import DEFAULT_MODEL
+from spacy_lstm_ner.component.factory import DEFAULT_MODEL
 
 ALL_CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.cfg"))
 # It needs more packages, and weights: see test_transformer.py.

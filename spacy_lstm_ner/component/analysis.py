@@ -117,8 +117,8 @@ def fitted_threshold(
 ) -> tuple[float, float]:
     """The threshold of the best F-score, one for all labels.
 
-    batches (Iterable[Batch]): Held-out examples.
-    settings (Settings): Without thresholds and candidates; the decoding counts.
+    batches (Iterable[Batch]): Held-out examples, at a temperature of 1.
+    settings (Settings): The decoding and the temperature, without thresholds.
     beta (float): How many times as important as precision recall is.
     RETURNS (Tuple[float, float]): The threshold and its F-score.
     RAISES ValueError (L023): If beta is not positive.
@@ -126,7 +126,9 @@ def fitted_threshold(
     confidences: list[float] = []
     right: list[bool] = []
     n_gold = 0
-    for examples, paths in batches:
+    for examples, unscaled in batches:
+        chain = unscaled.chain.with_temperature(settings.temperature)
+        paths = unscaled._replace(chain=chain)
         spans, is_right = judge_spans(examples, paths, paths.decode(settings))
         confidences += spans.confidence.tolist()
         right += is_right

@@ -1,11 +1,14 @@
-"""The tag paths of Docs, and their spans as spans of the Docs."""
+"""Docs -> the distribution over their tag paths -> spans of the Docs."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from spacy.tokens import Doc
 
-from ..chains.linear_chain import LinearChain
+from ..architectures import Tagger
+from ..chains.linear_chain import LinearChain, no_tokens
 from ..chains.spans import (
     DecodedSpans,
     decode_best_path,
@@ -14,7 +17,7 @@ from ..chains.spans import (
 )
 from ..errors import Errors
 from ..tags import TagSet, TokenSpan
-from .constraints import Preset, Tokens
+from .constraints import Preset, Tokens, allowed_tags, preset_entities, taggable
 from .settings import Settings
 
 
@@ -108,3 +111,60 @@ class DocPaths(NamedTuple):
                 raise ValueError(message)
             thresholds[self.tag_set.label_numbers[label]] = threshold
         return thresholds
+
+
+def find_paths(
+    model: Tagger,
+    docs: Sequence[Doc],
+    tag_set: TagSet,
+    settings: Settings,
+    component: str,
+) -> DocPaths:
+    """The distribution over the tag paths of Docs, given their annotation.
+
+    model (Model[List[Doc], LinearChain]): The tagger.
+    docs (Sequence[Doc]): The Docs; they are not changed.
+    tag_set (TagSet): The tags of the model.
+    settings (Settings): The temperature, `overwrite` and `spans_key` count.
+    component (str): Name of the component.
+    RAISES ValueError (L015): If scores are not finite.
+    """
+    tokens = [taggable(doc) for doc in docs]
+    presets = preset_entities(docs, settings, component)
+    allowed = allowed_tags(docs, tokens, presets, tag_set)
+    lengths = np.array([len(rows) for rows in tokens], dtype=np.intp)
+    if not lengths.any():
+        chain = no_tokens(lengths, tag_set.n_tags)
+        return DocPaths(chain, tokens, presets, tag_set)
+    chain = model.predict(list(docs))
+    require_finite(chain, docs, component)
+    if lengths.sum() < len(chain.emit):  # leave white space out
+        pairs = zip(chain.first_rows, tokens, strict=True)
+        rows = np.concatenate([first + each for first, each in pairs])
+        chain = chain.take(model.ops.xp.asarray(rows), lengths)
+    chain = chain.with_temperature(settings.temperature)
+    if allowed is not None:
+        chain = chain.constrain(allowed)
+    return DocPaths(chain, tokens, presets, tag_set)
+
+
+def require_finite(chain: LinearChain, docs: Sequence[Doc], component: str) -> None:
+    """Refuse scores that are NaN or infinite.
+
+    chain (LinearChain): The model's scores for all tokens of the Docs.
+    docs (Sequence[Doc]): The Docs.
+    component (str): Name of the component.
+    RAISES ValueError (L015): Names the first token with such scores.
+    """
+    where = chain.find_non_finite()
+    if where is None:
+        return
+    i, token = where
+    message = Errors.L015.format(
+        name=component,
+        i=i,
+        text=docs[i].text[:50],
+        token=token,
+        word=docs[i][token].text,
+    )
+    raise ValueError(message)

@@ -7,17 +7,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import check_lexeme_norms, minibatch
 from spacy.vocab import Vocab
-from thinc.api import Config, Optimizer, set_dropout_rate
+from thinc.api import Optimizer, set_dropout_rate
 
 from ..architectures import Tagger
-from ..chains.linear_chain import LinearChain, no_tokens
+from ..chains.linear_chain import LinearChain
 from ..chains.losses import cross_entropy
 from ..chains.path_sums import PathSums
 from ..checks import check_beta
@@ -27,139 +26,23 @@ from ..tags import TagSet
 from . import analysis, objective
 from .analysis import Analysis, Calibration, Uncertainty
 from .annotations import set_entities
-from .constraints import allowed_tags, preset_entities, taggable
-from .doc_paths import DocPaths, ScoredSpan
+from .doc_paths import DocPaths, ScoredSpan, find_paths, require_finite
 from .process import apply_process_effects
-from .settings import (
-    Setting,
-    Settings,
-    config_values,
-    new_cfg,
-    read_cfg,
-    settings_in,
-)
-
-DEFAULT_CONFIG = """
-[model]
-@architectures = "spacy_lstm_ner.LSTMTagger.v1"
-nO = null
-window = 512
-overlap = 64
-
-[model.tok2vec]
-@architectures = "spacy_lstm_ner.WordCharEmbed.v1"
-width = 96
-attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
-rows = [5000, 1000, 2500, 2500]
-char_width = 0
-include_static_vectors = false
-word_dropout = 0.0
-rare_dropout = 0.3
-fine_tune_vectors = false
-char_kind = "lstm"
-cache_bytes = 8000000
-
-[model.encode]
-@architectures = "spacy_lstm_ner.LSTMEncoder.v1"
-width = 192
-depth = 2
-bidirectional = true
-dropout = null
-skip = true
-grad_clip = null
-input_dropout = null
-output_dropout = null
-recurrent_dropout = 0.0
-forget_bias = 1.0
-
-[model.decode]
-@layers = "spacy_lstm_ner.LogSoftmax.v1"
-"""
-DEFAULT_MODEL = Config().from_str(DEFAULT_CONFIG)["model"]
+from .settings import Settings, WithSettings, new_cfg, read_cfg
 
 # Number of Docs that are scored at once if the caller gives no batches.
 _BATCH_SIZE = 256
 
 
-@Language.factory(
-    "lstm_ner",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
-    default_config={
-        "model": DEFAULT_MODEL,
-        **config_values(Settings()),
-        "scorer": {"@scorers": "spacy_lstm_ner.scorer.v1"},
-    },
-    default_score_weights={
-        "ents_f": 1.0,
-        "ents_p": 0.0,
-        "ents_r": 0.0,
-        "ents_per_type": None,
-    },
-)
-def make_lstm_ner(
-    nlp: Language,
-    name: str,
-    model: Tagger,
-    overwrite: bool,
-    spans_key: str,
-    decoding: str,
-    threshold: float,
-    label_thresholds: dict[str, float],
-    candidates: bool,
-    incorrect_spans_key: str | None,
-    missed_costs: dict[str, float],
-    spurious_costs: dict[str, float],
-    entity_ratio: list[float] | None,
-    entity_ratio_weight: float,
-    scorer: Callable[..., dict[str, Any]] | None,
-) -> "LSTMNer":
-    """Make a named entity recognizer with an LSTM tagger (factory `lstm_ner`).
-
-    nlp (Language): The pipeline.
-    name, model, scorer: As of `LSTMNer`.
-    Other arguments: As of `Settings`.
-    RETURNS (LSTMNer): The component.
-    RAISES ValueError: As `Settings`.
-    """
-    settings = Settings(
-        overwrite=overwrite,
-        spans_key=spans_key,
-        decoding=decoding,
-        threshold=threshold,
-        label_thresholds=label_thresholds,
-        candidates=candidates,
-        incorrect_spans_key=incorrect_spans_key,
-        missed_costs=missed_costs,
-        spurious_costs=spurious_costs,
-        entity_ratio=entity_ratio,
-        entity_ratio_weight=entity_ratio_weight,
-    )
-    return LSTMNer(nlp.vocab, model, name, settings=settings, scorer=scorer)
-
-
-class LSTMNer(TrainablePipe):
+class LSTMNer(WithSettings, TrainablePipe):
     """Named entity recognizer: an LSTM tagger whose BIO tags become `doc.ents`.
 
     vocab (Vocab): The shared vocabulary.
     model (Model[List[Doc], LinearChain]): The tagger.
     name (str): Name of the component in the pipeline, and of its loss.
-    settings (Settings): The settings of the config. Each is an attribute as well, to
-        read and to set: `settings.py` says which value counts.
+    settings (Settings): The settings of the config. Each is also an attribute.
     scorer (Optional[Callable]): The scoring method.
     """
-
-    overwrite = Setting()
-    spans_key = Setting()
-    decoding = Setting()
-    threshold = Setting()
-    label_thresholds = Setting()
-    candidates = Setting()
-    incorrect_spans_key = Setting()
-    missed_costs = Setting()
-    spurious_costs = Setting()
-    entity_ratio = Setting()
-    entity_ratio_weight = Setting()
-    temperature = Setting()
 
     def __init__(
         self,
@@ -180,22 +63,6 @@ class LSTMNer(TrainablePipe):
         """Unpickle the component, perhaps in another process."""
         super().__setstate__(state)
         apply_process_effects()
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in effect."""
-        return settings_in(self.cfg)
-
-    def write_settings(self, config: dict[str, Any]) -> None:
-        """Move values set at run time to the config, which then has those in effect.
-
-        config (Dict[str, Any]): The component's block, `nlp.get_pipe_config(name)`.
-        """
-        values = config_values(self.settings)
-        config.update(values)
-        for name in values:
-            self.cfg.pop(name, None)
-        self.cfg.update(new_cfg(replace(self.settings, **values)))
 
     @property
     def tag_set(self) -> TagSet:
@@ -278,9 +145,8 @@ class LSTMNer(TrainablePipe):
         docs (Iterable[Doc]): The Docs.
         RETURNS (List[List[ScoredSpan]]): For each Doc, by position, the entities beside
             those that are already there, and the candidates, if they are set.
-        RAISES ValueError: If the model has no weights yet (L011), if scores are not
-            finite (L015), if a setting is out of its range, or if a threshold's label
-            is unknown (L032).
+        RAISES ValueError: As `paths`, if a setting is out of its range, or if a
+            threshold's label is unknown (L032).
         """
         settings = self.settings
         paths = self.paths(docs, settings)
@@ -297,40 +163,20 @@ class LSTMNer(TrainablePipe):
         set_entities(list(docs), predicted, self.settings, self.name)
 
     def paths(self, docs: Iterable[Doc], settings: Settings) -> DocPaths:
-        """The distribution over the tag paths of Docs, given their annotation.
+        """The distribution over the tag paths of Docs, as `find_paths`.
 
-        docs (Iterable[Doc]): The Docs, processed by the components before; they are not
-            changed.
+        docs (Iterable[Doc]): The Docs.
         settings (Settings): The temperature, `overwrite` and `spans_key` count.
-        RAISES ValueError: If the model has no weights yet (L011), or if scores are not
-            finite (L015).
+        RAISES ValueError: If the model has no weights yet (L011), and as `find_paths`.
         """
         self._require_initialized("find entities")
-        docs, tag_set = list(docs), self.tag_set
-        tokens = [taggable(doc) for doc in docs]
-        presets = preset_entities(docs, settings, self.name)
-        lengths = np.array([len(rows) for rows in tokens], dtype=np.intp)
-        if not lengths.any():
-            chain = no_tokens(lengths, tag_set.n_tags)
-            return DocPaths(chain, tokens, presets, tag_set)
-        allowed = allowed_tags(docs, tokens, presets, tag_set)
-        chain = self.model.predict(docs)
-        self._require_finite(chain, docs)
-        if lengths.sum() < len(chain.emit):  # without white space
-            pairs = zip(chain.first_rows, tokens, strict=True)
-            rows = np.concatenate([first + each for first, each in pairs])
-            chain = chain.take(self.model.ops.xp.asarray(rows), lengths)
-        chain = chain.with_temperature(settings.temperature)
-        if allowed is not None:
-            chain = chain.constrain(allowed)
-        return DocPaths(chain, tokens, presets, tag_set)
+        return find_paths(self.model, list(docs), self.tag_set, settings, self.name)
 
     def uncertainty(self, docs: Iterable[Doc]) -> list[Uncertainty]:
         """How uncertain the model is about each Doc: what to annotate next, for
         instance (Culotta & McCallum 2005; Settles & Craven 2008).
 
-        docs (Iterable[Doc]): The Docs, processed by the components before; they are not
-            changed.
+        docs (Iterable[Doc]): The Docs, processed by the components before.
         RETURNS (List[Uncertainty]): For each Doc, given its preset entities.
         """
         return analysis.uncertainty(self.paths(docs, self.settings))
@@ -338,11 +184,9 @@ class LSTMNer(TrainablePipe):
     def n_best(self, docs: Iterable[Doc], n: int) -> list[list[Analysis]]:
         """The n most probable sets of entities of each Doc.
 
-        docs (Iterable[Doc]): The Docs, processed by the components before; they are not
-            changed.
+        docs (Iterable[Doc]): The Docs, processed by the components before.
         n (int): At least 1.
-        RETURNS (List[List[Analysis]]): For each Doc, the most probable first; fewer if
-            there are no more.
+        RETURNS (List[List[Analysis]]): The most probable first; may be fewer.
         RAISES ValueError (L034): If n is not positive.
         """
         return analysis.n_best(self.paths(docs, self.settings), n)
@@ -357,8 +201,8 @@ class LSTMNer(TrainablePipe):
         With beta, also decode by probability from now on, with the threshold of the
         best F-score instead of all thresholds that are set.
 
-        examples (Iterable[Example]): Annotated examples that the model was not trained
-            on. The components before have processed their predicted Docs.
+        examples (Iterable[Example]): Held-out examples; the components before have
+            processed their predicted Docs.
         beta (Optional[float]): How many times as important as precision recall is: 0.5
             prefers precision, 2 recall. None keeps the decoding.
         RETURNS (Calibration): The fitted values, which are set and saved.
@@ -367,24 +211,17 @@ class LSTMNer(TrainablePipe):
         """
         if beta is not None:
             check_beta(beta)
-        unscaled = replace(self.settings, temperature=1.0)
-        batches = self._batches(examples, unscaled)
+        batches = self._batches(examples, replace(self.settings, temperature=1.0))
         temperature = analysis.fitted_temperature(batches)
         if temperature is None:
             raise ValueError(Errors.L050.format(name=self.name))
         if beta is None:
             self.temperature = temperature
             return Calibration(temperature)
-        scaled = [
-            (batch, paths._replace(chain=paths.chain.with_temperature(temperature)))
-            for batch, paths in batches
-        ]
-        by_probability = Settings(decoding="probability")
-        threshold, f_score = analysis.fitted_threshold(scaled, by_probability, beta)
-        self.temperature = temperature
-        self.decoding = "probability"
-        self.threshold = threshold
-        self.label_thresholds = {}
+        settings = Settings(decoding="probability", temperature=temperature)
+        threshold, f_score = analysis.fitted_threshold(batches, settings, beta)
+        self.temperature, self.decoding = temperature, settings.decoding
+        self.threshold, self.label_thresholds = threshold, {}
         return Calibration(temperature, threshold, f_score)
 
     def fit_threshold(
@@ -398,11 +235,11 @@ class LSTMNer(TrainablePipe):
         RETURNS (Tuple[float, float]): The threshold and its F-score.
         RAISES ValueError (L023): If beta is not positive.
         """
-        settings = self.settings
-        batches = self._batches(examples, settings)
-        return analysis.fitted_threshold(
-            batches, Settings(decoding=settings.decoding), beta
+        batches = self._batches(examples, replace(self.settings, temperature=1.0))
+        settings = replace(
+            self.settings, threshold=0.0, label_thresholds={}, candidates=False
         )
+        return analysis.fitted_threshold(batches, settings, beta)
 
     def _batches(
         self, examples: Iterable[Example], settings: Settings
@@ -429,7 +266,7 @@ class LSTMNer(TrainablePipe):
             the component's name.
         RETURNS (Dict[str, float]): The losses.
         RAISES ValueError: If the model has no weights yet (L011), if scores are not
-            finite (L015), and as `get_loss`.
+            finite (L015), and as `objective.get_loss`.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -453,10 +290,9 @@ class LSTMNer(TrainablePipe):
         """Move the probabilities of the tag paths towards those at the time of
         `nlp.resume_training()`, so that the model does not forget while it learns.
 
-        examples (Iterable[Example]): The batch, without texts with entities of new
-            labels: the old model finds none there. Its annotation does not count.
-        drop (float): Dropout rate. At 0 there is no word dropout either, so unknown
-            words are not rehearsed, and forgotten first.
+        examples (Iterable[Example]): Texts without entities of new labels, because the
+            old model finds none there. Their annotation does not count.
+        drop (float): Dropout rate. At 0 unknown words are not rehearsed.
         sgd (Optional[Optimizer]): Changes the weights; without it, gradients add up.
         losses (Optional[Dict[str, float]]): The cross-entropy with the old paths, in
             nats, is added under the component's name.
@@ -485,7 +321,7 @@ class LSTMNer(TrainablePipe):
         """Forward, loss, backward, and a step of the optimizer if there is one."""
         set_dropout_rate(self.model, drop)
         chain, backprop = self.model.begin_update(docs)
-        self._require_finite(chain, docs)
+        require_finite(chain, docs, self.name)
         loss, d_chain = get_loss(chain)
         backprop(d_chain)
         if sgd:  # spaCy's training loop passes False to gather gradients
@@ -547,20 +383,6 @@ class LSTMNer(TrainablePipe):
         read(exclude=[*exclude, "cfg"])
         return self
 
-    def _require_finite(self, chain: LinearChain, docs: Sequence[Doc]) -> None:
-        where = chain.find_non_finite()
-        if where is not None:
-            i, token = where
-            raise ValueError(
-                Errors.L015.format(
-                    name=self.name,
-                    i=i,
-                    text=docs[i].text[:50],
-                    token=token,
-                    word=docs[i][token].text,
-                )
-            )
-
     def _is_initialized(self) -> bool:
         layer = self.model.get_ref("output_layer")
         return all(layer.has_param(name) for name in layer.param_names)
@@ -572,11 +394,7 @@ class LSTMNer(TrainablePipe):
 
 
 class NotInitializedError(ValueError, KeyError):
-    """The component has no weights yet.
-
-    It is a KeyError too: `nlp(text)` converts one to spaCy's own error for this case,
-    E109.
-    """
+    """The component has no weights yet. `nlp(text)` converts the KeyError to E109."""
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -1,6 +1,7 @@
 """Settings of `lstm_ner`: their defaults, their checks, and which value counts.
 
-`ner.threshold` and the like read the value in effect. In order of precedence, it is
+Each setting is an attribute of the component, `ner.threshold` for instance, which reads
+the value in effect. In order of precedence, it is
 
 1. the value set at run time, `ner.threshold = 0.4`. It is kept in `ner.cfg`, where
    `spacy find-threshold` sets it, and saved with the component;
@@ -10,8 +11,8 @@
 A saved value is dropped at loading if the config has changed since it was saved, so an
 override in `spacy.load` wins. `del ner.threshold` goes back to the config.
 
-A new setting needs a field and a check in this file, an argument and an attribute in
-`lstm_ner.py`, and the code that uses it.
+A new setting needs a field, a check and an attribute in this file, an argument in
+`factory.py`, and the code that uses it.
 """
 
 import math
@@ -125,8 +126,11 @@ def new_cfg(settings: Settings) -> dict[str, Any]:
     """
     # `spacy find-threshold` needs the dict of thresholds, also if it is empty.
     thresholds = dict(settings.label_thresholds)
-    config = config_values(settings)
-    return {"temperature": 1.0, "label_thresholds": thresholds, _CONFIG: config}
+    return {
+        "temperature": settings.temperature,
+        "label_thresholds": thresholds,
+        _CONFIG: config_values(settings),
+    }
 
 
 def settings_in(cfg: Mapping[str, Any]) -> Settings:
@@ -155,3 +159,39 @@ def read_cfg(ner: Any, read: Callable[[], object]) -> None:
             cfg.pop(name, None)
     cfg[_CONFIG] = config
     cfg.setdefault("label_thresholds", dict(config["label_thresholds"]))
+
+
+class WithSettings:
+    """A component whose settings are attributes."""
+
+    cfg: dict[str, Any]
+
+    overwrite = Setting()
+    spans_key = Setting()
+    decoding = Setting()
+    threshold = Setting()
+    label_thresholds = Setting()
+    candidates = Setting()
+    incorrect_spans_key = Setting()
+    missed_costs = Setting()
+    spurious_costs = Setting()
+    entity_ratio = Setting()
+    entity_ratio_weight = Setting()
+    temperature = Setting()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in effect."""
+        return settings_in(self.cfg)
+
+    def write_settings(self, config: dict[str, Any]) -> None:
+        """Move values set at run time to the config, which then has those in effect.
+
+        config (Dict[str, Any]): The component's block, `nlp.get_pipe_config(name)`.
+        """
+        settings = self.settings
+        values = config_values(settings)
+        config.update(values)
+        for name in values:
+            self.cfg.pop(name, None)
+        self.cfg.update(new_cfg(settings))

@@ -255,20 +255,6 @@ def test_label_thresholds_of_unknown_labels(load, decoding):
     assert_sound(nlp(TEXT))
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"label_thresholds": {"PER": 0.5, "GPE": 1.5}}, r"L014.*1\.5"),
-        ({"label_thresholds": {"PER": -0.1}}, r"L014.*-0\.1"),
-        ({"decoding": "greedy"}, "L100.*'decoding'.*'greedy'.*'best_path'.*'prob"),
-        ({"decoding": ""}, "L100.*'decoding'.*''"),
-    ],
-)
-def test_settings_out_of_range(settings, message):
-    with pytest.raises(ValueError, match=message):
-        spacy.blank("en").add_pipe("lstm_ner", config=settings)
-
-
 # Entities already there
 
 
@@ -281,8 +267,10 @@ PRESETS = {
 }
 
 
-@pytest.mark.parametrize("candidates", [False, True])
-@pytest.mark.parametrize("decoding", ["best_path", "probability"])
+@pytest.mark.parametrize(
+    ("decoding", "candidates"),
+    [("best_path", False), ("best_path", True), ("probability", True)],
+)
 @pytest.mark.parametrize("label", ["PER", "ART"])
 @pytest.mark.parametrize("where", PRESETS)
 def test_entities_already_there(shared, paths, where, label, decoding, candidates):
@@ -393,7 +381,7 @@ def test_uncertainty_against_all_paths(shared, paths):
 
 def test_uncertainty_at_another_temperature(load, paths):
     nlp = load()
-    pipe_of(nlp).cfg["temperature"] = 2.0
+    pipe_of(nlp).temperature = 2.0
     total = sum(path.prob**0.5 for path in paths)
     cooled = [path._replace(prob=path.prob**0.5 / total) for path in paths]
     (found,) = pipe_of(nlp).uncertainty([nlp.make_doc(TEXT)])
@@ -476,7 +464,7 @@ def test_spans_never_begin_or_end_on_white_space(shared):
 def loss(nlp: Language, temperature: float) -> float:
     """How unlikely it is, by the confidences of the entities, that the right ones are
     right and the others wrong."""
-    pipe_of(nlp).cfg["temperature"] = temperature
+    pipe_of(nlp).temperature = temperature
     total = 0.0
     for text, phrases in HELD_OUT:
         right = [
@@ -495,7 +483,7 @@ def test_calibrate(load):
     examples = examples_of(nlp, HELD_OUT)
     temperature = pipe_of(nlp).calibrate(iter(examples)).temperature
     assert 1.2 < temperature < 3.9
-    assert pipe_of(nlp).cfg["temperature"] == temperature
+    assert pipe_of(nlp).temperature == temperature
     assert not any(eg.predicted.has_annotation("ENT_IOB") for eg in examples)
     for doc, now in zip(before, nlp.pipe(texts), strict=True):
         assert spans_of(doc) == spans_of(now)
@@ -529,10 +517,10 @@ def test_nothing_to_calibrate_on(load):
     ]
     empty = [Example(nlp.make_doc(""), nlp.make_doc(""))]
     for examples in ([], unannotated, empty):
-        pipe.cfg["temperature"] = 2.0
+        pipe.temperature = 2.0
         with pytest.raises(ValueError, match=r"L050\].*finds no entities"):
             pipe.calibrate(examples)
-        assert pipe.cfg["temperature"] == 2.0
+        assert pipe.temperature == 2.0
         assert pipe.fit_threshold(examples) == (0.5, 0.0)
     expected = pipe.calibrate(examples_of(nlp, HELD_OUT))
     assert expected.temperature != 1.0
@@ -555,7 +543,7 @@ def test_a_cautious_model_is_fitted_to_what_is_probable(load):
     assert temperature > 1.5, "what it holds for improbable is mostly right"
     threshold, f_score = pipe.fit_threshold(examples_of(nlp, HELD_OUT))
     assert f_score > 0.3
-    pipe.cfg["threshold"] = threshold
+    pipe.threshold = threshold
     found = nlp.evaluate(examples_of(nlp, HELD_OUT))["ents_f"]
     assert found == pytest.approx(f_score, abs=1e-6)
 
@@ -563,7 +551,7 @@ def test_a_cautious_model_is_fitted_to_what_is_probable(load):
 @pytest.fixture
 def calibrated(load) -> Language:
     nlp = load()
-    pipe_of(nlp).cfg["temperature"] = 1.7
+    pipe_of(nlp).temperature = 1.7
     return nlp
 
 
@@ -579,7 +567,7 @@ def test_temperature_is_kept(load, calibrated, tmp_path, way):
     else:
         again = load()
         pipe_of(again).from_bytes(pipe_of(calibrated).to_bytes())
-    assert pipe_of(again).cfg["temperature"] == pytest.approx(1.7)
+    assert pipe_of(again).temperature == pytest.approx(1.7)
     expected = confidences(calibrated(TEXT))
     assert confidences(again(TEXT)) == pytest.approx(expected, abs=1e-6)
     assert confidences(load()(TEXT)) != pytest.approx(expected, abs=1e-2)
@@ -587,14 +575,14 @@ def test_temperature_is_kept(load, calibrated, tmp_path, way):
 
 def test_new_weights_have_no_temperature(load):
     nlp = load()
-    pipe_of(nlp).cfg["temperature"] = 1.7
+    pipe_of(nlp).temperature = 1.7
     nlp.initialize(lambda: examples_of(nlp, HELD_OUT))
-    assert pipe_of(nlp).cfg["temperature"] == 1.0
+    assert pipe_of(nlp).temperature == 1.0
 
 
 def evaluate(nlp: Language, threshold: float) -> tuple[float, float]:
     """Precision and recall at a threshold, by nlp.evaluate."""
-    pipe_of(nlp).cfg["threshold"] = threshold
+    pipe_of(nlp).threshold = threshold
     scores = nlp.evaluate(examples_of(nlp, HELD_OUT))
     return scores["ents_p"], scores["ents_r"]
 
@@ -618,7 +606,7 @@ def test_fit_threshold_against_nlp_evaluate_at_every_threshold(load, decoding, r
         eg.predicted = ruler(eg.predicted)
     temperature = pipe.calibrate(examples).temperature
     with_candidates = pipe_of(load(decoding=decoding, candidates=True))
-    with_candidates.cfg["temperature"] = temperature
+    with_candidates.temperature = temperature
     docs = list(nlp.pipe(text for text, _ in HELD_OUT))
     probs = sorted({p for doc in docs for p in confidences(doc).values()})
     midway = [(a + b) / 2 for a, b in itertools.pairwise(probs)]
@@ -634,6 +622,23 @@ def test_fit_threshold_against_nlp_evaluate_at_every_threshold(load, decoding, r
         assert found == pytest.approx((threshold, f_found))
 
 
+def test_calibrate_with_beta_sets_what_it_fits(load):
+    nlp = load(threshold=0.9, label_thresholds={"PER": 0.8}, candidates=True)
+    pipe = pipe_of(nlp)
+    examples = examples_of(nlp, HELD_OUT)
+    fitted = pipe.calibrate(iter(examples), beta=2.0)
+    assert fitted.temperature == pipe.temperature != 1.0
+    assert fitted.threshold == pipe.threshold
+    assert (pipe.decoding, pipe.label_thresholds) == ("probability", {})
+    assert pipe.candidates
+    by_hand = pipe_of(load(decoding="probability"))
+    assert by_hand.calibrate(examples) == (fitted.temperature, None, None)
+    assert by_hand.fit_threshold(examples, beta=2.0) == fitted[1:]
+    scores = nlp.evaluate(examples_of(nlp, HELD_OUT))
+    found = f_score(scores["ents_p"], scores["ents_r"], 2.0)
+    assert found == pytest.approx(fitted.f_score, abs=1e-9)
+
+
 def test_beta_prefers_recall(shared):
     pipe = pipe_of(shared(decoding="probability"))
     examples = examples_of(shared(), HELD_OUT)
@@ -646,8 +651,10 @@ def test_beta_prefers_recall(shared):
 @pytest.mark.parametrize("beta", [0, -1, float("nan"), float("inf")])
 def test_threshold_for_a_beta_that_is_none(shared, beta):
     nlp = shared()
-    with pytest.raises(ValueError, match=rf"L023.*{beta}"):
-        pipe_of(nlp).fit_threshold(examples_of(nlp, HELD_OUT), beta=beta)
+    for fit in (pipe_of(nlp).fit_threshold, pipe_of(nlp).calibrate):
+        with pytest.raises(ValueError, match=rf"L023.*{beta}"):
+            fit(examples_of(nlp, HELD_OUT), beta=beta)
+    assert pipe_of(nlp).temperature == 1.0
 
 
 # Scores that are not finite
@@ -767,12 +774,12 @@ def test_n_best_of_none(shared, n):
 def test_calibration_that_fails_changes_nothing(load):
     nlp = load()
     pipe = pipe_of(nlp)
-    pipe.cfg["temperature"] = 2.0
+    pipe.temperature = 2.0
     layer = pipe.model.get_ref("output_layer")
     layer.set_param("b", layer.get_param("b") * np.nan)
     with pytest.raises(ValueError, match="L015"):
-        pipe.calibrate(examples_of(nlp, HELD_OUT))
-    assert pipe.cfg["temperature"] == 2.0
+        pipe.calibrate(examples_of(nlp, HELD_OUT), beta=1.0)
+    assert (pipe.temperature, pipe.decoding) == (2.0, "best_path")
 
 
 def test_threshold_does_not_part_equal_confidences(shared):
@@ -796,16 +803,6 @@ def test_fit_threshold_beside_entities_of_unknown_labels(load):
     for eg in examples:
         eg.predicted = ruler(eg.predicted)
     pipe = pipe_of(nlp)
-    pipe.cfg["threshold"], f_found = pipe.fit_threshold(examples)
+    pipe.threshold, f_found = pipe.fit_threshold(examples)
     expected = nlp.evaluate(examples_of(nlp, HELD_OUT))["ents_f"]
     assert f_found == pytest.approx(expected)
-
-
-def test_threshold_of_a_label_in_cfg_wins(load):
-    # As `spacy find-threshold ... label_thresholds.PER` sets it there.
-    nlp = load(label_thresholds={"PER": 0.0, "GPE": 1.0})
-    before = {ent.label_ for doc in nlp.pipe([TEXT, OTHER]) for ent in doc.ents}
-    assert "PER" in before
-    pipe_of(nlp).cfg["label_thresholds"]["PER"] = 1.0
-    after = [ent.label_ for doc in nlp.pipe([TEXT, OTHER]) for ent in doc.ents]
-    assert not {"PER", "GPE"} & set(after)

@@ -253,21 +253,6 @@ def test_temperature_against_a_fine_grid(seed, n):
     assert loss(found) <= loss(1.0)
 
 
-def test_temperature_is_found_with_few_calls():
-    logits, correct = sampled(500, temperature=2.0)
-    calls = []
-
-    def confidences_at(t):
-        calls.append(t)
-        return sigmoid(logits / t)
-
-    found = fit_temperature(confidences_at, correct)
-    assert len(calls) == 16
-    assert min(calls) >= 0.25
-    assert max(calls) <= 4.0
-    assert fit_temperature(confidences_at, correct) == found
-
-
 @pytest.mark.parametrize(
     ("right", "logit", "bound"),
     [(True, 1.0, 0.25), (False, 1.0, 4.0), (True, -1.0, 4.0), (False, -1.0, 0.25)],
