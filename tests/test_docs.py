@@ -1,5 +1,6 @@
 """README and docs: links, commands, settings and examples are those of the code."""
 
+import doctest
 import inspect
 import json
 import re
@@ -57,6 +58,14 @@ def test_links_lead_somewhere(page):
         path = page.parent / name if name else page
         assert path.exists(), target
         assert not anchor or anchor in anchors(path), target
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/design.md", "docs/performance.md"])
+def test_paths_exist(name):
+    """Files and folders of the repository and of the package."""
+    paths = re.findall(r"`((?:\w+/)*(?:\w+\.py|\w+\.cfg|\w+/))`", read(ROOT / name))
+    for path in paths:
+        assert (ROOT / path).exists() or (ROOT / "spacy_lstm_ner" / path).exists(), path
 
 
 # Commands
@@ -197,3 +206,15 @@ def test_readme_example_prints_what_it_shows(tmp_path: Path):
     for (_, score), (_, expected_score) in zip(found, shown, strict=True):
         # Processors round sums in different ways.
         assert float(score) == pytest.approx(float(expected_score), abs=0.03)
+
+
+def test_examples_of_the_api_print_what_they_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = ROOT / "docs" / "api.md"
+    report: list[str] = []
+    test = doctest.DocTestParser().get_doctest(read(path), {}, "api", str(path), 0)
+    result = doctest.DocTestRunner(verbose=False).run(test, out=report.append)
+    assert result.attempted > 40
+    assert not result.failed, "".join(report)
