@@ -38,23 +38,21 @@ def build_lstm_encoder(
     recurrent_dropout: float = 0.0,
     forget_bias: float = 1.0,
 ) -> Encoder:
-    """LSTM encoder (`spacy_lstm_ner.LSTMEncoder.v1`): a vector that knows its context
-    for each token. A drop-in for `spacy.MaxoutWindowEncoder.v2` in any pipeline.
+    """LSTM encoder (`spacy_lstm_ner.LSTMEncoder.v1`): a vector in context for each
+    token. It can replace `spacy.MaxoutWindowEncoder.v2` in any pipeline.
 
     width (int): Width of the output, both directions together.
     depth (int): Number of layers.
     bidirectional (bool): Read each sequence in both directions.
     dropout (float | None): Rate of the variational dropout between layers; null takes
         the rate of the training loop.
-    skip (bool): Add each layer's input to its output where their widths agree.
-    grad_clip (float | None): Element-wise limit of the gradient inside
-        backpropagation through time; null for none.
+    skip (bool): Add each layer's input to its output if their widths agree.
+    grad_clip (float | None): Element-wise limit of the gradient inside backpropagation
+        through time; null for none.
     input_dropout, output_dropout (float | None): Rate of the variational dropout before
-        the first layer and after the last one; null: as between layers.
-    recurrent_dropout (float): Rate of the variational dropout of what each layer reads
-        of its own output of the step before.
-    forget_bias (float): Initial bias of the forget gate: how much the cells remember
-        before they have learned anything.
+        the first layer and after the last one; null takes `dropout`.
+    recurrent_dropout (float): Rate of the variational dropout of h_{t-1}.
+    forget_bias (float): Initial bias of the forget gate.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder.
     """
     return LSTM(
@@ -82,11 +80,8 @@ def build_gru_encoder(
     output_dropout: float | None = None,
     recurrent_dropout: float = 0.0,
 ) -> Encoder:
-    """GRU encoder (`spacy_lstm_ner.GRUEncoder.v1`): with fewer gates than the LSTM, and
-    no cell beside its output.
-
-    All settings and RETURNS: As of `LSTMEncoder.v1`.
-    """
+    """GRU encoder (`spacy_lstm_ner.GRUEncoder.v1`): fewer gates than the LSTM, and no
+    cell. Settings: see `LSTMEncoder.v1`."""
     return GRU(
         width,
         bi=bidirectional,
@@ -113,13 +108,12 @@ def build_rnn_encoder(
     activation: Activation = "tanh",
     init: Init = "orthogonal",
 ) -> Encoder:
-    """Plain recurrent encoder (`spacy_lstm_ner.RNNEncoder.v1`): the textbook's network,
-    whose gradients vanish or explode. With `activation = "relu"` and
-    `init = "identity"` it is the identity network, in which they need not.
+    """Plain recurrent encoder (`spacy_lstm_ner.RNNEncoder.v1`), whose gradients vanish
+    or explode; less so with "relu" and "identity" (Le et al. 2015).
 
     activation (str): "tanh" or "relu".
     init (str): Initial recurrent weights: "orthogonal" or "identity".
-    Other settings and RETURNS: As of `LSTMEncoder.v1`.
+    Other settings: see `LSTMEncoder.v1`.
     """
     return RNN(
         width,
@@ -155,20 +149,21 @@ def build_word_char_embed(
     width (int): Width of the output, and of the table of each attribute.
     attrs (List[str]): Lexical attributes, such as NORM, PREFIX, SUFFIX, SHAPE.
     rows (List[int]): Rows of the table of each attribute.
-    char_width (int): Width of the vector that is made of the characters; 0: none.
-    include_static_vectors (bool): Use the vectors of the vocab too, in the form of the
-        word, in lower case, or with zeros for digits, whichever has one.
-    word_dropout (float): Share of words that are hidden in training, so that the model
-        learns to do without them.
-    fine_tune_vectors (bool): Learn an offset of the vector of each word that
-        training meets.
-    char_kind (str): How the characters are read: "lstm" or "cnn".
+    char_width (int): Width of the vector of a word's characters; 0 for none.
+    include_static_vectors (bool): Use the vectors of the vocab. A word without one is
+        looked up in lower case, and then with zeros for digits.
+    word_dropout (float): Probability with which a token's word is hidden in training.
+    fine_tune_vectors (bool): Learn an offset for the vector of each word that is seen
+        in training.
+    char_kind (str): "lstm" or "cnn" (a convolution) reads the characters.
     cache_bytes (int): Memory for the vectors of words, which are kept from batch to
         batch in prediction; 0 keeps none.
-    rare_dropout (float): A number r: an attribute whose value occurs n times in the
-        texts of training is hidden there with the probability r / (r + n), so that the
-        model learns to do without what it will not know.
-    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
+    rare_dropout (float): A number r. In training, an attribute is hidden with the
+        probability r / (r + n), where n is the number of times its value occurs in the
+        training texts.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding. Prediction hides values
+        that training has not seen: of all attributes if `rare_dropout` is positive, of
+        those that identify a word if `word_dropout` is.
     RAISES ValueError: If a setting is out of its range (L040, L041, L044, L047, L048,
         L049).
     """
@@ -208,9 +203,9 @@ def build_char_embed(
 ) -> Tok2Vec:
     """Embedding of words by their characters alone (`spacy_lstm_ner.CharEmbed.v1`).
 
-    width (int): Width of the output; that of an LSTM is even, both directions together.
-    kind (str): How the characters are read: "lstm" or, a convolution, "cnn".
-    cache_bytes (int): As of `WordCharEmbed.v1`.
+    width (int): Width of the output; even for an LSTM, both directions together.
+    kind (str): "lstm" or "cnn" (a convolution) reads the characters.
+    cache_bytes (int): See `WordCharEmbed.v1`.
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding.
     RAISES ValueError: If a setting is out of its range (L048, L049).
     """
@@ -225,21 +220,21 @@ def build_word_index_embed(
     min_freq: int = 2,
 ) -> Tok2Vec:
     """The textbook's embedding (`spacy_lstm_ner.WordIndexEmbed.v1`): each word of the
-    training corpus is a number, each number has a learned vector. All other words are
-    one number, that of <UNK>, or one for each shape.
+    training corpus has a number, each number a learned vector. All other words share
+    the number of <UNK>, or have one for each shape.
 
     The component `lstm_ner` counts the words of the whole corpus at initialization. A
-    shared tok2vec component gets ten texts from spaCy, whose words are then the
-    vocabulary, and a warning is logged.
+    shared tok2vec component gets only ten sample texts from spaCy; then their words are
+    the vocabulary, and a warning is logged.
 
     width (int): Width of the vectors.
-    attrs (List[str]): What is numbered. ["ORTH"]: words as they are written; "LOWER":
-        in lower case. ["ORTH", "SHAPE"]: a word that has no number gets that of its
-        shape, such as <Xxxxx>, and only if that has none either, that of <UNK>.
-    min_freq (int): How often a word occurs at least to have a number of its own. From 2
-        on, the rarer ones train the vector of <UNK>; at 1, nothing does.
-    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding. `word_index.vocabulary`
-        and `word_index.word_numbers` show the numbers.
+    attrs (List[str]): Forms of a word. ["ORTH"]: as it is written; ["LOWER"]: in lower
+        case. ["ORTH", "SHAPE"]: a word without a number has the number of its shape,
+        such as <Xxxxx>; if that has none either, the number of <UNK>.
+    min_freq (int): Least number of occurrences of a word with its own number. At 1,
+        nothing trains the vector of <UNK>; from 2 on, rarer words do.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The embedding. The functions
+        `vocabulary` and `word_numbers` of its module show the numbers.
     RAISES ValueError: If an attribute is unknown or there is none (L041), or if
         `min_freq` is not positive (L048).
     """
@@ -247,12 +242,12 @@ def build_word_index_embed(
 
 
 def build_per_lexeme(embed: Tok2Vec, cache_bytes: int = CACHE_BYTES) -> Tok2Vec:
-    """Wrapper (`spacy_lstm_ner.PerLexeme.v1`) that gives an embedding each distinct
-    word of a batch once, and keeps the vectors from batch to batch in prediction.
+    """Wrapper (`spacy_lstm_ner.PerLexeme.v1`): embeds each distinct word of a batch
+    once, and keeps the vectors from batch to batch in prediction.
 
     embed (Model[List[Doc], List[Floats2d]]): Gives each token a vector that depends on
         this token alone: `spacy.MultiHashEmbed.v2` or `spacy.CharacterEmbed.v2`.
-    cache_bytes (int): As of `WordCharEmbed.v1`.
+    cache_bytes (int): See `WordCharEmbed.v1`.
     RETURNS (Model[List[Doc], List[Floats2d]]): The same vectors.
     """
     return per_lexeme(on_words(embed), read_attrs(embed), cache_bytes=cache_bytes)
@@ -276,16 +271,16 @@ def build_lstm_tagger(
     -> scores of the tag paths.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): A vector for each token.
-    encode (Model[List[Floats2d], List[Floats2d]]): A vector that knows its context.
+    encode (Model[List[Floats2d], List[Floats2d]]): A vector in context.
     decode (Model[List[Floats2d], LinearChain]): Scores of the tag paths.
     nO (int | None): Number of tags, O and two for each label; null lets the component
         set it from its labels.
-    window (int | None): Longer texts are encoded in windows of this many tokens, so
-        that they cost per token what short ones do; null: in one piece.
+    window (int | None): Longer texts are encoded in windows of this many tokens, in
+        parallel; null encodes them in one piece.
     overlap (int): Tokens of context on either side of a window.
     RETURNS (Model[List[Doc], LinearChain]): The tagger, with refs "tok2vec" and
         "output_layer".
-    RAISES ValueError (L045): If windows are not longer than their context.
+    RAISES ValueError (L045): If a window is not longer than its context.
     """
     encode = with_windows(encode, window, overlap)
     model = cast(Tagger, chain(tok2vec, encode, decode))
@@ -299,10 +294,10 @@ def build_lstm_tagger(
 
 
 def resize_output(model: Tagger, nO: int) -> None:
-    """Give a tagger's decoder this number of tags; what it knows stays.
+    """Grow a tagger's decoder; the weights of its tags stay.
 
     model (Model[List[Doc], LinearChain]): The tagger.
-    nO (int): Number of tags, not below the present one.
+    nO (int): New number of tags, at least the current one.
     """
     decode = model.get_ref("output_layer")
     if decode.has_dim("nO") is None:

@@ -21,7 +21,7 @@ from ..chains.losses import cross_entropy
 from ..chains.path_sums import PathSums
 from ..checks import check_beta
 from ..errors import Errors
-from ..layers.kept import note_update
+from ..layers.words.cache import clear_cache
 from ..tags import TagSet
 from . import analysis, objective
 from .analysis import Analysis, Calibration, Uncertainty
@@ -334,7 +334,12 @@ class LSTMNer(WithSettings, TrainablePipe):
         sgd (Optimizer): Changes them.
         """
         super().finish_update(sgd)
-        note_update(self.model)
+        self.clear_cache()
+
+    def clear_cache(self) -> None:
+        """Drop the vectors of words that the model keeps from batch to batch. Needed
+        only if a few weights of a large array were changed in place."""
+        clear_cache(self.model)
 
     def get_loss(
         self, examples: Iterable[Example], scores: LinearChain

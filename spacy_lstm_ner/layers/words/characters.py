@@ -1,4 +1,4 @@
-"""A word's vector from its characters: by an LSTM or by a convolution."""
+"""A word's vector from its characters, by an LSTM or a convolution."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,17 +22,19 @@ from ..recurrent.lstm import LSTMCell
 from .lexemes import Embed, Lexemes, no_input_gradient
 
 Summarize = Model[Ragged, Floats2d]
+# Of a longer word, only this many first and last characters are read.
+_MAX_CHARS = 30
 
 
 def CharLSTM(nO: int, *, nC: int = 32, rows: int = 1000) -> Embed:
     """Read the characters of each word in both directions; the last states are its
     vector (Lample et al. 2016).
 
-    nO (int): Width of the output, even: both directions together.
+    nO (int): Width of the output, both directions together; even.
     nC (int): Width of the vectors of characters.
-    rows (int): Rows of their hash table: any character of any script has a vector.
-    RETURNS (Model[Lexemes, Floats2d]): Words -> (L, O). Of words of more than 60
-        characters, the first and the last 30 count.
+    rows (int): Rows of their hash table, which has a vector for any code point.
+    RETURNS (Model[Lexemes, Floats2d]): L words -> (L, O). Of a word of more than 60
+        characters, the first and the last 30 are read.
     RAISES ValueError (L002): If the width is not positive and even.
     """
     if nO < 1 or nO % 2:
@@ -43,13 +45,11 @@ def CharLSTM(nO: int, *, nC: int = 32, rows: int = 1000) -> Embed:
 
 
 def CharCNN(nO: int, *, nC: int = 32, rows: int = 1000) -> Embed:
-    """Look at each three neighbouring characters of a word; the largest value of each
-    feature is kept (Ma & Hovy 2016).
+    """Convolve windows of three characters; the maximum of each feature over the word
+    is its vector (Ma & Hovy 2016).
 
     nO (int): Width of the output.
-    nC, rows: As of `CharLSTM`.
-    RETURNS (Model[Lexemes, Floats2d]): Words -> (L, O). Of words of more than 60
-        characters, the first and the last 30 count.
+    nC, rows, RETURNS: See `CharLSTM`.
     """
     convolve: Summarize = chain(
         expand_window(1), with_array(Linear(nO, 3 * nC)), reduce_max()
@@ -72,10 +72,13 @@ def _init_all(model: Model[Any, Any], X: Any = None, Y: Any = None) -> None:
 def forward(
     model: Embed, X: Lexemes, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], list[Any]]]:
-    """The vectors of the characters, and from them those of the words, all at once."""
+    """Embed the characters of all words, and summarize each word."""
     embed, summarize = model.layers
     xp = model.ops.xp
-    texts = [_shorten(text) for text in X.texts()]
+    texts = X.texts()
+    for i, text in enumerate(texts):
+        if len(text) > 2 * _MAX_CHARS:
+            texts[i] = text[:_MAX_CHARS] + text[-_MAX_CHARS:]
     lengths = np.array([len(text) for text in texts], dtype="i")
     codes = np.frombuffer("".join(texts).encode("utf-32-le"), dtype="uint32")
     ids = xp.asarray(codes[:, None].astype("uint64"))
@@ -87,15 +90,6 @@ def forward(
         return no_input_gradient(dY)
 
     return Y, backprop
-
-
-# Characters of one end of a word, at most.
-_MAX_CHARS = 30
-
-
-def _shorten(text: str) -> str:
-    is_long = len(text) > 2 * _MAX_CHARS
-    return text[:_MAX_CHARS] + text[-_MAX_CHARS:] if is_long else text
 
 
 def _last_states(

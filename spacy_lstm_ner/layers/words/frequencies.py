@@ -1,81 +1,121 @@
-"""What training has seen of words, and what is hidden of them."""
+"""What training has seen of words, and what is hidden because of it.
 
+A hash embedding looks up a value that training has never seen in rows that were learned
+for other values. Instead, training hides values at random, the rarer the more often,
+and prediction hides the values that training has not seen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from spacy.tokens import Doc
-from thinc.api import Model
+import srsly
+from spacy.attrs import LOWER, NORM, ORTH
+from thinc.api import Model, deserialize_attr
 
-from ...types import Floats2d
 from ..ragged import cut
-from .lexemes import _IDENTIFYING, Lexemes, _Settings
+from .lexemes import Lexemes
 
-# How many texts of training are told apart, in at most 100 MB.
-_N_TEXTS = 1 << 20
+# The attributes that identify a word; the others are shared by many words.
+_IDENTIFYING = (ORTH, LOWER, NORM)
+
+
+class SeenCounts(dict[int, dict[int, int]]):
+    """How often each value of each attribute occurs in the training texts:
+    `counts[attribute][value]`.
+
+    A text is counted once, however many epochs show it. The counts are saved with the
+    model, the hashes of the texts are not: resumed training counts its texts once more.
+    """
+
+    def __init__(self, counts: Any = ()) -> None:
+        super().__init__(counts)
+        self.max_texts = 1 << 20  # about 100 MB of hashes; then it starts over
+        self._texts: set[int] = set()
+
+    def add(
+        self, attrs: Sequence[int], tokens: Lexemes, lengths: Sequence[int]
+    ) -> None:
+        """Count the values in a training batch.
+
+        attrs (Sequence[int]): Ids of the columns of `tokens.attrs`.
+        tokens (Lexemes): All tokens of the batch.  T
+        lengths (Sequence[int]): Number of tokens of each text.
+        """
+        is_new = []
+        for orths in cut(tokens.orths, list(lengths)):
+            text = hash(orths.tobytes())
+            is_new.append(text not in self._texts)
+            self._texts.add(text)
+        if len(self._texts) > self.max_texts:
+            self._texts.clear()
+        new = np.repeat(is_new, lengths)
+        for attr, column in zip(attrs, tokens.attrs[new].T, strict=True):
+            counts = self.setdefault(attr, {})
+            values, n = np.unique(column, return_counts=True)
+            for value, n_value in zip(values.tolist(), n.tolist(), strict=True):
+                counts[value] = counts.get(value, 0) + n_value
+
+
+@deserialize_attr.register(SeenCounts)
+def _(default: SeenCounts, value: bytes, name: str, model: Any) -> SeenCounts:
+    return SeenCounts(srsly.msgpack_loads(value))
+
+
+@dataclass(frozen=True)
+class Hiding:
+    """Which values of attributes are hidden, that is, replaced by 0.
+
+    The settings come from the config; Thinc does not save an object like this one.
+
+    attrs: Ids of the columns of `Lexemes.attrs`.
+    word_dropout, rare_dropout: See `per_lexeme`.
+    """
+
+    attrs: tuple[int, ...]
+    word_dropout: float
+    rare_dropout: float
+
+    def at_random(self, tokens: Lexemes, seen: SeenCounts) -> Lexemes:
+        """Training: hide words, and values by how rare they are, in place.
+
+        tokens (Lexemes): Words whose values all have been counted.
+        seen (SeenCounts): The counts.
+        RETURNS (Lexemes): The tokens, with `hidden` set.
+        """
+        if not (self.word_dropout or self.rare_dropout):
+            return tokens
+        hidden = np.random.random(len(tokens.attrs)) < self.word_dropout
+        for attr, column in zip(self.attrs, tokens.attrs.T, strict=True):
+            if self.rare_dropout:
+                n = np.array([seen[attr].get(value, 0) for value in column.tolist()])
+                rate = self.rare_dropout / (self.rare_dropout + n)
+                column[np.random.random(len(n)) < rate] = 0
+            if attr in _IDENTIFYING:
+                column[hidden] = 0
+        return tokens._replace(hidden=hidden)
+
+    def unseen(self, words: Lexemes, seen: SeenCounts) -> None:
+        """Prediction: hide values that training has not seen, in place.
+
+        Nothing is hidden before the first text is counted.
+
+        words (Lexemes): The words.
+        seen (SeenCounts): The counts.
+        """
+        for attr, column in zip(self.attrs, words.attrs.T, strict=True):
+            is_identifying = self.word_dropout and attr in _IDENTIFYING
+            if (self.rare_dropout or is_identifying) and attr in seen:
+                counts = seen[attr]
+                column[[value not in counts for value in column.tolist()]] = 0
 
 
 def forget_counts(model: Model[Any, Any]) -> None:
-    """Have all layers of a model forget which words they have met in training.
+    """Reset the seen counts of all layers of a model.
 
     model (Model): The model.
     """
     for node in model.walk():
-        if node.name == "per_lexeme":
-            node.attrs.update(seen_counts={}, n_steps=0, n_hiding_steps=0)
-
-
-def _count(
-    model: Model[list[Doc], list[Floats2d]], tokens: Lexemes, lengths: list[int]
-) -> None:
-    """Count the values of the attributes of a training batch, but not of texts that
-    were there before, as in earlier epochs. Which texts these are is not saved: when
-    training is resumed, they are counted once more."""
-    seen_counts = model.attrs["seen_counts"]
-    texts: set[int] = model.attrs["texts"].get([seen_counts], set)
-    is_new = []
-    for orths in cut(tokens.orths, lengths):
-        text = hash(orths.tobytes())
-        is_new.append(text not in texts)
-        texts.add(text)
-    if len(texts) > _N_TEXTS:
-        texts.clear()
-    new = np.repeat(is_new, lengths)
-    for id_, column in zip(model.attrs["attrs"][1:], tokens.attrs[new].T, strict=True):
-        counts = seen_counts.setdefault(id_, {})
-        values, n = np.unique(column, return_counts=True)
-        for value, n_value in zip(values.tolist(), n.tolist(), strict=True):
-            counts[value] = counts.get(value, 0) + n_value
-
-
-def _drop_out(model: Model[list[Doc], list[Floats2d]], tokens: Lexemes) -> Lexemes:
-    """Hide some of the tokens' words, and rare values of attributes, in place."""
-    settings: _Settings = model.attrs["settings"]
-    word_dropout, rare_dropout = settings.word_dropout, settings.rare_dropout
-    hides = model.attrs["dropout_rate"] > 0 and (word_dropout or rare_dropout)
-    model.attrs["n_steps"] += 1
-    model.attrs["n_hiding_steps"] += bool(hides)
-    if not hides:
-        return tokens
-    attrs = tokens.attrs
-    hidden = np.random.random(len(attrs)) < word_dropout
-    for column, id_ in enumerate(model.attrs["attrs"][1:]):
-        if rare_dropout:
-            counts = model.attrs["seen_counts"][id_]
-            n = np.array([counts.get(value, 0) for value in attrs[:, column].tolist()])
-            is_hidden = np.random.random(len(n)) < rare_dropout / (rare_dropout + n)
-            attrs[is_hidden, column] = 0
-        if id_ in _IDENTIFYING:
-            attrs[hidden, column] = 0
-    return tokens._replace(hidden=hidden)
-
-
-def _hide_unknown(model: Model[list[Doc], list[Floats2d]], words: Lexemes) -> None:
-    """Hide what training never met of words, in place, if it has hidden such things."""
-    if 2 * model.attrs["n_hiding_steps"] <= model.attrs["n_steps"]:
-        return
-    for column, id_ in enumerate(model.attrs["attrs"][1:]):
-        if model.attrs["settings"].rare_dropout or id_ in _IDENTIFYING:
-            counts = model.attrs["seen_counts"][id_]
-            values = words.attrs[:, column].tolist()
-            is_new = np.array([value not in counts for value in values], dtype=bool)
-            words.attrs[is_new, column] = 0
+        if "seen_counts" in node.attrs:
+            node.attrs["seen_counts"] = SeenCounts()

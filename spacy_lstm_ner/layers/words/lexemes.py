@@ -1,27 +1,27 @@
-"""Words as arrays of attributes."""
+"""Words as arrays of lexical attributes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import LOWER, NORM, ORTH
+from spacy.attrs import ORTH
+from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
 
 from ...types import Floats2d, Ints2d
-from ..common import Settings
 
 
 class Lexemes(NamedTuple):
     """Words.
 
-    orths: The hash of each word's text.  (L,)
-    attrs: Hashes of lexical attributes, a column for each.  (L, A)
-    hidden: Whether word dropout hides the word: the attributes that identify it are 0
-        then.  (L,)
-    vocab: Where their texts and vectors are.
+    orths: Hash of each word's text.  (L,)
+    attrs: Hashes of its lexical attributes, a column per attribute; 0 if the value is
+        hidden.  (L, A)
+    hidden: Whether word dropout hides the word.  (L,)
+    vocab: Holds the strings and the static vectors.
     """
 
     orths: NDArray[np.uint64]
@@ -30,10 +30,7 @@ class Lexemes(NamedTuple):
     vocab: Vocab
 
     def take(self, chosen: NDArray[np.intp]) -> "Lexemes":
-        """Some of the words.
-
-        chosen (ndarray): Their indices.
-        """
+        """The words with these indices, as copies."""
         orths, attrs, hidden, vocab = self
         return Lexemes(orths[chosen], attrs[chosen], hidden[chosen], vocab)
 
@@ -42,26 +39,41 @@ class Lexemes(NamedTuple):
         strings = self.vocab.strings
         return [strings[orth] for orth in self.orths.tolist()]
 
+    def keys(self) -> NDArray[np.uint64]:
+        """A 64-bit hash of each word and its attributes.  (L,)"""
+        keys: NDArray[np.uint64] = self.attrs @ _factors(self.attrs.shape[1])
+        keys += self.orths
+        keys += self.hidden
+        return keys
+
 
 Embed = Model[Lexemes, Floats2d]
 
 
-@dataclass(frozen=True)
-class _Settings(Settings):
-    """As of `per_lexeme`."""
+def lexemes_of(docs: Sequence[Doc], attrs: Sequence[int]) -> Lexemes:
+    """The word of each token.
 
-    word_dropout: float
-    rare_dropout: float
+    docs (Sequence[Doc]): At least one.
+    attrs (Sequence[int]): Ids of the attributes to read.
+    RETURNS (Lexemes): One per token, in order.
+    """
+    ids = [ORTH, *attrs]
+    columns = np.concatenate([doc.to_array(ids).reshape(-1, len(ids)) for doc in docs])
+    hidden = np.zeros(len(columns), dtype=np.bool_)
+    return Lexemes(columns[:, 0], columns[:, 1:], hidden, docs[0].vocab)
 
 
-# Attributes that identify a word: those that word dropout hides.
-_IDENTIFYING = (ORTH, LOWER, NORM)
+@cache
+def _factors(n: int) -> NDArray[np.uint64]:
+    """Powers of the golden ratio in 64 bits (Knuth's multiplicative hashing)."""
+    powers = np.arange(1, n + 1, dtype="uint64")
+    return np.asarray(np.uint64(0x9E3779B97F4A7C15) ** powers)
 
 
 def lexical_attrs() -> Model[Lexemes, Ints2d]:
-    """The attributes of words, for hash embeddings.
+    """Select the attributes of words, as input of hash embeddings.
 
-    RETURNS (Model[Lexemes, Ints2d]): Words -> (L, A).
+    RETURNS (Model[Lexemes, Ints2d]): L words -> (L, A).
     """
     return Model("lexical_attrs", _forward_attrs)
 
@@ -73,5 +85,5 @@ def _forward_attrs(
 
 
 def no_input_gradient(dY: Any) -> list[Any]:
-    """What a layer that begins with words gives back: they have no gradient."""
+    """End of the backward pass: words have no gradient."""
     return []

@@ -1,4 +1,4 @@
-"""Embeddings of tokens, such as spaCy's, for words."""
+"""Embeddings of tokens, such as spaCy's, applied to distinct words."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -29,32 +29,35 @@ from ...types import Floats2d
 from ..ragged import cut
 from .lexemes import Embed, Lexemes, no_input_gradient
 
-# Attributes of tokens that tokens of the same word may differ in. All others that a Doc
-# gives are the word's own.
+# Attributes that a token may have in another value than its word. All others that are
+# read here belong to the word.
 _OF_TOKENS = (NORM, LEMMA, POS, TAG, MORPH, DEP)
-# Those that depend on other tokens.
+# Attributes that depend on other tokens.
 _OF_PLACES = (HEAD, SENT_START, ENT_IOB, ENT_TYPE, ENT_ID, ENT_KB_ID)
 
 
 def on_words(embed: Model[list[Doc], list[Floats2d]]) -> Embed:
-    """Let an embedding of tokens embed words, by showing it a Doc of them.
+    """Apply an embedding of tokens to words, by showing it a Doc made of them.
 
     embed (Model[List[Doc], List[Floats2d]]): Gives each token a vector that depends on
         the attributes of this token alone, such as `spacy.MultiHashEmbed.v2`.
-    RETURNS (Model[Lexemes, Floats2d]): Words with the attributes `read_attrs(embed)`.
+    RETURNS (Model[Lexemes, Floats2d]): Words with the attributes `read_attrs(embed)`
+        -> (L, O).
     RAISES ValueError (L046): If it reads an attribute that depends on other tokens.
     """
-    of_places = [attr for attr in read_attrs(embed) if attr in _OF_PLACES]
+    attrs = read_attrs(embed)
+    of_places = [
+        name for name, id_ in IDS.items() if id_ in attrs and id_ in _OF_PLACES
+    ]
     if of_places:
-        names = [name for name, attr in IDS.items() if attr in of_places]
-        raise ValueError(Errors.L046.format(attrs=names))
+        raise ValueError(Errors.L046.format(attrs=of_places))
     return Model(
         f"on_words({embed.name})",
         forward,
         init=init,
         dims={"nO": embed.maybe_get_dim("nO")},
         layers=[embed],
-        attrs={"attrs": read_attrs(embed)},
+        attrs={"attrs": attrs},
     )
 
 
@@ -62,7 +65,7 @@ def read_attrs(embed: Model[Any, Any]) -> list[int]:
     """The attributes of tokens that an embedding of spaCy's reads, besides the text.
 
     embed (Model): The embedding.
-    RETURNS (List[int]): Their ids, without repetition.
+    RETURNS (List[int]): Their distinct ids.
     """
     names = [name for node in embed.walk() for name in node.attrs.get("columns", [])]
     return list(dict.fromkeys(intify_attr(name) for name in names))
@@ -83,8 +86,8 @@ def forward(
     embed, attrs = model.layers[0], model.attrs["attrs"]
     docs = [_doc_of(X, attrs)]
     if is_train and any(node.name == "charembed" for node in embed.walk()):
-        # spaCy's layer loses gradient where a character stands at the same place in two
-        # words of a Doc.
+        # spaCy's layer loses gradient if two words of a Doc have the same character in
+        # the same place.
         docs = [_doc_of(X.take(np.array([i])), attrs) for i in range(len(X.orths))]
     Y, backprop_embed = embed(docs, is_train)
 

@@ -1,10 +1,11 @@
-"""Static word vectors that reach names: they are looked up in several forms."""
+"""Static word vectors, looked up in several forms of a word, with learned offsets."""
 
 import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from spacy.strings import get_string_id
 from spacy.vectors import BaseVectors
 from thinc.api import Model, get_array_module
@@ -13,22 +14,24 @@ from thinc.initializers import glorot_uniform_init
 from ...errors import Errors
 from ...types import Floats2d
 from .lexemes import Embed, Lexemes, no_input_gradient
-from .seen_table import Keys, SeenTable
+
+Keys = NDArray[np.int64]
+Table = Model[Keys, Floats2d]
 
 
 def WordVectors(nO: int, nM: int | None = None, *, fine_tune: bool = False) -> Embed:
-    """Project the vectors of words: X W^T. The table itself stays as it is.
+    """Project the static vectors of words: X W^T. The vectors themselves stay fixed.
 
-    A word that is not in the table is looked up in lower case, and then with zeros for
-    digits. So the capitals of names don't cost them their vectors, on any table. (That
-    a table was made for lower case, spaCy forgets when it is saved.)
+    A word without a vector is looked up in lower case, and then with its digits
+    replaced by 0. So capitalized names have vectors in a table of lower-case words.
+    (spaCy does not save `Vectors.attr`, which names the form of a table's keys.)
 
     nO (int): Width of the output.
     nM (int | None): Width of the vectors; None infers it from the sample data.
-    fine_tune (bool): Learn an offset of the vector of each word met in training. Words
-        that are found in the same form share it. Words without a vector have none, so
-        their names are not learned by heart.
-    RETURNS (Model[Lexemes, Floats2d]): Words -> (L, O); 0 for words without a vector
+    fine_tune (bool): Learn an offset for the vector of each word seen in training.
+        Words that are found in the same form share it. Words without a vector have no
+        offset, so their names are not memorized.
+    RETURNS (Model[Lexemes, Floats2d]): L words -> (L, O); 0 for words without a vector
         and for hidden ones. Its parameter is W (O, M).
     """
     return Model(
@@ -44,7 +47,7 @@ def WordVectors(nO: int, nM: int | None = None, *, fine_tune: bool = False) -> E
 def init(model: Embed, X: Lexemes | None = None, Y: Floats2d | None = None) -> None:
     """Glorot-uniform weights.
 
-    RAISES ValueError (L042): If there are no vectors.
+    RAISES ValueError (L042): If the vocab has no vectors.
     """
     if X is not None:
         nM = X.vocab.vectors.shape[1]
@@ -86,14 +89,15 @@ def forward(
 
 
 def _look_up(words: Lexemes) -> tuple[Any, Keys]:
-    """The vectors of words (L, M), and the form that each was found in, as its hash
-    (L,): -1 for none."""
+    """The vectors of words (L, M), and the hash of the form that each was found in
+    (L,), or -1."""
     vectors: BaseVectors = words.vocab.vectors
+    strings = words.vocab.strings
     forms = words.orths.tolist()
     is_found = np.array([form in vectors for form in forms], dtype=bool)
-    strings = words.vocab.strings
     for i in np.flatnonzero(~is_found).tolist():
-        for form in _other_forms(strings[forms[i]]):
+        lower = strings[forms[i]].lower()
+        for form in map(get_string_id, (lower, _DIGIT.sub("0", lower))):
             if form in vectors:
                 forms[i], is_found[i] = form, True
                 break
@@ -107,10 +111,66 @@ def _look_up(words: Lexemes) -> tuple[Any, Keys]:
     return xp.where(xp.asarray(is_found)[:, None], V_LM, 0), keys
 
 
-def _other_forms(text: str) -> list[int]:
-    """The hashes of a word's other forms, in the order in which they are looked up."""
-    lower = text.lower()
-    return [get_string_id(form) for form in (lower, _DIGIT.sub("0", lower))]
-
-
 _DIGIT = re.compile(r"\d")
+
+
+def SeenTable(nO: int | None = None, *, block_rows: int = 1024) -> Table:
+    """A learned vector for each key seen in training, initially 0; 0 for other keys.
+
+    The rows are parameters in blocks ("E0", "E1", ...), so the moments that an
+    optimizer keeps for a block stay valid when the table grows.
+
+    nO (int | None): Width of the vectors.
+    block_rows (int): Rows of a block.
+    RETURNS (Model[Keys, Floats2d]): (N,) -> (N, O). Key -1 has no vector.
+    """
+    return Model(
+        "seen_table",
+        _forward_table,
+        init=_init_table,
+        dims={"nO": nO},
+        attrs={"row_of_key": {}, "block_rows": block_rows},
+    )
+
+
+def _init_table(model: Table, X: Keys | None = None, Y: Floats2d | None = None) -> None:
+    """Forget all keys."""
+    model.attrs["row_of_key"] = {}
+    for name in model.param_names:
+        model.set_param(name, model.ops.xp.zeros_like(model.get_param(name)))
+
+
+def _forward_table(
+    model: Table, X: Keys, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], list[Any]]]:
+    """Gather the rows of the keys; in training, new keys get a row first."""
+    ops: Any = model.ops
+    row_of_key: dict[int, int] = model.attrs["row_of_key"]
+    block_rows = model.attrs["block_rows"]
+    keys = X.tolist()
+    if is_train:
+        for key in keys:
+            if key != -1:
+                row_of_key.setdefault(key, len(row_of_key))
+        for block in range(-(-len(row_of_key) // block_rows)):
+            if not model.has_param(f"E{block}"):
+                E = ops.alloc2f(block_rows, model.get_dim("nO"))
+                model.set_param(f"E{block}", E)
+    rows = np.array([row_of_key.get(key, -1) for key in keys], dtype=np.intp)
+    Y: Floats2d = ops.alloc2f(len(rows), model.get_dim("nO"))
+    gathered = []
+    for block in np.unique(rows[rows >= 0] // block_rows).tolist():
+        at = np.flatnonzero(rows // block_rows == block)
+        row = ops.asarray1i(rows[at] % block_rows)
+        gathered.append((f"E{block}", ops.asarray1i(at), row))
+    for name, at, row in gathered:
+        Y[at] = model.get_param(name)[row]
+
+    def backprop(dY: Floats2d) -> list[Any]:
+        for name, at, row in gathered:
+            dE = ops.xp.zeros_like(model.get_param(name))
+            ops.scatter_add(dE, row, dY[at])
+            model.inc_grad(name, dE)
+        return []
+
+    return Y, backprop

@@ -1,13 +1,13 @@
-"""The textbook's embedding: each word a number, each number a learned vector.
+"""The textbook's embedding: each word has a number, each number a learned vector.
 
-The numbers are those of a vocabulary, which is counted once, before training::
+The vocabulary is counted once, before training::
 
-    Sharon flew  to Miami last Friday  .     a word of the vocabulary: its number
-         1    9   6     1   12      1  2     any other: that of <UNK>
+    Sharon flew  to Miami last Friday  .     word in the vocabulary: its number
+         1    9   6     1   12      1  2     any other: the number of <UNK>
 
 Words that are too rare for the vocabulary are unknown in training too, so the vector of
-<UNK> is learned from them. Unknown words may have several numbers, by their shape: that
-<Xxxxx> is the name of something is easier to tell than that <UNK> is.
+<UNK> is learned from them. With a second attribute, unknown words have a number for
+each value of it, such as <Xxxxx> for a shape.
 """
 
 import logging
@@ -26,10 +26,11 @@ from ...types import Floats2d
 from .lexemes import no_input_gradient
 
 WordEmbed = Model[list[Doc], list[Floats2d]]
+Forms = tuple[str, ...]
 
-# What fills a batch of padded sentences up, and its number.
+# Padding of a batch of sentences, and its number.
 PADDING, PAD = "<PAD>", 0
-# What words count as that the vocabulary has in no form, and its number.
+# Words that the vocabulary has in no form, and their number.
 UNKNOWN, UNK = "<UNK>", 1
 
 logger = logging.getLogger("spacy.lstm_ner")
@@ -41,13 +42,13 @@ def WordIndex(
     """A learned vector for each word of a vocabulary, and one for all other words.
 
     nO (int): Width of the vectors.
-    attrs (Sequence[str]): Forms of the word; the first one that is in the vocabulary
-        counts. All after the first one are written in brackets there.
-    min_freq (int): How often a form occurs at least to be in the vocabulary, where
-        those before it are not.
+    attrs (Sequence[str]): Forms of a word; the first one in the vocabulary counts. All
+        after the first are written in angle brackets.
+    min_freq (int): Least number of occurrences of a form in the vocabulary, among the
+        words that are not there in an earlier form.
     RETURNS (Model[List[Doc], List[Floats2d]]): (T_b, O) for each Doc b. Its parameter
-        is E (V, O), a row for each number; its attribute "build_vocabulary" is the
-        function, for components that have more Docs than samples.
+        is E (V, O), a row for each number. A component calls its attribute
+        "build_vocabulary", the function, with the whole corpus.
     RAISES ValueError: If an attribute is unknown or there is none (L041), or if
         the width or `min_freq` is not positive (L048).
     """
@@ -71,11 +72,11 @@ def WordIndex(
 
 
 def build_vocabulary(model: WordEmbed, docs: Iterable[Doc]) -> None:
-    """Number the words of a corpus: after <PAD>, 0, and <UNK>, 1, the most frequent
-    ones first. Vectors are for `model.initialize` to set up.
+    """Number the words of a corpus: <PAD> 0, <UNK> 1, then the most frequent first.
+    `model.initialize` makes the vectors afterwards.
 
-    model (Model): The embedding; a vocabulary that it has is replaced.
-    docs (Iterable[Doc]): The whole training corpus, read once.
+    model (Model): The embedding; its vocabulary is replaced.
+    docs (Iterable[Doc]): The training corpus, read once.
     """
     counts: Counter[Forms] = Counter()
     for doc in docs:
@@ -93,29 +94,24 @@ def build_vocabulary(model: WordEmbed, docs: Iterable[Doc]) -> None:
 
 
 def vocabulary(model: WordEmbed) -> dict[str, int]:
-    """The number of each word.
+    """The number of each word, in the order of the numbers.
 
-    model (Model): The embedding; of a component, `model.get_ref("tok2vec")`.
-    RETURNS (Dict[str, int]): By number.
+    model (Model): The embedding; `model.get_ref("tok2vec")` of a component.
     """
     return dict(model.attrs["vocabulary"])
 
 
 def word_numbers(model: WordEmbed, doc: Doc) -> list[int]:
-    """The number of each token's word.
+    """The number of each token's word; 1 if the vocabulary has it in no form.
 
     model (Model): The embedding.
     doc (Doc): The text.
-    RETURNS (List[int]): 1 for words that the vocabulary has in no form.
     """
     numbers = model.attrs["vocabulary"]
-    # A token that is written "<PAD>" is no padding.
+    # A token "<PAD>" has number 0 there, but it is a word, not padding.
     return [
         next(filter(None, map(numbers.get, forms)), UNK) for forms in _forms(model, doc)
     ]
-
-
-Forms = tuple[str, ...]
 
 
 def _forms(model: WordEmbed, doc: Doc) -> list[Forms]:
@@ -132,9 +128,8 @@ def _forms(model: WordEmbed, doc: Doc) -> list[Forms]:
 def init(
     model: WordEmbed, X: list[Doc] | None = None, Y: list[Floats2d] | None = None
 ) -> None:
-    """Uniform vectors for the words of the vocabulary; that of <PAD>, which is never
-    learned, is 0. If there is no vocabulary yet, the samples are its corpus.
-    """
+    """Uniform vectors, 0 for <PAD>, which is never learned. Without a vocabulary, it is
+    counted in the samples, with a warning."""
     if not model.attrs["vocabulary"]:
         docs = X or []
         build_vocabulary(model, docs)
@@ -150,13 +145,13 @@ def init(
     E: Floats2d = uniform_init(model.ops, shape)
     E[PAD] = 0
     model.set_param("E", E)
-    model.set_grad("E", model.ops.xp.zeros_like(E))  # an earlier one has other rows
+    model.set_grad("E", model.ops.xp.zeros_like(E))  # the old one may have other rows
 
 
 def forward(
     model: WordEmbed, X: list[Doc], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Any]]]:
-    """Gather the rows of the words; add up their gradients."""
+    """Gather the rows of the words; sum their gradients."""
     ops: Any = model.ops
     E: Floats2d = model.get_param("E")
     rows = ops.asarray1i([row for doc in X for row in word_numbers(model, doc)])

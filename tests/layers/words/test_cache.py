@@ -8,19 +8,22 @@ import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc
-from thinc.api import Adam, fix_random_seed
+from thinc.api import Adam, Embed, Linear, Model, chain, fix_random_seed
 
 from spacy_lstm_ner.architectures import build_char_embed, build_word_char_embed
-from spacy_lstm_ner.layers.words.cache import WordCache
+from spacy_lstm_ner.layers.words.cache import WordCache, clear_cache
+from spacy_lstm_ner.layers.words.distinct import per_lexeme
 
 WIDTH = 12
+VOCAB = spacy.blank("en").vocab
 
 
 class Source:
     """Makes vectors of keys, and remembers of which."""
 
     def __init__(self, factor=1.0):
-        self.parameter = np.array([factor], dtype="f")
+        self.model = Model("source", None, attrs={"seen_counts": {}})
+        self.model.set_param("W", np.array([factor], dtype="f"))
         self.asked = []
 
     def look_up(self, cache, keys):
@@ -30,53 +33,42 @@ class Source:
             self.asked.append(keys[chosen].tolist())
             return self.vectors(keys[chosen])
 
-        found = cache.look_up(keys, [self.parameter], compute)
+        found = cache.look_up(keys, self.model, VOCAB, compute)
         np.testing.assert_array_equal(found, self.vectors(keys))
-        return found
 
     def vectors(self, keys):
-        return np.outer(keys, self.parameter * np.arange(1, WIDTH + 1)).astype("f")
-
-
-def size(cache):
-    """Number of words in it."""
-    return 0 if cache.words._kept is None else len(cache.words._kept[1])
+        W = self.model.get_param("W")
+        return np.outer(keys, W * np.arange(1, WIDTH + 1)).astype("f")
 
 
 def room_for(n):
     return n * (4 * WIDTH + 104)
 
 
-def test_each_word_is_computed_once():
-    cache, source = WordCache(room_for(10)), Source()
-    for keys in ([3, 1], [1, 2, 3], [2], [4, 5]):
+@pytest.mark.parametrize(
+    ("room", "batches", "asked"),
+    [
+        pytest.param(
+            10, [[3, 1], [1, 2, 3], [2], [4, 5]], [[3, 1], [2], [4, 5]], id="fits"
+        ),
+        pytest.param(
+            4,
+            [[1, 2, 3], [3, 4], [4, 5, 6], [5, 1], [3]],
+            [[1, 2, 3], [4], [5, 6], [1], [3]],
+            id="begins anew when full",
+        ),
+        pytest.param(
+            2, [[1, 2, 3], [2, 3, 1]], [[1, 2, 3], [3]], id="batch above the room"
+        ),
+        pytest.param(4, [[1, 1, 2], [3, 1, 4]], [[1, 1, 2], [3, 4]], id="repeated"),
+        pytest.param(0, [[1, 2], [1, 2]], [[1, 2], [1, 2]], id="no room"),
+    ],
+)
+def test_which_words_are_computed(room, batches, asked):
+    cache, source = WordCache(room_for(room)), Source()
+    for keys in batches:
         source.look_up(cache, keys)
-    assert source.asked == [[3, 1], [2], [4, 5]]
-    assert size(cache) == 5
-
-
-def test_begins_anew_when_full():
-    cache, source = WordCache(room_for(4)), Source()
-    for keys in ([1, 2, 3], [3, 4], [4, 5, 6], [5, 1], [3]):
-        source.look_up(cache, keys)
-        assert size(cache) <= 4
-    assert source.asked == [[1, 2, 3], [4], [5, 6], [1], [3]]
-
-
-def test_batch_that_is_larger_than_the_cache():
-    cache, source = WordCache(room_for(2)), Source()
-    for _ in range(2):
-        source.look_up(cache, [1, 2, 3, 4])
-    assert size(cache) == 2
-
-
-@pytest.mark.parametrize("n_bytes", [0, 10])
-def test_no_room(n_bytes):
-    cache, source = WordCache(n_bytes), Source()
-    for _ in range(2):
-        source.look_up(cache, [1, 2])
-    assert source.asked == [[1, 2], [1, 2]]
-    assert size(cache) == 0
+    assert source.asked == asked
 
 
 def test_other_parameters():
@@ -87,30 +79,26 @@ def test_other_parameters():
         assert source.asked == [[1, 2]]
 
 
-def test_parameters_in_training_are_not_trusted():
+def test_nothing_is_kept_in_training_until_the_cache_is_cleared():
     cache, source = WordCache(room_for(10)), Source()
+    cache.suspend(source.model)
+    for _ in range(2):
+        source.look_up(cache, [1])
+    Source(3.0).look_up(cache, [1])  # averages
     source.look_up(cache, [1])
-    cache.words.note_training([source.parameter])
-    assert size(cache) == 0
-    source.look_up(cache, [1])
-    source.parameter *= 2  # as the optimizer does
-    source.look_up(cache, [1])
-    averages = Source(3.0)
-    averages.look_up(cache, [1])
-    averages.look_up(cache, [1])
-    assert averages.asked == [[1]]
-    # The next step of training; then averages have changed in place.
-    cache.words.note_training([source.parameter])
-    averages.parameter += 1
-    averages.look_up(cache, [1])
+    assert source.asked == [[1]] * 3
+    cache.clear()
+    for _ in range(2):
+        source.look_up(cache, [1])
+    assert source.asked == [[1]] * 4
 
 
 @pytest.mark.parametrize("copy", [deepcopy, lambda c: pickle.loads(pickle.dumps(c))])
 def test_copies_are_empty(copy):
     cache, source = WordCache(room_for(10)), Source()
     source.look_up(cache, [1])
-    copied = copy(cache)
-    assert (size(cache), size(copied), copied.n_bytes) == (1, 0, cache.n_bytes)
+    source.look_up(copy(cache), [1])
+    assert source.asked == [[1], [1]]
 
 
 def test_threads():
@@ -136,18 +124,32 @@ def test_threads():
 # In the embeddings
 
 
-def embeddings(cache_bytes):
+def words(cache_bytes=10**6, rows=50):
     fix_random_seed(0)
-    attrs, rows = ["NORM", "SUFFIX"], [50, 50]
-    words = build_word_char_embed(
-        8, attrs, rows, word_dropout=0.3, cache_bytes=cache_bytes
+    return build_word_char_embed(
+        8,
+        ["NORM", "SUFFIX"],
+        [rows, 50],
+        include_static_vectors=True,
+        fine_tune_vectors=True,
+        word_dropout=0.3,
+        cache_bytes=cache_bytes,
     )
-    return [words, build_char_embed(8, cache_bytes=cache_bytes)]
+
+
+def characters(cache_bytes=10**6):
+    fix_random_seed(0)
+    return build_char_embed(8, kind="cnn", cache_bytes=cache_bytes)
+
+
+both = pytest.mark.parametrize("make", [words, characters])
 
 
 @pytest.fixture
 def docs():
     nlp = spacy.blank("en")
+    for i, word in enumerate(["ada", "to", "in"]):
+        nlp.vocab.set_vector(word, np.arange(i, i + 3, dtype="f"))
     texts = ["Ada flew to Paris", "Ada and Bob , in Paris", "", "Bob"]
     return [Doc(nlp.vocab, words=text.split()) for text in texts]
 
@@ -157,43 +159,99 @@ def assert_equal(found, expected):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-@pytest.mark.parametrize("which", [0, 1])
-def test_same_vectors_as_without(which, docs):
-    cached, plain = embeddings(10**6)[which], embeddings(0)[which]
-    cached.initialize(X=docs)
+def assert_right(model, make, docs, **settings):
+    """Predictions are those of the same weights without a cache."""
+    plain = make(cache_bytes=0, **settings)
     plain.initialize(X=docs)
-    plain.from_bytes(cached.to_bytes())
-    for batch in (docs[:1], docs, docs[::-1]):
-        assert_equal(cached.predict(batch), plain.predict(batch))
-    assert size(cached.attrs["cache"]) == 8
-    assert size(plain.attrs["cache"]) == 0
+    plain.from_bytes(model.to_bytes())
+    expected = plain.predict(docs)
+    assert_equal(model.predict(docs), expected)
+    assert_equal(model.predict(docs[::-1])[::-1], expected)
+    assert_equal([model.predict([doc])[0] for doc in docs], expected)
 
 
-@pytest.mark.parametrize("which", [0, 1])
-def test_right_all_through_training(which, docs):
-    model, plain = embeddings(10**6)[which], embeddings(0)[which]
-    model.initialize(X=docs)
-    plain.initialize(X=docs)
+@both
+def test_right_all_through_training(make, docs):
+    model = make().initialize(X=docs)
     optimizer = Adam(0.1, use_averages=True)
-
-    def check():
-        plain.from_bytes(model.to_bytes())
-        assert_equal(model.predict(docs), plain.predict(docs))
-
     for _ in range(3):
-        check()
+        assert_right(model, make, docs)
         Y, backprop = model.begin_update(docs)
-        check()
+        assert_right(model, make, docs)
         backprop([np.ones_like(y) for y in Y])
-        check()
+        assert_right(model, make, docs)
         model.finish_update(optimizer)
-        check()
+        assert_right(model, make, docs)
         with model.use_params(optimizer.averages):
-            check()
-            check()
+            assert_right(model, make, docs)
     model.from_bytes(model.to_bytes())
-    check()
-    assert size(model.attrs["cache"]) == 8
+    assert_right(model, make, docs)
+
+
+@both
+@pytest.mark.parametrize("change", [np.zeros_like, np.negative, np.sqrt])
+def test_parameters_changed_in_place(make, change, docs):
+    model = make().initialize(X=docs)
+    for node in model.walk():
+        for name in node.param_names:
+            assert_right(model, make, docs)
+            array = node.get_param(name)
+            array[:] = change(np.abs(array) if change is np.sqrt else array)
+    assert_right(model, make, docs)
+
+
+@both
+def test_single_elements_changed_in_place(make, docs):
+    """All are seen where the parameters are few beside the batch."""
+    docs = docs * 20
+    model = make().initialize(X=docs)
+    rng = np.random.default_rng(0)
+    for node in model.walk():
+        for name in node.param_names:
+            array = node.get_param(name)
+            model.predict(docs)
+            array.flat[rng.integers(array.size)] += 1
+            assert_right(model, make, docs)
+
+
+def test_large_tables_changed_in_place(docs):
+    """A row of a table that is large beside the batch, and one that is changed as a
+    whole."""
+    settings = {"rows": 20_000}
+    model = words(**settings).initialize(X=docs)
+    (table,) = [
+        node.get_param("E")
+        for node in model.walk()
+        if node.maybe_get_dim("nV") == 20_000
+    ]
+    before = model.predict(docs)
+    table *= 0.9
+    assert_right(model, words, docs, **settings)
+    changed = model.predict(docs)
+    assert not np.allclose(changed[0], before[0])
+    table[:] = np.roll(table, 1, axis=0)
+    assert_right(model, words, docs, **settings)
+    table[np.abs(table) > 0.1] = 0
+    clear_cache(model)
+    assert_right(model, words, docs, **settings)
+
+
+def test_parameters_that_cannot_be_watched(docs):
+    """Those whose elements do not lie in order."""
+    embed = chain(first_letter(), Embed(6, 8), Linear(6, 6))
+    model = per_lexeme(embed, ["PREFIX"]).initialize(X=docs)
+    linear = embed.layers[-1]
+    linear.set_param("W", np.asfortranarray(np.eye(6, dtype="f") + 1))
+    before = model.predict(docs)
+    linear.get_param("W")[:] *= 2
+    assert_equal(model.predict(docs), [2 * y for y in before])
+
+
+def first_letter():
+    def forward(model, X, is_train):
+        return (X.attrs[:, 0] % np.uint64(8)).astype("int32"), lambda dY: []
+
+    return Model("first_letter", forward)
 
 
 def test_word_vectors_that_are_set_later():
@@ -207,3 +265,5 @@ def test_word_vectors_that_are_set_later():
     after = model.predict([doc])[0]
     np.testing.assert_allclose(after[0], before[0], atol=1e-6)
     assert not np.allclose(after[1], before[1])
+    nlp.vocab.set_vector("ada", np.arange(3, dtype="f"))
+    assert not np.allclose(model.predict([doc])[0][0], before[0])

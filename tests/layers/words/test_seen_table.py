@@ -1,24 +1,17 @@
 """The table that grows with what training meets."""
 
 import numpy as np
-import pytest
 from thinc.api import Adam
 from util import numeric_gradient, parameters, random_sum, relative_error
 
-from spacy_lstm_ner.layers.words import seen_table
-from spacy_lstm_ner.layers.words.seen_table import SeenTable
+from spacy_lstm_ner.layers.words.vectors import SeenTable
 
 KEYS = np.array([7, -1, 2**62, 7, -(2**63), 0, 5], dtype="int64")
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(seen_table, "_BLOCK", 2)
-
-
 def trained(keys=KEYS, nO=3):
     """A table that met keys, with random vectors."""
-    model = SeenTable(nO).initialize()
+    model = SeenTable(nO, block_rows=2).initialize()
     model(keys, is_train=True)
     rng = np.random.default_rng(0)
     for _, node, key in parameters(model):
@@ -45,7 +38,7 @@ def test_prediction_adds_nothing():
 
 
 def test_as_many_blocks_as_keys_need():
-    model = SeenTable(3).initialize()
+    model = SeenTable(3, block_rows=2).initialize()
     assert parameters(model) == []
     for keys, n_blocks in [([4], 1), ([4, 5], 1), ([6, 4, -1], 2), (range(7), 4)]:
         model(np.array(keys), is_train=True)
@@ -75,7 +68,7 @@ def test_numeric_gradient():
 
 
 def test_optimizer_goes_on_when_the_table_grows():
-    model, optimizer = SeenTable(2).initialize(), Adam(0.1)
+    model, optimizer = SeenTable(2, block_rows=2).initialize(), Adam(0.1)
     for n in range(1, 30):
         keys = np.arange(n)
         Y, backprop = model(keys, is_train=True)
