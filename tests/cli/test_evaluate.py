@@ -33,7 +33,7 @@ def test_calibrate(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[s
     run("calibrate", files.ner, files.dev, output)
     before, after = spacy.load(files.ner), spacy.load(output)
     expected = recognizer(before).calibrate(dev_examples(before)).temperature
-    assert abs(expected - 1) > 0.1
+    assert abs(expected - 1) > 0.005  # more than the tolerance below
     found = recognizer(after).cfg["temperature"]
     assert found == pytest.approx(expected, rel=1e-3)
     assert recognizer(spacy.load(files.ner)).cfg["temperature"] == 1
