@@ -24,22 +24,23 @@ import spacy
 from spacy.training import Corpus
 from thinc.api import get_array_module
 
+from spacy_lstm_ner.chains.decoding import confidences_of, decode_best_path
 from spacy_lstm_ner.chains.linear_chain import LinearChain
 from spacy_lstm_ner.chains.path_sums import PathSums
-from spacy_lstm_ner.chains.spans import DecodedSpans, confidences_of, decode_best_path
+from spacy_lstm_ner.chains.spans import Spans
 from spacy_lstm_ner.component.analysis import judge_spans
 from spacy_lstm_ner.component.fitting import fit_temperature
 from spacy_lstm_ner.reports.metrics import area_under_roc, expected_calibration_error
 
-Measure = Callable[[LinearChain, DecodedSpans], Any]
+Measure = Callable[[LinearChain, Spans], Any]
 
 
-def exact(chain: LinearChain, spans: DecodedSpans) -> Any:
+def exact(chain: LinearChain, spans: Spans) -> Any:
     """Probability of exactly the span."""
     return confidences_of(chain, spans)
 
 
-def product_of_softmaxes(chain: LinearChain, spans: DecodedSpans) -> Any:
+def product_of_softmaxes(chain: LinearChain, spans: Spans) -> Any:
     """Product of each token's softmax, which knows nothing of the other tokens."""
     xp = get_array_module(chain.emit)
     probs = xp.exp(chain.emit - chain.emit.max(axis=1, keepdims=True))
@@ -47,7 +48,7 @@ def product_of_softmaxes(chain: LinearChain, spans: DecodedSpans) -> Any:
     return over_tokens(probs, chain, spans, np.prod)
 
 
-def mean_of_marginals(chain: LinearChain, spans: DecodedSpans) -> Any:
+def mean_of_marginals(chain: LinearChain, spans: Spans) -> Any:
     """Mean of each token's marginal probability of its tag."""
     return over_tokens(PathSums(chain).marginals(), chain, spans, np.mean)
 
@@ -56,7 +57,7 @@ MEASURES: tuple[Measure, ...] = (exact, product_of_softmaxes, mean_of_marginals)
 
 
 def over_tokens(
-    probs: Any, chain: LinearChain, spans: DecodedSpans, reduce: Callable[[Any], Any]
+    probs: Any, chain: LinearChain, spans: Spans, reduce: Callable[[Any], Any]
 ) -> Any:
     """Reduce the probabilities of the tags of each span to one number."""
     firsts = (np.cumsum(chain.lengths) - chain.lengths)[spans.sequence]
@@ -108,7 +109,7 @@ def main() -> None:
 
 
 def quality(
-    measure: Measure, chain: LinearChain, spans: DecodedSpans, right: Any
+    measure: Measure, chain: LinearChain, spans: Spans, right: Any
 ) -> list[float]:
     """Fitted temperature, calibration error before and after, and area under ROC."""
 

@@ -76,8 +76,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "the scores unchanged."
     )
     L018 = (
-        "Span {span} can't be excluded: expected rows start <= i < end within one "
-        "sequence; the batch has {n} rows."
+        "Span {span} can't be excluded: expected tokens start <= i < end of its "
+        "sequence, which has {n} tokens."
     )
     L020 = (
         "Confidences of shape {confidences} and marks of shape {correct}: expected two "

@@ -119,6 +119,16 @@ class TagSet:
         """
         return (tag % 2 == 0) & (tag > 0)
 
+    @classmethod
+    def follows(cls, prev: Any, tag: Any) -> Any:
+        """Whether a tag may stand behind another: I only behind B or I of its label.
+
+        prev (int | ndarray): Number of the tag before, or an array of them.
+        tag (int | ndarray): Number of the tag, or an array of them.
+        """
+        may_follow_any = (tag == cls.outside) | cls.is_begin(tag)
+        return may_follow_any | (prev == tag) | (prev == tag - 1)
+
     @cached_property
     def may_start(self) -> NDArray[np.bool_]:
         """Whether a sequence may begin with each tag.  (N,)"""
@@ -129,11 +139,8 @@ class TagSet:
     @cached_property
     def may_follow(self) -> NDArray[np.bool_]:
         """Whether tag [column] may stand behind tag [row].  (N, N)"""
-        allowed = np.ones((self.n_tags, self.n_tags), dtype=bool)
-        allowed[:, self.insides] = False
-        inside = self.inside(np.arange(len(self.labels)))
-        allowed[inside - 1, inside] = allowed[inside, inside] = True
-        return _read_only(allowed)
+        tags = np.arange(self.n_tags)
+        return _read_only(self.follows(tags[:, None], tags))
 
 
 def _read_only(array: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -41,8 +41,8 @@ from util import (
 
 from spacy_lstm_ner import architectures
 from spacy_lstm_ner.architectures import build_lstm_tagger, resize_output
+from spacy_lstm_ner.chains.decoding import decode_best_path
 from spacy_lstm_ner.chains.losses import negative_log_likelihood
-from spacy_lstm_ner.chains.spans import decode_best_path
 
 WIDTH = 16
 EMBED = f"""

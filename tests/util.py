@@ -5,7 +5,6 @@ recurrent networks. Each of them stands here once.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise, product
 from typing import Any
@@ -14,8 +13,9 @@ import numpy as np
 import pytest
 from thinc.api import Model, fix_random_seed
 
+from spacy_lstm_ner.chains.bio_transitions import BioTransitions
+from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
 from spacy_lstm_ner.chains.linear_chain import LinearChain
-from spacy_lstm_ner.layers.decoders.transitions import bio_moves
 
 # By the number of gates that the output feeds: PyTorch's parameters, ours, and which of
 # our gates are PyTorch's, in its order.
@@ -146,14 +146,13 @@ class AllPaths:
     log_z (float): Log of the summed exponentials of the scores.
     """
 
-    def __init__(self, emit: Any, transition: Any, start: Any, end: Any):
+    def __init__(self, emit: Any, transitions: Any):
         n_tokens, n_tags = emit.shape
         self.n_tags = n_tags
         paths = list(product(range(n_tags), repeat=n_tokens))
         self.paths = np.array(paths, dtype=int).reshape(len(paths), n_tokens)
-        self.scores = np.array(
-            [path_score(p, emit, transition, start, end) for p in paths]
-        )
+        arrays = score_arrays(transitions)
+        self.scores = np.array([_path_score(p, emit, *arrays) for p in paths])
         self.log_z = float(np.logaddexp.reduce(self.scores))
         self.probs = np.exp(self.scores - self.log_z)
 
@@ -186,8 +185,33 @@ class AllPaths:
         return transitions
 
 
-def path_score(path: Any, emit: Any, transition: Any, start: Any, end: Any) -> float:
+def path_score(path: Any, emit: Any, transitions: Any) -> float:
     """Score of one tag path; 0 for an empty one."""
+    return _path_score(path, emit, *score_arrays(transitions))
+
+
+def score_arrays(transitions: Any) -> tuple[Any, Any, Any]:
+    """Scores of transitions from tag [row] to tag [column], of starts and of ends."""
+    if isinstance(transitions, LearnedTransitions):
+        return transitions.arrays
+    n_tags = transitions.n_tags
+    scores, start = np.zeros((n_tags, n_tags)), np.zeros(n_tags)
+    for inside in range(2, n_tags, 2):
+        start[inside] = -np.inf
+        for tag in range(n_tags):
+            if tag not in (inside - 1, inside):
+                scores[tag, inside] = -np.inf
+    return scores, start, np.zeros(n_tags)
+
+
+def as_learned(chain: LinearChain) -> LinearChain:
+    """A chain of the BIO rules, with the rules as a matrix of scores."""
+    return LinearChain(
+        chain.emit, chain.lengths, LearnedTransitions(*score_arrays(chain.transitions))
+    )
+
+
+def _path_score(path: Any, emit: Any, transition: Any, start: Any, end: Any) -> float:
     if not len(path):
         return 0.0
     score = float(start[path[0]]) + float(end[path[-1]])
@@ -203,17 +227,21 @@ def split(array: Any, lengths: Any) -> list[Any]:
 def all_paths(chain: LinearChain) -> list[AllPaths]:
     """Every path of each sequence of a chain."""
     return [
-        AllPaths(emit, chain.transition, chain.start, chain.end)
-        for emit in split(chain.emit, chain.lengths)
+        AllPaths(emit, chain.transitions) for emit in split(chain.emit, chain.lengths)
     ]
 
 
-# The arrays of a chain that have a gradient.
-GRADIENTS = ("emit", "transition", "start", "end")
+def gradient_arrays(chain: Any) -> dict[str, Any]:
+    """The arrays of a chain that have a gradient, or of a gradient."""
+    arrays = {"emit": chain.emit}
+    if isinstance(chain.transitions, LearnedTransitions):
+        names = ("transition", "start", "end")
+        arrays.update(zip(names, chain.transitions.arrays, strict=True))
+    return arrays
 
 
 def random_chain(lengths, n_tags, *, seed=0, scale=1.0, dtype="float64"):
-    """A chain of normal random scores."""
+    """A chain of normal random scores, transitions included."""
     rng = np.random.default_rng(seed)
 
     def scores(*shape):
@@ -221,37 +249,36 @@ def random_chain(lengths, n_tags, *, seed=0, scale=1.0, dtype="float64"):
 
     lengths = np.array(lengths, dtype=int)
     emit = scores(int(lengths.sum()), n_tags)
-    return LinearChain(
-        emit, lengths, scores(n_tags, n_tags), scores(n_tags), scores(n_tags)
-    )
+    shapes = (n_tags, n_tags), (n_tags,), (n_tags,)
+    learned = LearnedTransitions(*(scores(*shape) for shape in shapes))
+    return LinearChain(emit, lengths, learned)
 
 
 def bio_chain(lengths, n_tags, *, seed=0, scale=1.0):
-    """A chain of normal random scores of tags, under the BIO rules."""
-    transition, start = bio_moves(n_tags)
+    """A chain of normal random scores of tags, by the BIO rules alone."""
     chain = random_chain(lengths, n_tags, seed=seed, scale=scale, dtype="f")
-    return replace(
-        chain, transition=transition, start=start, end=np.zeros(n_tags, dtype="f")
-    )
+    return LinearChain(chain.emit, chain.lengths, BioTransitions(n_tags))
 
 
 def extreme_chain():
     """A sequence of 10,000 tokens with scores of +-1e4."""
     rng = np.random.default_rng(0)
 
-    def scores(*shape):
+    def scores(shape):
         return rng.integers(-10_000, 10_001, shape).astype("f")
 
-    return LinearChain(
-        scores(10_000, 3), np.array([10_000]), scores(3, 3), scores(3), scores(3)
+    emit, learned = (
+        scores((10_000, 3)),
+        LearnedTransitions(*map(scores, [(3, 3), 3, 3])),
     )
+    return LinearChain(emit, np.array([10_000]), learned)
 
 
 def reduce_forward(chain, add):
     """The forward recursion in long double, one state per tag at a time."""
     emit, transition, start, end = (
         np.asarray(a, dtype=np.longdouble)
-        for a in (chain.emit, chain.transition, chain.start, chain.end)
+        for a in (chain.emit, *score_arrays(chain.transitions))
     )
     state = start + emit[0]
     for row in emit[1:]:

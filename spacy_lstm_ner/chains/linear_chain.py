@@ -1,51 +1,51 @@
-"""Distributions over tag paths: what every sum over paths tells.
+"""Distributions over tag paths.
 
-A linear chain gives every path of tags through a sequence a score, the sum of one
-score per token and one per transition from tag to tag; its probability is the
-exponential of the score over the sum of all (Lafferty et al. 2001). What is known or
-forbidden is a score of -inf, so one set of sums answers every question: training on
-partly known tags, constraints from entities that are already there, confidence,
-uncertainty.
+A linear chain gives every path of tags through a sequence a score: the sum of one score
+per token and one per transition from tag to tag. The probability of a path is the
+exponential of its score over the sum of all (Lafferty et al. 2001). A score of -inf
+forbids a tag or a transition, so one set of sums answers every question: training on
+partly known tags, constraints from preset entities, confidence, uncertainty.
 
-Pure array functions, batched over sequences of uneven length and linear in tokens
-(forward and backward recursions: Rabiner 1989). All sums run in float64 log space:
-scores of +-1e4 over 10,000 tokens stay exact to 1e-7.
+Everything here is a function of arrays, batched over sequences of uneven length and
+linear in tokens (forward and backward recursions: Rabiner 1989). All sums run in
+float64 log space: scores of +-1e4 over 10,000 tokens stay exact to 1e-7. Tags are the
+BIO tags of `TagSet`.
 
 Letters of array axes: T tokens of the whole batch, B sequences, N tags (of transitions:
-row = from, column = to), S spans, K kinds of spans.
+row = from, column = to), L labels, S spans.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from thinc.api import get_array_module
 
 from ..errors import Errors
-from ..types import Floats1d, Floats2d, Ints1d
+from ..types import Floats2d, Ints1d
+from .arrays import to_numpy
+from .bio_transitions import BioTransitions
+from .learned_transitions import LearnedTransitions
+from .transitions import Transitions
 
 
 @dataclass(frozen=True)
 class LinearChain:
-    """Scores of the tag paths of a batch of sequences; also their gradient.
+    """Scores of the tag paths of a batch of sequences.
 
     emit: Score of each tag at each token, one sequence after the other.  (T, N)
     lengths: Number of tokens of each sequence, on the CPU.  (B,)
-    transition: Score of moving from tag [row] to tag [column].  (N, N)
-    start: Score of each tag at a sequence's first token.  (N,)
-    end: Score of each tag at a sequence's last token.  (N,)
-    learns_transitions: Whether somebody learns `transition`. If not, losses leave it
-        out of their gradient (0), as an expectation of all transitions takes N^2
-        exponentials per token.
+    transitions: Scores of the transitions between tags.
     """
 
     emit: Floats2d
     lengths: NDArray[np.integer]
-    transition: Floats2d
-    start: Floats1d
-    end: Floats1d
-    learns_transitions: bool = True
+    transitions: Transitions
+
+    @property
+    def n_tags(self) -> int:
+        """Number of tags, N."""
+        return int(self.emit.shape[1])
 
     @property
     def first_rows(self) -> NDArray[np.intp]:
@@ -77,7 +77,7 @@ class LinearChain:
         return self.take(xp.asarray(rows), self.lengths[chosen])
 
     def constrain(self, allowed: NDArray[np.bool_]) -> "LinearChain":
-        """The chain over the paths that keep to allowed tags.
+        """The chain over the paths of allowed tags.
 
         allowed (ndarray): Whether each token may have each tag.  (T, N)
         """
@@ -85,41 +85,32 @@ class LinearChain:
         return replace(self, emit=xp.where(xp.asarray(allowed), self.emit, -xp.inf))
 
     def with_temperature(self, temperature: float) -> "LinearChain":
-        """The chain with all scores divided by a temperature: above 1, probabilities
-        move towards each other, below 1 apart; the order of paths stays (Guo et al.
-        2017).
+        """The chain with all scores divided by a temperature (Guo et al. 2017). Above 1
+        it brings probabilities closer together, below 1 it spreads them; the order of
+        paths stays.
 
         temperature (float): Positive.
         """
         if temperature == 1.0:
             return self
-        scores = (self.transition, self.start, self.end)
-        transition, start, end = (array / temperature for array in scores)
-        return replace(
-            self,
-            emit=self.emit / temperature,
-            transition=transition,
-            start=start,
-            end=end,
-        )
+        transitions = self.transitions.scaled(1 / temperature)
+        return replace(self, emit=self.emit / temperature, transitions=transitions)
 
     def find_non_finite(self) -> tuple[int, int] | None:
-        """Where the first score lies that is NaN or infinite, if any.
+        """Find the first score that is NaN or infinite.
 
         RETURNS (Optional[Tuple[int, int]]): Number of the sequence, and token in it.
             Transitions that are NaN or +inf count as the first token's of all.
         """
-        xp = get_array_module(self.emit)
-        transitions = (self.transition, self.start, self.end)
-        if not all(float(a.max()) < np.inf for a in transitions):  # as NaN is not
+        if not self.transitions.is_finite():
             return int((self.lengths > 0).argmax()), 0
+        xp = get_array_module(self.emit)
         if bool(xp.isfinite(self.emit).all()):
             return None
         bad = to_numpy(~xp.isfinite(self.emit).all(axis=1))
         row = int(bad.argmax())
-        ends = np.cumsum(self.lengths)
-        i = int(np.searchsorted(ends, row, side="right"))
-        return i, row - int(ends[i] - self.lengths[i])
+        i = int(self.sequences[row])
+        return i, row - int(self.first_rows[i])
 
     def require_paths(self, has_path: NDArray[np.bool_]) -> None:
         """Tell where paths end if a sequence has none.
@@ -132,24 +123,56 @@ class LinearChain:
             raise NoPathError(i, *self._dead_end(i))
 
     def _dead_end(self, i: int) -> tuple[int, list[int], list[int]]:
-        """Of a sequence without an allowed path: the token that none gets past, the
-        tags it may have, and those that paths arrive with."""
-        first = int(self.lengths[:i].sum())
-        emit, transition, start, end = (
-            np.isfinite(to_numpy(a))
-            for a in (self.emit, self.transition, self.start, self.end)
-        )
-        length = int(self.lengths[i])
-        before = reached = start & emit[first]
+        """For a sequence without an allowed path: the token that no path gets past, the
+        tags it may have, and the tags before it that paths can have."""
+        xp = get_array_module(self.emit)
+        transitions = self.transitions.on(xp)
+        first, length = self.first_rows[i], self.lengths[i]
+        allowed = to_numpy(xp.isfinite(self.emit[first : first + length]))
+        before = reached = to_numpy(xp.isfinite(transitions.start)) & allowed[0]
         token = 0
         while reached.any() and token + 1 < length:
             token += 1
             before = reached
-            reached = transition[before].any(axis=0) & emit[first + token]
-        if reached.any():  # the last token, but none of its tags may end a path
-            before, reached = reached, reached & end
+            scores = xp.asarray(np.where(before, 0.0, -np.inf))
+            onward = xp.isfinite(transitions.best(scores[None])[0])
+            reached = to_numpy(onward) & allowed[token]
+        if reached.any():  # at the last token, but none of its tags may end a path
+            before = reached
         arriving = np.flatnonzero(before) if token else np.zeros(0, dtype=int)
-        return token, np.flatnonzero(emit[first + token]).tolist(), arriving.tolist()
+        return token, np.flatnonzero(allowed[token]).tolist(), arriving.tolist()
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """Derivatives by the scores of a chain.
+
+    emit: By the scores of tags.  (T, N)
+    transitions: By the scores of transitions; None if these are not learned, or if all
+        derivatives are 0.
+    """
+
+    emit: Floats2d
+    transitions: LearnedTransitions | None = None
+
+    def plus(self, other: "Gradient", weight: float = 1.0) -> "Gradient":
+        """The sum of this gradient and `weight` times another of the same chain."""
+        emit = self.emit + weight * other.emit
+        one, two = self.transitions, other.transitions
+        if two is not None:
+            two = two.scaled(weight)
+        return Gradient(emit, two if one is None else one.plus(two))
+
+    def scaled(self, factor: float) -> "Gradient":
+        """The gradient multiplied by a factor."""
+        T = self.transitions
+        return Gradient(self.emit * factor, None if T is None else T.scaled(factor))
+
+    def like(self, chain: LinearChain) -> "Gradient":
+        """The gradient in the floating point types that the scores of a chain have."""
+        T = self.transitions
+        emit = self.emit.astype(chain.emit.dtype)
+        return Gradient(emit, None if T is None else T.like(chain.transitions))
 
 
 def no_tokens(lengths: NDArray[np.integer], n_tags: int) -> LinearChain:
@@ -158,14 +181,11 @@ def no_tokens(lengths: NDArray[np.integer], n_tags: int) -> LinearChain:
     lengths (ndarray): A zero for each sequence.  (B,)
     n_tags (int): Number of tags.
     """
-    zeros = np.zeros(n_tags)
-    return LinearChain(
-        np.zeros((0, n_tags)), lengths, np.zeros((n_tags, n_tags)), zeros, zeros
-    )
+    return LinearChain(np.zeros((0, n_tags)), lengths, BioTransitions(n_tags))
 
 
 class NoPathError(ValueError):
-    """What is known about a sequence's tags contradicts itself.
+    """The known tags of a sequence contradict each other.
 
     sequence (int): Its number in the batch.
     token (int): The token that no allowed path gets past.
@@ -196,11 +216,3 @@ def first_and_last_rows(
     """
     ends = np.cumsum(lengths)[lengths > 0]
     return ends - lengths[lengths > 0], ends - 1
-
-
-def to_numpy(array: Any) -> NDArray[Any]:
-    """The array on the CPU.
-
-    array (ArrayXd): NumPy's or CuPy's.
-    """
-    return array if isinstance(array, np.ndarray) else array.get()

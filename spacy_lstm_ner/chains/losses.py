@@ -1,7 +1,6 @@
-"""What a linear chain is trained by: losses of tag paths, and their gradients.
+"""Losses of tag paths, and their gradients.
 
-Pure array functions. A loss is summed over sequences, in nats; its gradient has the
-form of the chain. Letters of axes as in `linear_chain`.
+A loss is summed over sequences, in nats. Letters of axes as in `linear_chain`.
 """
 
 from dataclasses import replace
@@ -10,100 +9,144 @@ import numpy as np
 from numpy.typing import NDArray
 from thinc.api import get_array_module
 
-from ..types import Floats2d, Ints1d, Ints2d
-from .exclusion import exclude_spans
-from .linear_chain import LinearChain, NoPathError, first_and_last_rows
+from ..errors import Errors
+from ..tags import TagSet
+from ..types import Floats2d
+from .arrays import to_numpy
+from .learned_transitions import LearnedTransitions
+from .linear_chain import Gradient, LinearChain, NoPathError
 from .path_sums import PathSums
+from .spans import Spans
+
+# The probability of a wrong span counts as this far below 1 at least, in nats.
+_CERTAIN = 1e-9
 
 
 def negative_log_likelihood(
     chain: LinearChain,
     allowed: NDArray[np.bool_],
     *,
-    excluded: Ints2d | None = None,
+    excluded: Spans | None = None,
     costs: Floats2d | None = None,
-) -> tuple[float, LinearChain]:
-    """How improbable it is that the paths agree with what is known: log Z less the log
-    of the sum over the paths that agree. A token that may have any tag costs nothing.
+) -> tuple[float, Gradient]:
+    """-log P(the path agrees with the annotation): the denominator, log Z, less the
+    numerator, the log of the sum over the paths that agree. A token that may have any
+    tag costs nothing.
 
-    With costs, a path's probability is taken as if its score were higher by its costs:
-    the softmax-margin (Gimpel & Smith 2010), which asks for more distance where an
-    error costs more.
+    With costs, the denominator takes the score of a path as higher by its costs: the
+    softmax-margin (Gimpel & Smith 2010), which asks for more distance where an error
+    costs more.
 
     chain (LinearChain): The scores.
     allowed (ndarray): Whether each token may have each tag; one tag where it is
         known, all where it is not.  (T, N)
-    excluded (Optional[Ints2d]): Spans that are known to be wrong, as
-        `PathSums.log_prob_of_spans` takes them: no path that has exactly one of them
-        agrees.  (S, 4)
+    excluded (Optional[Spans]): Spans that are known to be wrong: no path that has
+        exactly one of them agrees.
     costs (Optional[Floats2d]): Cost of each tag at each token, 0 for right ones.
         (T, N)
-    RETURNS (Tuple[float, LinearChain]): The loss and its gradient.
+    RETURNS (Tuple[float, Gradient]): The loss and its gradient.
     RAISES NoPathError: If no path agrees.
     """
     agreeing = chain.constrain(allowed)
-    if excluded is not None and len(excluded):
-        agreeing, original = exclude_spans(agreeing, excluded)
-    else:
-        original = np.arange(len(chain.start))
-    known = PathSums(agreeing)
-    try:
-        agreeing.require_paths(known.has_path())
-    except NoPathError as err:
-        tags = (sorted(set(original[t].tolist())) for t in (err.allowed, err.arriving))
-        raise NoPathError(err.sequence, err.token, *tags) from None
+    numerator = PathSums(agreeing)
+    agreeing.require_paths(numerator.has_path())
     if costs is not None:
         xp = get_array_module(chain.emit)
         chain = replace(chain, emit=chain.emit + xp.asarray(costs))
-    free = PathSums(chain)
-    loss = float((free.log_z - known.log_z).sum())
-    tags = known.marginals()
-    transitions = known.expected_transitions() if chain.learns_transitions else None
-    n_tags = len(chain.start)
-    if len(original) > n_tags:  # copies of a tag count as the tag
-        fold = get_array_module(tags).asarray(np.eye(n_tags)[original])
-        tags = tags @ fold
-        transitions = None if transitions is None else fold.T @ transitions @ fold
-    d_transitions = (
-        None if transitions is None else free.expected_transitions() - transitions
+    denominator = PathSums(chain)
+    loss = float((denominator.log_z - numerator.log_z).sum())
+    gradient = denominator.expected().plus(numerator.expected(), -1.0)
+    if excluded is not None and len(excluded):
+        surplus, d_chain = _exclude(agreeing, numerator, excluded)
+        loss, gradient = loss + surplus, gradient.plus(d_chain)
+    return loss, gradient.like(chain)
+
+
+def _exclude(
+    chain: LinearChain, sums: PathSums, spans: Spans
+) -> tuple[float, Gradient]:
+    """The sum of -log(1 - P(span)) over spans that are known to be wrong.
+
+    chain (LinearChain): The chain over the paths that agree with other annotation.
+    sums (PathSums): Its sums.
+    spans (Spans): The spans.
+    RETURNS (Tuple[float, Gradient]): The loss and its gradient.
+    RAISES NoPathError: If all agreeing paths have one of the spans.
+    """
+    xp = get_array_module(chain.emit)
+    # A copy of the sequence for each span, over the paths that have the span.
+    rows, lengths, allowed = _copies(chain, spans)
+    copies = chain.take(xp.asarray(rows), lengths)
+    with_span = PathSums(copies.constrain(allowed))
+    if not with_span.has_path().all():  # what cannot be needs no exclusion
+        return _exclude(chain, sums, spans.where(with_span.has_path()))
+    others = copies.constrain(~allowed)
+    has_others = to_numpy(xp.isfinite(others.emit).any(axis=1))
+    is_certain = np.bincount(copies.sequences, has_others, len(lengths)) == 0
+    if is_certain.any():
+        i = int(is_certain.argmax())
+        begin = int(TagSet.begin(spans.label[i]))
+        raise NoPathError(int(spans.sequence[i]), int(spans.start[i]), [begin], [])
+    sequence = xp.asarray(spans.sequence)
+    log_prob = xp.minimum(with_span.log_z - sums.log_z[sequence], -_CERTAIN)
+    # -d log(1 - p) = p / (1 - p) d log p, and d log p = E[.|span] - E[.]
+    odds = xp.exp(log_prob) / -xp.expm1(log_prob)
+    of_sequences = np.bincount(spans.sequence, to_numpy(odds), len(chain.lengths))
+    given, free = with_span.expected(odds), sums.expected(xp.asarray(of_sequences))
+    emit = xp.zeros_like(free.emit)
+    xp.add.at(emit, xp.asarray(rows), given.emit)
+    loss = float(-xp.log(-xp.expm1(log_prob)).sum())
+    return loss, Gradient(emit, given.transitions).plus(free, -1.0)
+
+
+def _copies(
+    chain: LinearChain, spans: Spans
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
+    """For each span a copy of its sequence: the rows of the chain, the lengths (S,),
+    and the tags that each row has in paths with exactly this span."""
+    lengths = np.asarray(chain.lengths)[spans.sequence]
+    for start, end, n in zip(spans.start, spans.end, lengths, strict=True):
+        if not 0 <= start < end <= n:
+            raise ValueError(Errors.L018.format(span=(start, end), n=n))
+    copy = np.repeat(np.arange(len(spans)), lengths)
+    token = np.arange(len(copy)) - (np.cumsum(lengths) - lengths)[copy]
+    rows = chain.first_rows[spans.sequence][copy] + token
+    start, end, label = (a[copy] for a in (spans.start, spans.end, spans.label))
+    inside = TagSet.inside(label)
+    tag = np.where(token == start, TagSet.begin(label), inside)
+    is_tag, is_inside = (
+        np.arange(chain.n_tags) == wanted[:, None] for wanted in (tag, inside)
     )
-    return loss, _gradient(chain, free.marginals() - tags, d_transitions)
+    is_in_span = (start <= token) & (token < end)
+    # At the token behind, any tag but I.
+    allowed = np.where(
+        is_in_span[:, None], is_tag, (token != end)[:, None] | ~is_inside
+    )
+    return rows, lengths, allowed
 
 
-def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, LinearChain]:
-    """How far the paths are from those of another distribution: its expectation of the
-    negative log-likelihood. Minimal, and its entropy, where both are the same.
+def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, Gradient]:
+    """How far the paths are from another distribution of paths: the expectation, under
+    that one, of the negative log-likelihood. It is minimal, and the entropy, if both
+    are the same.
 
     chain (LinearChain): The scores.
     target (PathSums): The distribution to come close to, over the same sequences. It
         may have fewer tags: the others have no probability in it.
-    RETURNS (Tuple[float, LinearChain]): The loss and its gradient.
+    RETURNS (Tuple[float, Gradient]): The loss and its gradient.
     """
-    free = PathSums(chain)
-    d_tags = free.marginals()
-    tags, transitions = target.marginals(), target.expected_transitions()
-    n_tags = len(transitions)
-    firsts, lasts = _first_and_last_rows(chain)
-    scores = (
-        (tags, chain.emit[:, :n_tags]),
-        (transitions, chain.transition[:n_tags, :n_tags]),
-        (tags[firsts].sum(axis=0), chain.start[:n_tags]),
-        (tags[lasts].sum(axis=0), chain.end[:n_tags]),
-    )
-    loss = float(free.log_z.sum())
-    for expected, score in scores:
-        loss -= float((expected[expected > 0] * score[expected > 0]).sum())
-    d_tags[:, :n_tags] -= tags
-    if not chain.learns_transitions:
-        return loss, _gradient(chain, d_tags, None)
-    d_transitions = free.expected_transitions()
-    d_transitions[:n_tags, :n_tags] -= transitions
-    return loss, _gradient(chain, d_tags, d_transitions)
+    sums, expected = PathSums(chain), _widen(target.expected(), chain.n_tags)
+    loss = float(sums.log_z.sum()) - _dot(expected.emit, chain.emit)
+    learned = chain.transitions
+    if isinstance(learned, LearnedTransitions) and expected.transitions is not None:
+        pairs = zip(expected.transitions.arrays, learned.arrays, strict=True)
+        loss -= sum(_dot(*pair) for pair in pairs)
+    return loss, sums.expected().plus(expected, -1.0).like(chain)
 
 
 def expected_ratio(
     chain: LinearChain, counted: NDArray[np.bool_], low: float, high: float
-) -> tuple[float, LinearChain]:
+) -> tuple[float, Gradient]:
     """How far the expected share of tokens with certain tags is from a range of
     plausible shares: 0 within it. With entity tags, the expected entity ratio loss
     (Effland & Collins 2021), which keeps a model that never sees O in training from
@@ -112,55 +155,37 @@ def expected_ratio(
     chain (LinearChain): The scores.
     counted (ndarray): Which tags count.  (N,)
     low, high (float): The range, 0 <= low <= high <= 1.
-    RETURNS (Tuple[float, LinearChain]): The distance, of the whole batch, between 0 and
-        1, and its gradient.
+    RETURNS (Tuple[float, Gradient]): The distance, of the whole batch, between 0 and 1,
+        and its gradient.
     """
     xp = get_array_module(chain.emit)
     values = xp.broadcast_to(xp.asarray(counted, dtype="float64"), chain.emit.shape)
-    expected, d_tags, d_transitions = PathSums(chain).covariance(values)
+    expected, gradient = PathSums(chain).covariance(values)
     n_tokens = len(chain.emit)
     ratio = float(expected.sum()) / n_tokens if n_tokens else low
     scale = ((ratio > high) - (ratio < low)) / max(n_tokens, 1)
     distance = max(0.0, low - ratio, ratio - high)
-    d_learned = d_transitions * scale if chain.learns_transitions else None
-    return distance, _gradient(chain, d_tags * scale, d_learned)
+    return distance, gradient.scaled(scale).like(chain)
 
 
-def add_gradients(
-    gradient: LinearChain, other: LinearChain, weight: float
-) -> LinearChain:
-    """The gradient of a weighted sum of two losses of the same chain.
+def _widen(gradient: Gradient, n_tags: int) -> Gradient:
+    """The gradient with zeros for further tags."""
+    xp = get_array_module(gradient.emit)
 
-    gradient, other (LinearChain): The gradients.
-    weight (float): The weight of the other loss.
-    """
-    return LinearChain(
-        emit=gradient.emit + weight * other.emit,
-        lengths=gradient.lengths,
-        transition=gradient.transition + weight * other.transition,
-        start=gradient.start + weight * other.start,
-        end=gradient.end + weight * other.end,
-    )
+    def widen(array: Floats2d, axes: tuple[int, ...]) -> Floats2d:
+        widths = [
+            (0, n_tags - n if i in axes else 0) for i, n in enumerate(array.shape)
+        ]
+        return xp.pad(array, widths)
 
-
-def _gradient(
-    chain: LinearChain, d_tags: Floats2d, d_transitions: Floats2d | None
-) -> LinearChain:
-    """The gradient of a chain from those of its tags and of learned transitions."""
-    firsts, lasts = _first_and_last_rows(chain)
-    if d_transitions is None:
-        d_transitions = get_array_module(d_tags).zeros_like(chain.transition)
-    return LinearChain(
-        emit=d_tags.astype(chain.emit.dtype),
-        lengths=chain.lengths,
-        transition=d_transitions.astype("f"),
-        start=d_tags[firsts].sum(axis=0).astype("f"),
-        end=d_tags[lasts].sum(axis=0).astype("f"),
-    )
+    emit, T = widen(gradient.emit, (1,)), gradient.transitions
+    if T is None:
+        return Gradient(emit)
+    axes = ((0, 1), (0,), (0,))
+    return Gradient(emit, LearnedTransitions(*map(widen, T.arrays, axes)))
 
 
-def _first_and_last_rows(chain: LinearChain) -> tuple[Ints1d, Ints1d]:
-    """The rows of each sequence's first and last token, on the device of the chain."""
-    xp = get_array_module(chain.emit)
-    firsts, lasts = first_and_last_rows(chain.lengths)
-    return xp.asarray(firsts), xp.asarray(lasts)
+def _dot(expected: Floats2d, scores: Floats2d) -> float:
+    """Expected score; a score of -inf that is never taken counts nothing."""
+    taken = expected > 0
+    return float((expected[taken] * scores[taken]).sum())

@@ -1,15 +1,12 @@
-"""Messages along sequences: what the tokens before tell a token about its tag.
+"""The recursion along sequences: what the tokens before tell a token about its tag.
 
-The forward and the backward recursion and Viterbi's are one (a semiring's: Goodman
-1999): the message into the first token is given, that into every later one is made of
-the message into the token before and that token's own scores. All sequences of a batch
-advance together, one token per step.
+The forward recursion, the backward recursion and Viterbi's are one (Goodman 1999: they
+differ in the semiring). The message into the first token is given. The message into
+each later token is a product: of the message into the token before plus the scores of
+that token, with the transitions. All sequences of a batch advance one token per step.
 
-A sequence of 100,000 tokens would take as many steps, each with the work of a single
-row. Long sequences are cut into blocks that advance side by side, each from the message
-that the block before it sent out the last time; at first, from none. A message forgets
-what is far away, so the second round mostly changes nothing any more: then all of them
-are right.
+`Product.run` is that recursion. `LogProduct` runs it on scaled exponentials (Rabiner
+1989) if no number can underflow.
 """
 
 import math
@@ -18,13 +15,12 @@ from typing import Any
 
 from ..packing import Packing, by_step
 from ..types import FloatsXd
-
-# exp(-x) is a normal float64 up to x = 708.
-_UNDERFLOW = 700.0
+from .arrays import UNDERFLOW, less_top
+from .transitions import Transitions
 
 
 class Product(ABC):
-    """What makes messages: the product of a semiring.
+    """Makes messages: the product of a semiring.
 
     xp (module): NumPy or CuPy.
     """
@@ -36,110 +32,121 @@ class Product(ABC):
     def __call__(self, scores: FloatsXd) -> FloatsXd:
         """The messages that tokens send.
 
-        scores (FloatsXd): Log scores of their tags, message and own together.
-            (..., K, N)
-        RETURNS (FloatsXd): (..., K, N)
+        scores (FloatsXd): Log scores of their tags: the message into the token plus its
+            own scores.  (D, K, N)
+        RETURNS (FloatsXd): (D, K, N)
         """
 
     def run(self, emit: FloatsXd, packing: Packing, incoming: FloatsXd) -> FloatsXd:
-        """The messages into all tokens, step by step.
+        """The messages into all tokens.
 
-        emit (FloatsXd): Log scores, in the packed order.  (..., T, N)
+        emit (FloatsXd): Log scores of D runs side by side, in the packed order.
+            (D, T, N)
         packing (Packing): The layout.
-        incoming (FloatsXd): The messages into the first tokens.  (..., B, N)
-        RETURNS (FloatsXd): In the packed order.  (..., T, N)
+        incoming (FloatsXd): The messages into the first tokens.  (D, B, N)
+        RETURNS (FloatsXd): In the packed order.  (D, T, N)
         """
         messages = self._xp.empty_like(emit)
-        last = 0
+        messages[:, : packing.n_first] = incoming
+        before = 0
         for start, end in packing.steps():
             if start:
-                before = slice(last, last + end - start)
-                scores = messages[..., before, :] + emit[..., before, :]
-                messages[..., start:end, :] = self(scores)
-            else:
-                messages[..., :end, :] = incoming
-            last = start
+                senders = slice(before, before + end - start)
+                scores = messages[:, senders] + emit[:, senders]
+                messages[:, start:end] = self(scores)
+            before = start
         return messages
 
 
-class LogProduct(Product):
-    """Log of the product of exponentials, log(exp(scores) @ exp(transition)).
+class MaxProduct(Product):
+    """The highest score of a path to each tag (Viterbi 1967).
 
-    As long as no term can underflow, one matrix product; else term by term.
-
-    transition (FloatsXd): Log scores of moving from tag [row] to tag [column], or
-        several such matrices for as many runs side by side.  (..., N, N)
+    transitions (Transitions): The transitions, on the device.
     """
 
-    def __init__(self, xp: Any, transition: FloatsXd) -> None:
+    def __init__(self, xp: Any, transitions: Transitions) -> None:
         super().__init__(xp)
-        self._transition = transition = xp.asarray(transition, dtype="float64")
-        is_finite = xp.isfinite(transition)
-        self._top = float(transition[is_finite].max()) if is_finite.any() else 0.0
-        below = transition - self._top
-        self._spread = -float(finite(xp, below).min())
-        self._exp_transition = xp.exp(below)
+        self._transitions = transitions
 
     def __call__(self, scores: FloatsXd) -> FloatsXd:
-        """The messages that tokens send."""
-        xp = self._xp
-        top, below, spread = _less_top(xp, scores)
-        if spread + self._spread < _UNDERFLOW:
-            product = xp.exp(below) @ self._exp_transition
-            return xp.log(product) + (top + self._top)[..., None]
-        pairs = scores[..., :, None] + self._transition[..., None, :, :]
-        return log_sum(xp, pairs, axis=-2)
+        """The scores of the best paths through tokens to the tags behind."""
+        return self._transitions.best(scores[0])[None]
+
+
+class LogProduct(Product):
+    """The log sum over the paths to each tag.
+
+    transitions (Transitions): The transitions, on the device.
+    backwards (List[bool]): For each of D runs whether it is the backward recursion.
+    """
+
+    def __init__(
+        self, xp: Any, transitions: Transitions, backwards: list[bool]
+    ) -> None:
+        super().__init__(xp)
+        self._transitions = transitions
+        self._multiply = transitions.multiplier(backwards)
+        self._products = [
+            transitions.backward if is_backward else transitions.forward
+            for is_backward in backwards
+        ]
+
+    def __call__(self, scores: FloatsXd) -> FloatsXd:
+        """The log sums through tokens to the tags behind."""
+        sums = self._xp.empty_like(scores)
+        for i, product in enumerate(self._products):
+            sums[i] = product(scores[i])
+        return sums
 
     def run(self, emit: FloatsXd, packing: Packing, incoming: FloatsXd) -> FloatsXd:
-        """The messages into all tokens; where nothing can underflow, without logarithms
-        on the way."""
+        """The messages into all tokens, on exponentials if nothing can underflow."""
+        messages = None
         if emit.size:
             messages = self._run_on_exponentials(emit, packing, incoming)
-            if messages is not None:
-                return messages
-        return super().run(emit, packing, incoming)
+        return super().run(emit, packing, incoming) if messages is None else messages
 
     def _run_on_exponentials(
         self, emit: FloatsXd, packing: Packing, incoming: FloatsXd
     ) -> FloatsXd | None:
-        """The messages, by the exponentials of all scores less what tags have in
-        common; they are scaled anew after as many steps as they surely last. None where
-        they might not."""
-        xp = self._xp
-        tops, below, spread = _less_top(xp, emit)
-        first_tops, first, first_spread = _less_top(xp, incoming)
+        """The messages, by the exponentials of the scores less the highest score of
+        each row. Sums are scaled anew after so many steps as they cannot underflow in;
+        None if that is not even one."""
+        xp, transitions = self._xp, self._transitions
+        tops, below, spread = less_top(xp, emit)
+        first_tops, first, first_spread = less_top(xp, incoming)
         # How far a step may move sums apart, and how far it may raise them.
-        per_step = spread + self._spread + math.log(emit.shape[-1])
-        n_lasting = int(_UNDERFLOW / 2 / per_step) if per_step else len(packing.rows)
-        if not n_lasting or first_spread > _UNDERFLOW / 2:
+        per_step = spread + transitions.spread + math.log(emit.shape[-1])
+        n_lasting = int(UNDERFLOW / 2 / per_step) if per_step else len(packing.rows)
+        if not n_lasting or first_spread > UNDERFLOW / 2:
             return None
-        exp_emit, exp_transition = xp.exp(below, out=below), self._exp_transition
-        multiply, matmul = xp.multiply, xp.matmul
+        exp_emit = xp.exp(below, out=below)
         n_first = packing.n_first
-        sums, at_token = xp.empty_like(emit), xp.empty_like(emit[..., :n_first, :])
-        # What tags have in common: at first, that of a message beyond the one before.
+        sums, at_token = xp.empty_like(emit), xp.empty_like(emit[:, :n_first])
+        # Log of the factor that scales each row, first by itself, then summed up.
         log_scales = xp.empty_like(tops)
-        log_scales[..., :n_first] = first_tops
-        log_scales[..., n_first:] = tops[..., xp.asarray(packing.previous)] + self._top
-        xp.exp(first, out=sums[..., :n_first, :])
+        log_scales[:, :n_first] = first_tops
+        previous = tops[:, xp.asarray(packing.previous)]
+        log_scales[:, n_first:] = previous + transitions.top
+        xp.exp(first, out=sums[:, :n_first])
+        multiply, multiply_transitions = xp.multiply, self._multiply
         before: Any = None  # the step before
         emit_before, log_scale_before = before, before
         step = 0
         for start, end, n in packing.runs:
-            rows, product = slice(start, end), at_token[..., :n, :]
-            scales = by_step(log_scales[..., rows, None], n)[..., 0]
+            rows, product = slice(start, end), at_token[:, :n]
+            scales = by_step(log_scales[:, rows, None], n)[..., 0]
             if start:
-                before, emit_before = before[..., :n, :], emit_before[..., :n, :]
-                scales[0] += log_scale_before[..., :n]
+                before, emit_before = before[:, :n], emit_before[:, :n]
+                scales[0] += log_scale_before[:, :n]
             for now, emit_now, scale in zip(
-                by_step(sums[..., rows, :], n),
-                by_step(exp_emit[..., rows, :], n),
+                by_step(sums[:, rows], n),
+                by_step(exp_emit[:, rows], n),
                 scales,
                 strict=True,
             ):
                 if before is not None:
                     multiply(before, emit_before, out=product)
-                    matmul(product, exp_transition, out=now)
+                    multiply_transitions(product, out=now)
                     step += 1
                     if step % n_lasting == 0 and not _rescale(xp, now, scale):
                         return None
@@ -151,55 +158,17 @@ class LogProduct(Product):
         return sums
 
 
-def _less_top(xp: Any, scores: FloatsXd) -> tuple[FloatsXd, FloatsXd, float]:
-    """The highest score of each row, the scores less it, and how far the lowest of all
-    is below it."""
-    top = finite(xp, top_of_rows(xp, scores))
-    below = scores - top[..., None]
-    return top, below, -float(finite(xp, below).min())
-
-
 def _rescale(xp: Any, sums: FloatsXd, log_scales: FloatsXd) -> bool:
-    """Divide sums by the highest ones of their rows, in place; whether none of them is
-    next to nothing then."""
+    """Divide sums by the highest sum of their row, in place.
+
+    RETURNS (bool): Whether all positive sums are far from underflow then.
+    """
     highest = _positive(xp, sums.max(axis=-1))
     sums /= highest[..., None]
     log_scales += xp.log(highest)
-    return bool(_positive(xp, sums).min() >= math.exp(-_UNDERFLOW / 2))
+    return bool(_positive(xp, sums).min() >= math.exp(-UNDERFLOW / 2))
 
 
 def _positive(xp: Any, sums: Any) -> Any:
     """The sums with 1 for 0."""
     return xp.where(sums > 0, sums, 1.0)
-
-
-def log_sum(xp: Any, scores: Any, axis: int = -1) -> Any:
-    """Log of the sum of exponentials along an axis; -inf where all are -inf.
-
-    xp (module): NumPy or CuPy.
-    scores (FloatsXd): The exponents.
-    axis (int): The axis to sum over.
-    """
-    top = finite(xp, scores.max(axis=axis, keepdims=True))
-    total = xp.exp(scores - top).sum(axis=axis, keepdims=True)
-    return (xp.log(total) + top).squeeze(axis)
-
-
-def top_of_rows(xp: Any, scores: Any) -> Any:
-    """The highest score of each row, the last axis. NumPy takes a fifth of the time
-    where the scores of one tag lie together.
-
-    xp (module): NumPy or CuPy.
-    scores (FloatsXd): Scores.  (..., N)
-    RETURNS (FloatsXd): (...)
-    """
-    return xp.ascontiguousarray(scores.T).max(axis=0).T
-
-
-def finite(xp: Any, scores: Any) -> Any:
-    """The scores with 0 for those of -inf, so that they can be subtracted.
-
-    xp (module): NumPy or CuPy.
-    scores (FloatsXd): Scores.
-    """
-    return xp.where(xp.isfinite(scores), scores, 0.0)

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.training import Example
 
+from ..chains.decoding import confidences_of, decode_paths
 from ..chains.linear_chain import LinearChain
 from ..chains.path_sums import PathSums
-from ..chains.spans import DecodedSpans, confidences_of, decode_paths
+from ..chains.spans import Spans
 from ..chains.viterbi import best_path
 from ..tags import TokenSpan
 from .doc_paths import DocPaths
@@ -147,13 +148,13 @@ def fitted_threshold(
 
 
 def judge_spans(
-    examples: Sequence[Example], paths: DocPaths, spans: DecodedSpans
-) -> tuple[DecodedSpans, list[bool]]:
+    examples: Sequence[Example], paths: DocPaths, spans: Spans
+) -> tuple[Spans, list[bool]]:
     """The spans that the annotation covers, and whether each is right.
 
     examples (Sequence[Example]): The examples.
     paths (DocPaths): The tag paths of their predicted Docs.
-    spans (DecodedSpans): Spans of these paths.
+    spans (Spans): Spans of these paths.
     """
     judged = [
         is_right
@@ -165,7 +166,7 @@ def judge_spans(
 
 
 def _at_temperature(
-    chains: Sequence[LinearChain], spans: Sequence[DecodedSpans]
+    chains: Sequence[LinearChain], spans: Sequence[Spans]
 ) -> Callable[[float], NDArray[np.float64]]:
     def confidences_at(temperature: float) -> NDArray[np.float64]:
         return np.concatenate(

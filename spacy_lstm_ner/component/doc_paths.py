@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc
 
 from ..architectures import Tagger
-from ..chains.linear_chain import LinearChain, no_tokens
-from ..chains.spans import (
-    DecodedSpans,
+from ..chains.decoding import (
     decode_best_path,
     decode_by_probability,
     merge_candidates,
 )
+from ..chains.linear_chain import LinearChain, no_tokens
+from ..chains.spans import Spans
 from ..errors import Errors
 from ..tags import TagSet, TokenSpan
 from .constraints import Preset, Tokens, allowed_tags, preset_entities, taggable
@@ -48,11 +48,11 @@ class DocPaths(NamedTuple):
     presets: list[Preset | None]
     tag_set: TagSet
 
-    def decode(self, settings: Settings) -> DecodedSpans:
+    def decode(self, settings: Settings) -> Spans:
         """The entities, and candidates if they are set, without preset entities.
 
         settings (Settings): Decoding, thresholds and candidates count.
-        RETURNS (DecodedSpans): In tokens of the sequences of `chain`.
+        RETURNS (Spans): In tokens of the sequences of `chain`.
         RAISES ValueError (L032): If a threshold has an unknown label.
         """
         thresholds = self._thresholds(settings)
@@ -68,10 +68,10 @@ class DocPaths(NamedTuple):
             spans = spans.where(spans.chosen)
         return self.without_presets(spans)
 
-    def without_presets(self, spans: DecodedSpans) -> DecodedSpans:
+    def without_presets(self, spans: Spans) -> Spans:
         """Leave out preset entities: those with a known label are on the path too.
 
-        spans (DecodedSpans): Spans of `chain`.
+        spans (Spans): Spans of `chain`.
         """
         if not any(preset is not None and preset.entities for preset in self.presets):
             return spans
@@ -83,16 +83,16 @@ class DocPaths(NamedTuple):
         is_new = [int(self.tokens[i][start]) not in starts[i] for i, start in pairs]
         return spans.where(np.array(is_new, dtype=bool))
 
-    def by_doc(self, spans: DecodedSpans) -> list[list[ScoredSpan]]:
+    def by_doc(self, spans: Spans) -> list[list[ScoredSpan]]:
         """Convert spans of the chain to spans of Docs.
 
-        spans (DecodedSpans): In tokens of the sequences of `chain`.
+        spans (Spans): In tokens of the sequences of `chain`.
         RETURNS (List[List[ScoredSpan]]): The spans of each Doc, in tokens of the Doc.
         """
         found: list[list[ScoredSpan]] = [[] for _ in self.tokens]
         labels = self.tag_set.labels
         for i, start, end, label, score, chosen in zip(
-            *(array.tolist() for array in spans), strict=True
+            *(array.tolist() for array in spans.arrays), strict=True
         ):
             first, last = int(self.tokens[i][start]), int(self.tokens[i][end - 1])
             span = TokenSpan(first, last + 1, labels[label])

@@ -16,7 +16,7 @@ from spacy.vocab import Vocab
 from thinc.api import Optimizer, set_dropout_rate
 
 from ..architectures import Tagger
-from ..chains.linear_chain import LinearChain
+from ..chains.linear_chain import Gradient, LinearChain
 from ..chains.losses import cross_entropy
 from ..chains.path_sums import PathSums
 from ..checks import check_beta
@@ -314,7 +314,7 @@ class LSTMNer(WithSettings, TrainablePipe):
     def _learn(
         self,
         docs: list[Doc],
-        get_loss: Callable[[LinearChain], tuple[float, LinearChain]],
+        get_loss: Callable[[LinearChain], tuple[float, Gradient]],
         drop: float,
         sgd: Optimizer | None,
     ) -> float:
@@ -343,7 +343,7 @@ class LSTMNer(WithSettings, TrainablePipe):
 
     def get_loss(
         self, examples: Iterable[Example], scores: LinearChain
-    ) -> tuple[float, LinearChain]:
+    ) -> tuple[float, Gradient]:
         """The loss of a batch and its gradient, as `objective.get_loss`.
 
         examples (Iterable[Example]): The batch.

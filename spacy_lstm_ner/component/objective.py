@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from spacy.training import Example
 from thinc.api import get_array_module
 
-from ..chains.linear_chain import LinearChain, NoPathError
-from ..chains.losses import add_gradients, expected_ratio, negative_log_likelihood
+from ..chains.linear_chain import Gradient, LinearChain, NoPathError
+from ..chains.losses import expected_ratio, negative_log_likelihood
+from ..chains.spans import Spans
 from ..errors import Errors
 from ..tags import TagSet
 from ..types import Ints1d
@@ -26,7 +27,7 @@ def get_loss(
     scores: LinearChain,
     tag_set: TagSet,
     settings: Settings,
-) -> tuple[float, LinearChain]:
+) -> tuple[float, Gradient]:
     """The loss of a batch and its gradient: the negative log-likelihood of the
     annotation, with the margins and the penalty of the settings.
 
@@ -38,7 +39,7 @@ def get_loss(
     scores (LinearChain): The model's scores for all tokens of the predicted Docs.
     tag_set (TagSet): The tags of the model.
     settings (Settings): The settings of training.
-    RETURNS (Tuple[float, LinearChain]): The sum over examples, in nats.
+    RETURNS (Tuple[float, Gradient]): The sum over examples, in nats.
     RAISES ValueError: If the annotation (L012) or costs (L032) have an unknown label,
         or if the annotation contradicts itself (L033).
     """
@@ -55,20 +56,17 @@ def get_loss(
     annotated = [
         i for i in range(len(examples)) if len(wrong[i]) or (tags[i] != UNKNOWN).any()
     ]
-    loss, gradient = 0.0, _no_gradient(scores)
+    xp = get_array_module(scores.emit)
+    loss, gradient = 0.0, Gradient(xp.zeros_like(scores.emit))
     if annotated:
         chain, rows = _take(scores, tokens, annotated)
         known = np.concatenate([tags[i] for i in annotated])
-        first_rows = chain.first_rows.tolist()
         try:
             loss, d_chain = negative_log_likelihood(
                 chain,
                 _allowed(known, tag_set),
-                excluded=np.concatenate(
-                    [
-                        wrong[i] + np.array([first, first, 0, 0])
-                        for i, first in zip(annotated, first_rows, strict=True)
-                    ]
+                excluded=Spans.of(
+                    (b, *span) for b, i in enumerate(annotated) for span in wrong[i]
                 ),
                 costs=None if margins is None else _costs(known, tag_set, *margins),
             )
@@ -84,24 +82,22 @@ def get_loss(
         distance, d_chain = expected_ratio(chain, is_entity, *settings.entity_ratio)
         weight = settings.entity_ratio_weight * len(examples)
         loss += weight * distance
-        gradient = add_gradients(gradient, _put(d_chain, rows, scores), weight)
+        gradient = gradient.plus(_put(d_chain, rows, scores), weight)
     return loss, gradient
 
 
 def _wrong_spans(
     eg: Example, tokens: Tokens, tag_set: TagSet, key: str | None
-) -> NDArray[np.intp]:
-    """Spans that are known to be wrong, in taggable tokens of the Example, as
-    `PathSums.log_prob_of_spans` takes them.  (S, 4)"""
-    rows = []
+) -> list[tuple[int, int, int]]:
+    """Start, end and label of each span that is known to be wrong, in taggable tokens
+    of the Example."""
+    wrong = set()
     for start, end, label in incorrect_spans(eg, key):
         first, last = np.searchsorted(tokens, [start, end]).tolist()
         # No path has spans of white space alone or of an unknown label.
         if first < last and label in tag_set.label_numbers:
-            number = tag_set.label_numbers[label]
-            tags = tag_set.begin(number), tag_set.inside(number)
-            rows.append((first, last, *tags))
-    return np.array(rows, dtype=np.intp).reshape(-1, 4)
+            wrong.add((first, last, tag_set.label_numbers[label]))
+    return sorted(wrong)
 
 
 def _allowed(tags: Tags, tag_set: TagSet) -> NDArray[np.bool_]:
@@ -184,17 +180,8 @@ def _take(
     return scores.take(all_rows, lengths), all_rows
 
 
-def _put(d_chain: LinearChain, rows: Ints1d, scores: LinearChain) -> LinearChain:
+def _put(d_chain: Gradient, rows: Ints1d, scores: LinearChain) -> Gradient:
     """The gradient of the whole, from the gradient of some rows."""
     d_emit = get_array_module(scores.emit).zeros_like(scores.emit)
     d_emit[rows] = d_chain.emit
-    return replace(d_chain, emit=d_emit, lengths=scores.lengths)
-
-
-def _no_gradient(scores: LinearChain) -> LinearChain:
-    xp = get_array_module(scores.emit)
-    emit, transition, start, end = (
-        xp.zeros_like(a)
-        for a in (scores.emit, scores.transition, scores.start, scores.end)
-    )
-    return LinearChain(emit, scores.lengths, transition, start, end)
+    return replace(d_chain, emit=d_emit)

@@ -66,7 +66,7 @@ from ..architectures import (
     build_rnn_encoder,
     build_word_char_embed,
 )
-from ..chains.linear_chain import LinearChain, first_and_last_rows
+from ..chains.linear_chain import Gradient, LinearChain, first_and_last_rows
 from ..component.gold import UNKNOWN, gold_tags
 from ..component.lstm_ner import LSTMNer
 from ..component.scorer import masked_accuracy
@@ -357,15 +357,11 @@ def _recurrent(layer: Model[Any, Any]) -> list[Model[Any, Any]]:
     return [node for node in layer.walk() if "cell" in node.attrs]
 
 
-def _gradient_at_last(scores: LinearChain, tags: Sequence[int]) -> LinearChain:
+def _gradient_at_last(scores: LinearChain, tags: Sequence[int]) -> Gradient:
     """The gradient of the sum over sequences of -log P(tag of the last token), with
     respect to the tokens' log-probabilities."""
     _, last = first_and_last_rows(scores.lengths)
-    gradient = LinearChain(
-        np.zeros_like(scores.emit),
-        scores.lengths,
-        *map(np.zeros_like, (scores.transition, scores.start, scores.end)),
-    )
+    gradient = Gradient(np.zeros_like(scores.emit))
     gradient.emit[last, list(tags)] = -1.0
     return gradient
 

@@ -9,6 +9,7 @@ from spacy.training import Example
 from thinc.api import SGD, fix_random_seed
 
 from spacy_lstm_ner.chains.path_sums import PathSums
+from spacy_lstm_ner.chains.spans import Spans
 from spacy_lstm_ner.component.factory import DEFAULT_MODEL
 
 DATA = [
@@ -86,8 +87,8 @@ def test_confidence_is_the_probability_of_the_span(load):
     pipe = nlp.get_pipe("lstm_ner")
     doc = nlp.make_doc(TEXT)
     sums = PathSums(pipe.model.predict([doc]))
-    first_tag = pipe.tag_set.begin(pipe.labels.index("tim"))
-    expected = np.exp(sums.log_prob_of_spans([[4, 6, first_tag, first_tag + 1]]))
+    span = Spans.of([(0, 4, 6, pipe.labels.index("tim"))])
+    expected = np.exp(sums.log_prob_of_spans(span))
     assert nlp(TEXT).ents[2]._.confidence == pytest.approx(expected[0], rel=1e-6)
 
 

@@ -21,13 +21,21 @@ from contract.helpers import (
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
 from thinc.api import SGD, fix_random_seed
-from util import GRADIENTS, all_paths, numeric_gradient, random_chain, relative_error
+from util import (
+    all_paths,
+    as_learned,
+    bio_chain,
+    gradient_arrays,
+    numeric_gradient,
+    random_chain,
+    relative_error,
+)
 
 from spacy_lstm_ner.chains.losses import negative_log_likelihood
 from spacy_lstm_ner.chains.path_sums import PathSums
+from spacy_lstm_ner.chains.spans import Spans
 from spacy_lstm_ner.component.objective import get_loss
 from spacy_lstm_ner.component.settings import Settings
-from spacy_lstm_ner.layers.decoders.transitions import bio_moves
 from spacy_lstm_ner.tags import TagSet, to_spans
 
 LABELS = ("GPE", "PER")
@@ -79,18 +87,13 @@ class Case:
         return bool(self.excluded) or any(tag != "?" for tag in self.known_tags())
 
     def agrees(self, tags: Sequence[str]) -> bool:
-        """Whether a path of the tokens that are not white space is a possible one: it
-        has the known entities, as a whole, and none where there is none."""
+        """Whether a path of the tokens that are not white space is a possible one by
+        the tags: it has the known entities, as a whole, and none where there is none.
+        """
         known, spans = self.known_tags(), to_spans(tags)[0]
         entities = to_spans(["O" if tag == "?" else tag for tag in known])[0]
-        return (
-            set(entities) <= set(spans)
-            and self.excluded.isdisjoint(spans)
-            and all(
-                tag == "O"
-                for known, tag in zip(known, tags, strict=True)
-                if known == "O"
-            )
+        return set(entities) <= set(spans) and all(
+            tag == "O" for known, tag in zip(known, tags, strict=True) if known == "O"
         )
 
 
@@ -207,10 +210,8 @@ OBJECTIVES = {
 def scores_of(cases, seed=0):
     """Random scores of all tokens, in float64, under the BIO rules."""
     chain = random_chain([len(case.words) for case in cases], len(TAGS), seed=seed)
-    transition, start = bio_moves(len(TAGS))
-    return replace(
-        chain, transition=chain.transition + transition, start=chain.start + start
-    )
+    rules = as_learned(bio_chain(chain.lengths, len(TAGS))).transitions
+    return replace(chain, transitions=chain.transitions.plus(rules))
 
 
 def take(scores, cases, i):
@@ -222,7 +223,7 @@ def take(scores, cases, i):
 def by_all_paths(cases, scores, costs=None):
     """The loss, and its gradient, by the list of all paths of each example."""
     loss = 0.0
-    gradient = {name: np.zeros(getattr(scores, name).shape) for name in GRADIENTS}
+    gradient = {name: np.zeros(a.shape) for name, a in gradient_arrays(scores).items()}
     for i, case in enumerate(cases):
         rows = take(scores, cases, i)
         if not rows:
@@ -235,6 +236,14 @@ def by_all_paths(cases, scores, costs=None):
         log_zs = [np.logaddexp.reduce(scores) for scores in (free, known)]
         loss += log_zs[0] - log_zs[1]
         probs = np.exp(free - log_zs[0]) - np.exp(known - log_zs[1])
+        for span in case.excluded:
+            has_span = [
+                span in to_spans([TAGS[tag] for tag in path])[0] for path in paths
+            ]
+            without = np.where(has_span, -np.inf, known)
+            log_z = np.logaddexp.reduce(without)
+            loss += log_zs[1] - log_z  # -log(1 - P(span))
+            probs += np.exp(known - log_zs[1]) - np.exp(without - log_z)
         for path, prob in zip(paths, probs.tolist(), strict=True):
             gradient["emit"][rows, path] += prob
             np.add.at(gradient["transition"], (path[:-1], path[1:]), prob)
@@ -278,10 +287,8 @@ def test_loss_and_gradient_of_a_batch(name, order):
     loss, gradient = loss_of(OBJECTIVES[name], cases, scores)
     assert isinstance(loss, float)
     assert loss == pytest.approx(expected_loss, rel=1e-9)
-    assert gradient.lengths.tolist() == scores.lengths.tolist()
-    for key in GRADIENTS:
-        # The gradient of the transitions, starts and ends is rounded to float32.
-        assert relative_error(getattr(gradient, key), expected[key]) < 1e-6, key
+    for key, found in gradient_arrays(gradient).items():
+        assert relative_error(found, expected[key]) < 1e-6, key
 
 
 def test_without_a_key_span_groups_mean_nothing():
@@ -297,7 +304,7 @@ def test_without_a_key_span_groups_mean_nothing():
 def test_an_incorrect_span_alone_costs_its_probability():
     case = WRONG_CASES["alone"]
     scores = scores_of([case])
-    span = np.array([[0, 2, TAGS.index("B-PER"), TAGS.index("I-PER")]])
+    span = Spans.of([(0, 0, 2, LABELS.index("PER"))])
     prob = np.exp(PathSums(scores).log_prob_of_spans(span)[0])
     loss, _ = loss_of(Settings(incorrect_spans_key=KEY), [case], scores)
     assert 0 < prob < 1
@@ -322,7 +329,6 @@ def test_gradient_is_exactly_zero_where_nothing_is_known(name):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_gradient_is_exactly_zero_beside_an_incorrect_span(seed):
-    """Copies of tags that the span needs may not change how others are rounded."""
     unknown = CASES["nothing known"]
     cases = [unknown, Case(["word"] * 8, "", [(0, 1, "PER"), (0, 6, "GPE")]), unknown]
     scores = scores_of(cases, seed)
@@ -338,7 +344,7 @@ def test_nothing_known_in_the_whole_batch(name):
     assert loss == 0.0
     assert isinstance(loss, float)
     assert gradient.emit.shape == (sum(len(case.words) for case in cases), len(TAGS))
-    assert not any(getattr(gradient, key).any() for key in GRADIENTS)
+    assert not any(array.any() for array in gradient_arrays(gradient).values())
 
 
 def allowed_by(known, tags):
@@ -365,8 +371,8 @@ def test_plain_objective_is_the_negative_log_likelihood_bit_for_bit():
     expected_loss, expected = negative_log_likelihood(scores, allowed)
     loss, gradient = loss_of(Settings(), cases, scores)
     assert loss == expected_loss
-    for key in GRADIENTS:
-        assert np.array_equal(getattr(gradient, key), getattr(expected, key)), key
+    for key, array in gradient_arrays(expected).items():
+        assert np.array_equal(gradient_arrays(gradient)[key], array), key
 
 
 # Costs
@@ -460,10 +466,12 @@ def test_entity_ratio(low, high, side, settings):
     unannotated = slice(5, 8)
     assert gradient.emit[unannotated].any() == (side != 0)
     assert not gradient.emit[[0, 2, 4]].any()  # white space
-    for name in GRADIENTS:
-        array, found = getattr(scores, name), getattr(gradient, name)
+    arrays, found_arrays = gradient_arrays(scores), gradient_arrays(gradient)
+    plain_arrays = gradient_arrays(plain_gradient)
+    for name, array in arrays.items():
+        found = found_arrays[name]
         if not side:
-            assert np.array_equal(found, getattr(plain_gradient, name)), name
+            assert np.array_equal(found, plain_arrays.get(name, np.zeros_like(found)))
             continue
         numeric = numeric_gradient(
             lambda: loss_of(objective, RATIO_CASES, scores)[0], array, eps=1e-3
@@ -491,10 +499,10 @@ def test_entity_ratio_of_no_tokens():
 @pytest.mark.parametrize(
     ("case", "token", "word"),
     [
-        (Case(["Ada", "met"], "B-PER O", [(0, 1, "PER")]), 1, "met"),
+        (Case(["Ada", "met"], "B-PER O", [(0, 1, "PER")]), 0, "Ada"),
         (Case(["so", "Ada"], "O B-PER", [(1, 2, "PER")]), 1, "Ada"),
-        (Case(["Ada", "Lee"], "B-PER ?", [(0, 1, "PER")]), 1, "Lee"),
-        (Case(["\n", "Ada", "\n", "met"], "? B-PER ? O", [(1, 2, "PER")]), 3, "met"),
+        (Case(["Ada", "Lee"], "B-PER ?", [(0, 1, "PER")]), 0, "Ada"),
+        (Case(["\n", "Ada", "\n", "met"], "? B-PER ? O", [(1, 2, "PER")]), 1, "Ada"),
         (
             Case(
                 ["so", "Rome", "-", "based"],
@@ -502,8 +510,8 @@ def test_entity_ratio_of_no_tokens():
                 [(1, 2, "PER")],
                 ["so", "Rome-based"],
             ),
-            3,
-            "based",
+            1,
+            "Rome",
         ),
     ],
     ids=["an entity", "at the end", "before unknown", "white space", "split tokens"],
@@ -563,8 +571,7 @@ def fresh(examples=labelled, **settings):
 
 def probability(pipe, words, start, end, label):
     """Of exactly this span with this label."""
-    number = pipe.labels.index(label)
-    span = np.array([[start, end, TagSet.begin(number), TagSet.inside(number)]])
+    span = Spans.of([(0, start, end, pipe.labels.index(label))])
     chain = pipe.model.predict([Doc(pipe.vocab, words=list(words))])
     return float(np.exp(PathSums(chain).log_prob_of_spans(span)[0]))
 

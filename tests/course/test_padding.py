@@ -14,7 +14,7 @@ from thinc.api import Model, fix_random_seed
 from util import relative_error, torch_arrays, torch_recurrent, zero_gradients
 
 from spacy_lstm_ner.architectures import build_lstm_tagger, build_word_index_embed
-from spacy_lstm_ner.chains.linear_chain import LinearChain
+from spacy_lstm_ner.chains.linear_chain import Gradient
 from spacy_lstm_ner.course.padding import padded_batches
 from spacy_lstm_ner.data.conll import ConllCorpus
 from spacy_lstm_ner.layers import LSTM
@@ -195,12 +195,6 @@ def gradients(model):
     }
 
 
-def gradient_of(chain, d_emit):
-    """The gradient of a chain, from that of the scores of its tags."""
-    transitions = (np.zeros_like(a) for a in (chain.transition, chain.start, chain.end))
-    return LinearChain(d_emit, chain.lengths, *transitions)
-
-
 def run_packed(model, examples, batch):
     """The way of this package: Docs of uneven length, one after the other."""
     is_token = token_mask(examples, batch)
@@ -208,7 +202,7 @@ def run_packed(model, examples, batch):
     chain, backprop = model.begin_update([eg.predicted for eg in examples])
     tags, mask = batch.tags[is_token], batch.mask[is_token]
     loss, d_emit = cross_entropy(chain.emit, tags, mask)
-    backprop(gradient_of(chain, d_emit))
+    backprop(Gradient(d_emit))
     return chain.emit, loss, gradients(model)
 
 
@@ -221,7 +215,7 @@ def run_padded(model, examples, batch):
     chain, backprop_decode = decode.begin_update(X)
     log_probs = chain.emit.reshape(*batch.words.shape, -1)
     loss, d_log_probs = cross_entropy(log_probs, batch.tags, batch.mask)
-    d_chain = gradient_of(chain, d_log_probs.reshape(chain.emit.shape))
+    d_chain = Gradient(d_log_probs.reshape(chain.emit.shape))
     dE = np.zeros_like(E)
     np.add.at(dE, batch.words, np.stack(backprop_encode(backprop_decode(d_chain))))
     table.inc_grad("E", dE)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from thinc.api import Model
 
-from ...chains.linear_chain import LinearChain
+from ...chains.learned_transitions import LearnedTransitions
+from ...chains.linear_chain import Gradient, LinearChain
+from ...tags import TagSet
 from ...types import Floats1d, Floats2d
 from .linear import Decoder, emissions, grow_emissions, init_emissions
-from .transitions import bio_moves
 
 
 def CRF(nO: int | None = None, nI: int | None = None) -> Decoder:
@@ -46,27 +47,25 @@ def init(
 
 def forward(
     model: Decoder, X: list[Floats2d], is_train: bool
-) -> tuple[LinearChain, Callable[[LinearChain], list[Floats2d]]]:
+) -> tuple[LinearChain, Callable[[Gradient], list[Floats2d]]]:
     """The scores of tags, and of the transitions that the BIO rules allow."""
     xp = model.ops.xp
     Y_TN, lengths, backprop_emissions = emissions(model, X)
-    allowed_transition, allowed_start = (
-        xp.asarray(scores) for scores in bio_moves(Y_TN.shape[1])
-    )
-    transition: Floats2d = model.get_param("transition")
-    start: Floats1d = model.get_param("start")
-    end: Floats1d = model.get_param("end")
-    chain = LinearChain(
-        Y_TN, lengths, transition + allowed_transition, start + allowed_start, end
+    tags = TagSet.of_size(Y_TN.shape[1])
+    transitions = LearnedTransitions(
+        xp.where(xp.asarray(tags.may_follow), model.get_param("transition"), -xp.inf),
+        xp.where(xp.asarray(tags.may_start), model.get_param("start"), -xp.inf),
+        model.get_param("end"),
     )
 
-    def backprop(d_chain: LinearChain) -> list[Floats2d]:
-        model.inc_grad("transition", d_chain.transition)
-        model.inc_grad("start", d_chain.start)
-        model.inc_grad("end", d_chain.end)
+    def backprop(d_chain: Gradient) -> list[Floats2d]:
+        if d_chain.transitions is not None:
+            model.inc_grad("transition", d_chain.transitions.scores)
+            model.inc_grad("start", d_chain.transitions.start)
+            model.inc_grad("end", d_chain.transitions.end)
         return backprop_emissions(d_chain.emit)
 
-    return chain, backprop
+    return LinearChain(Y_TN, lengths, transitions), backprop
 
 
 def grow(model: Decoder, nO: int) -> Decoder:

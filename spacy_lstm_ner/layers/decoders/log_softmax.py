@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from thinc.api import Model
 
-from ...chains.linear_chain import LinearChain
-from ...chains.recursion import top_of_rows
+from ...chains.arrays import top_of_rows
+from ...chains.bio_transitions import BioTransitions
+from ...chains.linear_chain import Gradient, LinearChain
 from ...types import Floats2d
 from .linear import Decoder, emissions, grow_emissions, init_emissions
-from .transitions import bio_moves
 
 
 def LogSoftmax(nO: int | None = None, nI: int | None = None) -> Decoder:
@@ -41,18 +41,16 @@ def init(
 
 def forward(
     model: Decoder, X: list[Floats2d], is_train: bool
-) -> tuple[LinearChain, Callable[[LinearChain], list[Floats2d]]]:
+) -> tuple[LinearChain, Callable[[Gradient], list[Floats2d]]]:
     """The scores less their log-sum-exp, and transitions by the BIO rules alone."""
     xp = model.ops.xp
     Y_TN, lengths, backprop_emissions = emissions(model, X)
     Y_TN -= top_of_rows(xp, Y_TN)[:, None]
     ones = xp.ones((Y_TN.shape[1], 1), dtype="f")
     Y_TN -= xp.log(xp.exp(Y_TN) @ ones)  # quicker than a sum of each row
-    transition, start = (xp.asarray(scores) for scores in bio_moves(Y_TN.shape[1]))
-    end = xp.zeros_like(start)
-    chain = LinearChain(Y_TN, lengths, transition, start, end, learns_transitions=False)
+    chain = LinearChain(Y_TN, lengths, BioTransitions(Y_TN.shape[1], xp))
 
-    def backprop(d_chain: LinearChain) -> list[Floats2d]:
+    def backprop(d_chain: Gradient) -> list[Floats2d]:
         dY_TN = d_chain.emit
         dY_TN = dY_TN - xp.exp(Y_TN) * dY_TN.sum(axis=1, keepdims=True)
         return backprop_emissions(dY_TN)

@@ -5,13 +5,13 @@ import pytest
 from thinc.api import Adam, fix_random_seed
 from util import gradient_errors, random_vectors
 
+from spacy_lstm_ner.chains.decoding import decode_best_path
 from spacy_lstm_ner.chains.losses import negative_log_likelihood
 from spacy_lstm_ner.chains.path_sums import PathSums
-from spacy_lstm_ner.chains.spans import decode_best_path
 from spacy_lstm_ner.chains.viterbi import best_path
 from spacy_lstm_ner.layers.decoders.crf import CRF
 from spacy_lstm_ner.layers.decoders.log_softmax import LogSoftmax
-from spacy_lstm_ner.layers.decoders.transitions import bio_moves
+from spacy_lstm_ner.tags import TagSet
 
 LENGTHS = [4, 1, 0, 3]
 
@@ -55,30 +55,27 @@ def test_gradient_through_the_whole_loss(tags):
 
 def test_scores_of_transitions():
     model = make_decoder()
-    chain = model.predict(random_vectors(LENGTHS, 3))
-    transition, start = bio_moves(5)
-    for found, mask, name in (
-        (chain.transition, transition, "transition"),
-        (chain.start, start, "start"),
-    ):
-        expected = np.where(np.isfinite(mask), model.get_param(name), -np.inf)
-        np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(chain.end, model.get_param("end"))
+    found = model.predict(random_vectors(LENGTHS, 3)).transitions
+    transition, start = model.get_param("transition"), model.get_param("start")
+    for i in range(5):
+        assert found.start[i] == (-np.inf if i in (2, 4) else start[i])
+        for j in range(5):
+            is_allowed = j in (0, 1, 3) or i in (j - 1, j)
+            assert found.scores[i, j] == (transition[i, j] if is_allowed else -np.inf)
+    np.testing.assert_array_equal(found.end, model.get_param("end"))
 
 
 def test_no_parameter_allows_what_bio_forbids():
-    model = make_decoder()
-    transition, start = bio_moves(5)
-    model.set_param(
-        "transition", np.where(np.isfinite(transition), -50, 50).astype("f")
-    )
-    model.set_param("start", np.where(np.isfinite(start), -50, 50).astype("f"))
+    model, tag_set = make_decoder(), TagSet.of_size(5)
+    may_follow = tag_set.may_follow
+    model.set_param("transition", np.where(may_follow, -50, 50).astype("f"))
+    model.set_param("start", np.where(tag_set.may_start, -50, 50).astype("f"))
     chain = model.predict(random_vectors([6, 5], 3))
     tags = best_path(chain)
-    assert np.isfinite(transition[tags[:5], tags[1:6]]).all()
-    assert np.isfinite(transition[tags[6:-1], tags[7:]]).all()
-    expected = PathSums(chain).expected_transitions()
-    assert (expected[np.isinf(transition)] == 0).all()
+    assert may_follow[tags[:5], tags[1:6]].all()
+    assert may_follow[tags[6:-1], tags[7:]].all()
+    expected = PathSums(chain).expected().transitions.scores
+    assert (expected[~may_follow] == 0).all()
     assert expected.sum() == pytest.approx(5 + 4)
 
 

@@ -12,32 +12,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from util import all_paths, split
 
-from spacy_lstm_ner.chains import spans as decode_module
-from spacy_lstm_ner.chains.linear_chain import LinearChain, NoPathError
-from spacy_lstm_ner.chains.path_sums import PathSums
-from spacy_lstm_ner.chains.spans import (
+from spacy_lstm_ner.chains.bio_transitions import BioTransitions
+from spacy_lstm_ner.chains.decoding import (
     MIN_LISTED,
     confidences_of,
     decode_best_path,
     decode_by_probability,
     decode_paths,
-    find_spans,
     merge_candidates,
 )
+from spacy_lstm_ner.chains.linear_chain import LinearChain, NoPathError
+from spacy_lstm_ner.chains.spans import Spans, find_spans
 from spacy_lstm_ner.chains.viterbi import best_path
-from spacy_lstm_ner.layers.decoders.transitions import bio_moves
-from spacy_lstm_ner.tags import may_follow, tag_names
+from spacy_lstm_ner.tags import may_follow
 
 seeds = st.integers(0, 2**32 - 1)
 
 
 def bio_chain(lengths, n_labels, *, seed=0, scale=1.0):
     n_tags = 2 * n_labels + 1
-    transition, start = bio_moves(n_tags)
     rng = np.random.default_rng(seed)
     emit = (rng.standard_normal((sum(lengths), n_tags)) * scale).astype("f")
-    end = np.zeros(n_tags, dtype="f")
-    return LinearChain(emit, np.array(lengths, dtype=int), transition, start, end)
+    return LinearChain(emit, np.array(lengths, dtype=int), BioTransitions(n_tags))
 
 
 def chain_of(*paths, n_labels=2, margin=9.0):
@@ -89,7 +85,7 @@ def test_spans_and_confidence_against_all_paths(lengths, n_labels, seed):
 @settings(deadline=None, max_examples=60)
 def test_never_an_illegal_path(lengths, n_labels, seed):
     chain = bio_chain(lengths, n_labels, seed=seed, scale=3.0)
-    names = tag_names([str(i) for i in range(n_labels)])
+    names = ["O", *(f"{p}-{i}" for i in range(n_labels) for p in "BI")]
     paths = split(best_path(chain), chain.lengths)
     expected = []
     for b, path in enumerate(paths):
@@ -120,7 +116,7 @@ def test_adjacent_entities_stay_apart():
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0], [3]])
 def test_no_spans(lengths):
     decoded = decode_best_path(chain_of(*[[0] * n for n in lengths]))
-    assert [len(array) for array in decoded] == [0] * 6
+    assert len(decoded) == 0
 
 
 def test_confidence_is_independent_of_the_batch():
@@ -144,13 +140,17 @@ def test_confidence_is_at_most_1():
 
 
 def test_find_spans():
-    starts, ends, first_tags, inner_tags = find_spans(
-        np.array([1, 2, 2, 0, 3, 1, 3, 4])
-    ).T
-    assert first_tags.tolist() == [1, 3, 1, 3]
-    assert inner_tags.tolist() == [2, 4, 2, 4]
-    assert starts.tolist() == [0, 4, 5, 6]
-    assert ends.tolist() == [3, 5, 6, 8]
+    chain = bio_chain([5, 0, 3], 2)
+    spans = find_spans(chain, np.array([1, 2, 2, 0, 3, 1, 3, 4]))
+    assert rows_of(spans) == [(0, 0, 3, 0), (0, 4, 5, 1), (2, 0, 1, 0), (2, 1, 3, 1)]
+    assert spans.chosen.all()
+    assert [rows.tolist() for rows in spans.rows(chain)] == [[0, 4, 5, 6], [3, 5, 6, 8]]
+
+
+def test_spans_of_positions():
+    positions = [(0, 0, 3, 0), (2, 1, 3, 1)]
+    assert rows_of(Spans.of(positions)) == positions
+    assert len(Spans.of([])) == 0
 
 
 # Other ways of decoding, against the probability of every span
@@ -316,8 +316,8 @@ def test_probable_spans_are_independent_of_the_batch():
 def test_nothing_is_probable_without_tokens(lengths):
     chain = bio_chain(lengths, 2)
     decoded = decode_by_probability(chain, np.zeros(2))
-    assert [len(array) for array in decoded] == [0] * 6
-    assert [len(array) for array in merge_candidates(decoded, decoded)] == [0] * 6
+    assert len(decoded) == 0
+    assert len(merge_candidates(decoded, decoded)) == 0
 
 
 @pytest.mark.parametrize(
@@ -423,63 +423,7 @@ def test_merging_keeps_what_only_one_has():
     assert rows_of(merge_candidates(nothing, probable)) == rows_of(probable)
 
 
-@given(
-    st.lists(st.integers(0, 9), max_size=6),
-    st.integers(1, 3),
-    st.sampled_from([0.5, 2.0, 8.0]),
-    st.sampled_from([0.0, 2.0, 6.0]),
-    seeds,
-)
-@settings(deadline=None, max_examples=150)
-def test_only_sequences_without_probable_spans_are_passed_over(
-    lengths, n_labels, scale, other, seed
-):
-    """Also where some tags are forbidden; `other` is added to the scores of O."""
-    chain = bio_chain(lengths, n_labels, seed=seed, scale=scale)
-    chain.emit[:, 0] += other
-    rng = np.random.default_rng(seed)
-    forbidden = rng.random(chain.emit.shape) < 0.2
-    forbidden[:, 0] = False
-    chain.emit[forbidden] = -np.inf
-    thresholds = rng.uniform(0.05, 0.9, n_labels)
-    tags = 1 + 2 * np.arange(n_labels)
-    kinds = np.stack([tags, tags + 1], axis=1)
-    spans, _ = PathSums(chain).probable_spans(kinds, thresholds)
-    may_have = decode_module._may_have_spans(chain, thresholds)
-    assert may_have[chain.sequences[spans[:, 0]]].all()
-    decoded = decode_by_probability(chain, thresholds)
-    expected = [
-        (s, b - chain.first_rows[s], e - chain.first_rows[s], tag // 2)
-        for s, (b, e, tag, _) in zip(chain.sequences[spans[:, 0]], spans, strict=True)
-    ]
-    assert rows_of(decoded) == expected
-
-
-def test_what_is_passed_over():
-    """The bound of the span that begins the second text is 0.51."""
-    probs = [
-        [[0.95, 0.03, 0.02]] * 8,
-        [[0.9, 0.1, 0.0], [0.15, 0.05, 0.8]] + [[0.95, 0.03, 0.02]] * 8,
-        [[0.0, 0.0, 1.0]],  # no path at all
-    ]
-    transition, start = bio_moves(3)
-    lengths = np.array([len(rows) for rows in probs])
-    with np.errstate(divide="ignore"):
-        emit = np.log(np.concatenate(probs)).astype("f")
-    chain = LinearChain(emit, lengths, transition, start, np.zeros(3, "f"))
-    for threshold, expected in ((0.02, [1, 1, 1]), (0.5, [0, 1, 1]), (0.55, [0, 0, 1])):
-        found = decode_module._may_have_spans(chain, np.array([threshold]))
-        assert found.tolist() == expected, threshold
-    with pytest.raises(NoPathError):
-        decode_by_probability(chain, np.array([0.7]))
-    learned = replace(chain, transition=chain.transition + 0.5)
-    assert decode_module._may_have_spans(learned, np.array([0.7])).all()
-
-
-def test_rounding_lifts_no_probability_above_one(monkeypatch):
+def test_rounding_lifts_no_probability_above_one():
     """Rounding may leave the log probability of what is certain above 0."""
-    chain, spans = bio_chain([3], 1), np.array([[0, 2, 1, 2]])
-    monkeypatch.setattr(decode_module, "_log_probs", lambda *_: np.array([1e-9]))
-    certain = decode_module._decoded(chain, spans, np.array([1e-9]), np.array([True]))
+    certain = Spans.of([(0, 0, 2, 0)]).with_log_probs(np.array([1e-9]))
     assert certain.confidence.tolist() == [1.0]
-    assert confidences_of(chain, certain).tolist() == [1.0]

@@ -10,6 +10,7 @@ from strategies import lengths
 from util import bio_chain, random_chain
 
 from spacy_lstm_ner.chains import long_sequences
+from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
 from spacy_lstm_ner.chains.long_sequences import send
 from spacy_lstm_ner.chains.path_sums import PathSums
 from spacy_lstm_ner.chains.recursion import LogProduct, Product
@@ -18,8 +19,8 @@ from spacy_lstm_ner.chains.viterbi import best_path, n_best_paths
 both_directions = pytest.mark.parametrize("backwards", [False, True])
 
 
-class Counting(Product):
-    """A product that is told step by step, and counts."""
+class StepByStep(Product):
+    """A product without a faster `run`; it counts its steps."""
 
     def __init__(self, product):
         super().__init__(np)
@@ -31,16 +32,32 @@ class Counting(Product):
         return self.product(scores)
 
 
-def send_in(block, chain, *, backwards=False, product=None):
+def log_product(chain, backwards):
+    return LogProduct(np, chain.transitions.on(np), [backwards])
+
+
+def send_in(block, chain, *, backwards=False):
     """The messages, with blocks of that length, and the number of products."""
-    transition = chain.transition.T if backwards else chain.transition
-    product = Counting(product or LogProduct(np, transition))
+    product = StepByStep(log_product(chain, backwards))
     with pytest.MonkeyPatch.context() as patch, np.errstate(divide="ignore"):
         patch.setattr(long_sequences, "_BLOCK", block)
-        emit = chain.emit.astype("float64")
-        first = chain.end if backwards else chain.start
-        found = send(np, emit, chain.lengths, first, product, backwards=backwards)
+        found = send_messages(chain, product, backwards)
     return found, product.n_steps
+
+
+def send_messages(chain, product, backwards):
+    T, emit = chain.transitions, chain.emit.astype("float64")
+    first = T.end if backwards else T.start
+    return send(np, emit, chain.lengths, first, product, backwards=backwards)
+
+
+def stay_or_leave(lengths, ends):
+    """Two tags and a third that never counts; no path goes from one to the other."""
+    T = np.full((3, 3), -np.inf)
+    T[0, 0] = T[1, 1] = 0.0
+    ends = np.array([*ends, -np.inf])
+    chain = random_chain(lengths, 3, scale=0.0)
+    return replace(chain, transitions=LearnedTransitions(T, ends, ends))
 
 
 @both_directions
@@ -66,11 +83,8 @@ def test_long_sequence_takes_few_steps(backwards):
 
 @both_directions
 def test_blocks_that_hang_together_are_given_up(backwards):
-    # The first tag decides all: who stays with whom is never forgotten.
-    chain = random_chain([600], 2, scale=0.0)
-    transition = np.array([[0.0, -np.inf], [-np.inf, 0.0]])
-    ends = np.array([0.0, -3.0])
-    chain = replace(chain, transition=transition, start=ends, end=ends)
+    # The first tag decides all: it is never forgotten.
+    chain = stay_or_leave([600], [0.0, -3.0])
     whole, _ = send_in(10**6, chain, backwards=backwards)
     cut, n_steps = send_in(20, chain, backwards=backwards)
     np.testing.assert_array_equal(cut, whole)
@@ -108,23 +122,22 @@ def test_all_that_is_made_of_them(lengths, seed):
 # A spread of 1000 nats is too much for exponentials; 40 asks for new scales on the way.
 @both_directions
 @pytest.mark.parametrize("scale", [0.3, 40.0, 1000.0])
+@pytest.mark.parametrize("n_tags", [5, 101])
 @pytest.mark.parametrize("make", [bio_chain, random_chain])
-def test_exponentials_give_what_logarithms_do(make, scale, backwards):
-    chain = make([90, 0, 3, 1], 5, seed=1, scale=scale)
+def test_exponentials_give_what_logarithms_do(make, n_tags, scale, backwards):
+    chain = make([90, 0, 3, 1], n_tags, seed=1, scale=scale)
     chain.emit[20, 1:] = -np.inf
-    product = LogProduct(np, chain.transition.T if backwards else chain.transition)
     found, n_steps = send_in(10**6, chain, backwards=backwards)
     assert n_steps == 89
-    emit, first = chain.emit.astype("float64"), chain.end if backwards else chain.start
     with np.errstate(divide="ignore"):
-        fast = send(np, emit, chain.lengths, first, product, backwards=backwards)
+        fast = send_messages(chain, log_product(chain, backwards), backwards)
     np.testing.assert_allclose(fast, found, rtol=1e-12, atol=1e-12)
 
 
 def test_nothing_underflows():
     # One tag loses 50 nats at each of 30 tokens, and may be the only one left then.
-    emit = np.tile([0.0, -50.0], (30, 1))
-    transition = np.array([[0.0, -np.inf], [-np.inf, 0.0]])
+    chain = stay_or_leave([30], [0.0, 0.0])
+    chain.emit[:, 1] = -50.0
     with np.errstate(divide="ignore"):
-        found = send(np, emit, np.array([30]), np.zeros(2), LogProduct(np, transition))
-    np.testing.assert_allclose(found, np.arange(30)[:, None] * [0.0, -50.0])
+        found = send_messages(chain, log_product(chain, False), False)
+    np.testing.assert_allclose(found[:, :2], np.arange(30)[:, None] * [0.0, -50.0])

@@ -1,0 +1,58 @@
+"""What the transitions of a chain are."""
+
+import numpy as np
+import pytest
+
+from spacy_lstm_ner.chains.bio_transitions import BioTransitions
+from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
+
+F = -np.inf
+# To:  O  B0 I0 B1 I1
+BIO = [
+    [0, 0, F, 0, F],  # from O
+    [0, 0, 0, 0, F],  # from B-0
+    [0, 0, 0, 0, F],  # from I-0
+    [0, 0, F, 0, 0],  # from B-1
+    [0, 0, F, 0, 0],  # from I-1
+]
+
+
+def test_the_rules_alone():
+    T, tags = BioTransitions(5), np.arange(5)
+    found = T.between(np.repeat(tags, 5), np.tile(tags, 5))
+    np.testing.assert_array_equal(found.reshape(5, 5), BIO)
+    np.testing.assert_array_equal(T.start, [0, 0, F, 0, F])
+    np.testing.assert_array_equal(T.end, np.zeros(5))
+    assert T.scaled(0.5) is T
+    assert T.is_finite()
+
+
+def test_no_labels():
+    T = BioTransitions(1)
+    assert T.start.tolist() == [0.0]
+    assert T.between(np.array([0]), np.array([0])).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("n", [1, 3, 99])
+def test_n_best_of_both_kinds(n):
+    """Ties included: the lower tag and rank first."""
+    rng = np.random.default_rng(0)
+    scores = -np.sort(-rng.integers(-3, 3, (7, 5, n)).astype("d"), axis=2)
+    scores[0, :, -1] = scores[2] = F
+    learned = LearnedTransitions(np.array(BIO), np.zeros(5), np.zeros(5))
+    (where, best), (expected, expected_best) = (
+        T.n_best(scores) for T in (BioTransitions(5), learned)
+    )
+    np.testing.assert_array_equal(best, expected_best)
+    np.testing.assert_array_equal(where[best > F], expected[best > F])
+
+
+@pytest.mark.parametrize("n_tags", [1, 5, 101])
+def test_best_of_both_kinds(n_tags):
+    rng, tags = np.random.default_rng(0), np.arange(n_tags)
+    scores = rng.integers(-3, 3, (7, n_tags)).astype("d")
+    rules = BioTransitions(n_tags)
+    pairs = rules.between(np.repeat(tags, n_tags), np.tile(tags, n_tags))
+    learned = LearnedTransitions(pairs.reshape(n_tags, n_tags), rules.start, rules.end)
+    np.testing.assert_array_equal(rules.best(scores), learned.best(scores))
+    np.testing.assert_array_equal(rules.senders(scores), learned.senders(scores))
