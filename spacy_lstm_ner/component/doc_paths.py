@@ -113,6 +113,13 @@ class DocPaths(NamedTuple):
         return thresholds
 
 
+class NotInitializedError(ValueError, KeyError):
+    """The component has no weights yet. `nlp(text)` converts the KeyError to E109."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 def find_paths(
     model: Tagger,
     docs: Sequence[Doc],

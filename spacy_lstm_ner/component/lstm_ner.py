@@ -26,7 +26,13 @@ from ..tags import TagSet
 from . import analysis, objective
 from .analysis import Analysis, Calibration, Uncertainty
 from .annotations import set_entities
-from .doc_paths import DocPaths, ScoredSpan, find_paths, require_finite
+from .doc_paths import (
+    DocPaths,
+    NotInitializedError,
+    ScoredSpan,
+    find_paths,
+    require_finite,
+)
 from .process import apply_process_effects
 from .settings import Settings, WithSettings, new_cfg, read_cfg
 
@@ -230,8 +236,7 @@ class LSTMNer(WithSettings, TrainablePipe):
         """Find the threshold with the best F-score on held-out examples, one for all
         labels, for the decoding that is set. It is not made the setting.
 
-        examples (Iterable[Example]): As of `calibrate`, which comes first.
-        beta (float): As of `calibrate`.
+        examples, beta: As of `calibrate`, which comes first.
         RETURNS (Tuple[float, float]): The threshold and its F-score.
         RAISES ValueError (L023): If beta is not positive.
         """
@@ -265,8 +270,7 @@ class LSTMNer(WithSettings, TrainablePipe):
         losses (Optional[Dict[str, float]]): The loss, from `get_loss`, is added under
             the component's name.
         RETURNS (Dict[str, float]): The losses.
-        RAISES ValueError: If the model has no weights yet (L011), if scores are not
-            finite (L015), and as `objective.get_loss`.
+        RAISES ValueError: As `paths` and `objective.get_loss`.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -294,10 +298,8 @@ class LSTMNer(WithSettings, TrainablePipe):
             old model finds none there. Their annotation does not count.
         drop (float): Dropout rate. At 0 unknown words are not rehearsed.
         sgd (Optional[Optimizer]): Changes the weights; without it, gradients add up.
-        losses (Optional[Dict[str, float]]): The cross-entropy with the old paths, in
-            nats, is added under the component's name.
-        RETURNS (Dict[str, float]): The losses. Nothing happens without
-            `nlp.resume_training()`.
+        losses (Optional[Dict[str, float]]): Cross-entropy with the old paths is added.
+        RETURNS (Dict[str, float]): The losses; 0 without `nlp.resume_training()`.
         RAISES ValueError (L015): If scores are not finite.
         """
         losses = {} if losses is None else losses
@@ -331,7 +333,7 @@ class LSTMNer(WithSettings, TrainablePipe):
     def finish_update(self, sgd: Optimizer) -> None:
         """Change the parameters by their gradients.
 
-        sgd (Optimizer): Changes them.
+        sgd (Optimizer): The optimizer.
         """
         super().finish_update(sgd)
         self.clear_cache()
@@ -396,10 +398,3 @@ class LSTMNer(WithSettings, TrainablePipe):
         if not self._is_initialized():
             message = Errors.L011.format(name=self.name, action=action)
             raise NotInitializedError(message)
-
-
-class NotInitializedError(ValueError, KeyError):
-    """The component has no weights yet. `nlp(text)` converts the KeyError to E109."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
