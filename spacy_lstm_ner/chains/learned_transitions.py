@@ -132,8 +132,11 @@ class LearnedTransitions(Transitions):
 
     def best(self, scores: Floats2d) -> Floats2d:
         """Highest score to each tag."""
-        xp = get_array_module(scores)
-        best = xp.empty_like(scores)
+        best: Floats2d
+        if len(self.start) <= FEW_TAGS:
+            best = (scores[:, :, None] + self.scores).max(axis=1)
+            return best
+        best = get_array_module(scores).empty_like(scores)
         for block in blocks(len(scores), self.scores.size):
             best[block] = (scores[block, :, None] + self.scores).max(axis=1)
         return best
