@@ -60,11 +60,11 @@ def test_predictions_are_those_of_the_host(
 ):
     nlp = make(variant)
     ner: Any = nlp.get_pipe("lstm_ner")
-    ner.cfg.update(decoding=decoding, threshold=0.2, candidates=True)
+    ner.decoding, ner.threshold, ner.candidates = decoding, 0.2, True
     examples = [make_example(nlp, *each) for each in TRAIN_DATA]
 
     def measure() -> list[Any]:
-        ner.cfg["temperature"] = 1.0
+        ner.temperature = 1.0
         docs = list(nlp.pipe(TEXTS))
         return [
             [spans_of(doc) for doc in docs],
@@ -72,7 +72,7 @@ def test_predictions_are_those_of_the_host(
             [x for doc in docs for x in doc.spans["lstm_ner"].attrs["scores"]],
             [x for pair in ner.uncertainty(docs) for x in pair],
             [analysis.probability for each in ner.n_best(docs, 3) for analysis in each],
-            ner.calibrate(examples),
+            ner.calibrate(examples).temperature,
             ner.fit_threshold(examples),
         ]
 
