@@ -1,14 +1,20 @@
-"""The component with arrays that are not NumPy's, as on a GPU."""
+"""The component on another device: on a stand-in for a GPU, and on a GPU if any.
 
+`python -m pytest -m gpu` runs the tests that need a GPU and CuPy.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import spacy
 from contract.helpers import TRAIN_DATA, make_example, spans_of
-from cupy_stand_in import XP, Array, use_stand_in
+from cupy_stand_in import XP, use_stand_in
 from spacy.language import Language
-from thinc.api import fix_random_seed
+from thinc.api import Model, fix_random_seed
+from thinc.compat import has_cupy_gpu
 
 MODEL: dict[str, Any] = {
     "tok2vec.width": 16,
@@ -30,6 +36,21 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "windows": {"window": 4, "overlap": 1},
 }
 TEXTS = [text for text, _ in TRAIN_DATA] + ["", "Bob Rome " * 10]
+
+
+ToDevice = Callable[[Model[Any, Any]], None]
+
+
+@pytest.fixture(params=["stand-in", pytest.param("GPU", marks=pytest.mark.gpu)])
+def to_device(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> ToDevice:
+    """Moves a model to the device."""
+    if request.param == "stand-in":
+        return lambda model: use_stand_in(monkeypatch, model)
+    if not has_cupy_gpu:
+        pytest.skip("needs a GPU and CuPy")
+    return lambda model: model.to_gpu(0)
 
 
 def make(variant: str) -> Language:
@@ -56,7 +77,7 @@ def make(variant: str) -> Language:
 @pytest.mark.parametrize("decoding", ["best_path", "probability"])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_predictions_are_those_of_the_host(
-    variant: str, decoding: str, monkeypatch: pytest.MonkeyPatch
+    variant: str, decoding: str, to_device: ToDevice
 ):
     nlp = make(variant)
     ner: Any = nlp.get_pipe("lstm_ner")
@@ -78,16 +99,16 @@ def test_predictions_are_those_of_the_host(
 
     expected = measure()
     assert any(expected[0])
-    use_stand_in(monkeypatch, ner.model)
-    assert isinstance(ner.model.predict([nlp.make_doc("Bob")]).emit, Array)
+    to_device(ner.model)
+    assert not isinstance(ner.model.predict([nlp.make_doc("Bob")]).emit, np.ndarray)
     found = measure()
     assert found[:2] == expected[:2]
     for some, others in zip(found[2:], expected[2:], strict=True):
-        np.testing.assert_allclose(some, others, atol=1e-4)
+        np.testing.assert_allclose(some, others, atol=1e-3)
 
 
 @pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "dropout"])
-def test_gradients_are_those_of_the_host(variant: str, monkeypatch: pytest.MonkeyPatch):
+def test_gradients_are_those_of_the_host(variant: str, to_device: ToDevice):
     nlp = make(variant)
     ner: Any = nlp.get_pipe("lstm_ner")
     examples = [make_example(nlp, *each) for each in TRAIN_DATA]
@@ -109,11 +130,26 @@ def test_gradients_are_those_of_the_host(variant: str, monkeypatch: pytest.Monke
     learn()
     expected = learn()
     assert expected
-    use_stand_in(monkeypatch, ner.model)
+    to_device(ner.model)
     found = learn()
     assert found.keys() == expected.keys()
     for key, grad in found.items():
         np.testing.assert_allclose(grad.get(), expected[key], atol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not has_cupy_gpu, reason="needs a GPU and CuPy")
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_a_gpu_has_learned_is_found_on_the_host(variant: str, tmp_path: Path):
+    spacy.require_gpu()
+    try:
+        nlp = make(variant)
+        expected = [spans_of(doc) for doc in nlp.pipe(TEXTS)]
+        nlp.to_disk(tmp_path)
+    finally:
+        spacy.require_cpu()
+    assert any(expected)
+    assert [spans_of(doc) for doc in spacy.load(tmp_path).pipe(TEXTS)] == expected
 
 
 def test_the_stand_in_is_strict():
