@@ -14,15 +14,19 @@ from .layers.fast_ops import use_fast_products
 from .layers.recurrent.rnn import Activation, Init
 from .layers.windows import with_windows
 from .layers.words.characters import CharCNN, CharLSTM
-from .layers.words.distinct import CACHE_BYTES, per_lexeme
-from .layers.words.lexemes import Embed, lexical_attrs
+from .layers.words.distinct import (
+    CACHE_BYTES,
+    Embed,
+    Tok2Vec,
+    lexical_attrs,
+    per_lexeme,
+)
 from .layers.words.spacy_embed import on_words, read_attrs
 from .layers.words.vectors import WordVectors
 from .layers.words.vocabulary import WordIndex
 from .types import Floats2d, Ints2d
 
 Encoder = Model[list[Floats2d], list[Floats2d]]
-Tok2Vec = Model[list[Doc], list[Floats2d]]
 Tagger = Model[list[Doc], LinearChain]
 
 

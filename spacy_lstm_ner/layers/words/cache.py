@@ -1,6 +1,7 @@
 """The vectors of words that were embedded before."""
 
 from collections.abc import Callable
+from operator import is_
 from threading import Lock
 from typing import Any
 
@@ -12,8 +13,8 @@ from thinc.api import Model, get_array_module
 from ...types import Floats2d
 
 # Memory of an entry of the index, without the vector.
-_BYTES_OF_ENTRY = 104
-# How much of the parameters is read beside a batch, to see whether they have changed.
+_ENTRY_BYTES = 104
+# All parameters are read if they have at most this many bytes.
 _READ_BYTES, _READ_BYTES_PER_TOKEN = 1 << 16, 1 << 10
 # Integers in a cache line, and lines in a sample of an array: a prime, so that they do
 # not all lie in the same columns of a matrix.
@@ -35,17 +36,19 @@ def clear_cache(model: Model[Any, Any]) -> None:
 class WordCache:
     """Keeps the vectors of words from batch to batch in prediction.
 
-    They are dropped if
+    The vectors are dropped if the model is trained; if other arrays become its
+    parameters (loading, averages, most optimizers); if the seen counts or the static
+    vectors are replaced, or the static vectors get new keys; and if the cache is full.
+    After a training step, none are kept until `clear` or until other arrays become the
+    parameters, because an optimizer may change the old arrays at any time. Copies begin
+    empty.
 
-    - the model is trained: after a step in training, none are kept for these parameters
-      until `clear`, because the optimizer may change them at any time;
-    - other arrays become the parameters (loading, averages); copies begin empty;
-    - the static vectors are replaced or get new keys;
-    - the parameters or static vectors change in place. If to read all of them takes
-      little time beside the batch (64 KB, and 1 KB per token), a sum of each array is
-      compared, else cache lines spread over it. So beside a small batch, a change of
-      a few elements of a large array can go unseen: call `clear_cache`;
-    - the cache is full.
+    Changes in place are looked for before each batch. If the parameters and the static
+    vectors have at most 64 KB and 1 KB per token of the batch, all of them are read: a
+    change is seen unless the sum of an array's bits stays the same, as it does if two
+    rows are swapped. If they have more, 37 pieces of 64 bytes of each array are read,
+    and arrays of up to 2.3 KB entirely: a change of a whole array is seen, a change of
+    a few elements of a large table usually is not. Call `clear_cache` after it.
 
     Only numbers are kept, no strings, Docs or lexemes, so `nlp.memory_zone()` frees its
     words. Threads may share a cache.
@@ -89,12 +92,9 @@ class WordCache:
         """
         words = self._words  # once, because another thread may replace it
         if words is None or not words.are_valid(model, vocab, len(keys)):
-            words = _Words(model, vocab)
-            is_trained = _are_same(words.arrays, self._trained)
-            if is_trained or not (self.n_bytes and words.can_be_watched()):
-                return compute(np.arange(len(keys)))
-            words.make_room(self.n_bytes)
-            self._words = words
+            self._words = words = self._begin(model, vocab)
+        if words is None:
+            return compute(np.arange(len(keys)))
         names = keys.tolist()
         is_new, found = words.find(names)
         if is_new.any():
@@ -108,49 +108,60 @@ class WordCache:
             words.keep(list(index), new[list(index.values())])
         return found
 
+    def _begin(self, model: Model[Any, Any], vocab: Vocab) -> "_Words | None":
+        """An empty store; None if the vectors may change unseen."""
+        parameters = _parameters(model)
+        watched = arrays = _arrays(parameters)
+        table = getattr(vocab.vectors, "data", None)
+        if table is not None:
+            watched = [*arrays, table]
+        is_trained = len(arrays) == len(self._trained) and all(
+            map(is_, arrays, self._trained)
+        )
+        if (
+            not self.n_bytes
+            or is_trained
+            or any(node.shims for node in model.walk())  # PyTorch has the parameters
+            or not all(array.flags.c_contiguous for array in watched)
+        ):
+            return None
+        return _Words(self.n_bytes, parameters, watched, model, vocab)
+
 
 class _Words:
-    """Words and their vectors, and what these were computed from.
+    """Words and their vectors, and the arrays and objects that these depend on."""
 
-    model (Model): The embedding.
-    vocab (Vocab): Holds the static vectors.
-    """
-
-    def __init__(self, model: Model[Any, Any], vocab: Vocab) -> None:
-        self._parameters = _parameters(model)
-        self._has_shims = any(node.shims for node in model.walk())
-        self.arrays = _arrays(self._parameters)
-        self._others = _others(model, vocab)
-        data = self._others[-1]
-        self._watched = self.arrays if data is None else [*self.arrays, data]
+    def __init__(
+        self,
+        n_bytes: int,
+        parameters: list[tuple[Callable[[str], Any], str]],
+        watched: list[Any],
+        model: Model[Any, Any],
+        vocab: Vocab,
+    ) -> None:
+        self._n_bytes, self._parameters = n_bytes, parameters
+        self._arrays = watched[: len(parameters)]
+        self._others, self._n_keys = _others(model, vocab)
+        self._contents = [
+            array.reshape(-1).view("uint8" if array.nbytes % 8 else "uint64")
+            for array in watched
+        ]
+        self._samples = [_sample(content) for content in self._contents]
+        self._n_watched = sum(content.nbytes for content in self._contents)
+        self._sampled, self._sums = self._read_samples(), self._read_all()
         self._lock = Lock()
         self._rows: dict[int, int] = {}
         self._n_used = 0
         self._table: Floats2d = None
 
-    def can_be_watched(self) -> bool:
-        """Whether changes can be seen: not of parameters of PyTorch, nor of arrays
-        whose elements do not lie in order."""
-        in_order = [array.flags.c_contiguous for array in self._watched]
-        return not self._has_shims and all(in_order)
-
-    def make_room(self, n_bytes: int) -> None:
-        """Begin to keep vectors, of the parameters as they are now."""
-        self._n_bytes = n_bytes
-        self._contents = [
-            array.reshape(-1).view("uint8" if array.nbytes % 8 else "uint64")
-            for array in self._watched
-        ]
-        self._samples = [_sample(content) for content in self._contents]
-        self._n_watched = sum(content.nbytes for content in self._contents)
-        self._sampled, self._sums = self._read_samples(), self._read_all()
-
     def are_valid(self, model: Model[Any, Any], vocab: Vocab, n_tokens: int) -> bool:
-        """Whether nothing has changed, as far as can be seen beside a batch of this
-        many tokens."""
+        """Whether nothing has changed, as far as can be seen in a small part of the
+        time for this many tokens."""
+        others, n_keys = _others(model, vocab)
         return (
-            _are_same(_arrays(self._parameters), self.arrays)
-            and _are_same(_others(model, vocab), self._others)
+            all(map(is_, _arrays(self._parameters), self._arrays))
+            and all(map(is_, others, self._others))
+            and n_keys == self._n_keys
             and self._read_samples() == self._sampled
             and (
                 self._n_watched > _READ_BYTES + n_tokens * _READ_BYTES_PER_TOKEN
@@ -158,8 +169,8 @@ class _Words:
             )
         )
 
-    def _read_samples(self) -> bytes:
-        return b"".join([sample.tobytes() for sample in self._samples])
+    def _read_samples(self) -> list[bytes]:
+        return [sample.tobytes() for sample in self._samples]
 
     def _read_all(self) -> list[int]:
         return [int(content.sum()) for content in self._contents]
@@ -175,7 +186,7 @@ class _Words:
     def keep(self, names: list[int], vectors: Floats2d) -> None:
         """Add words, as many as there is room for."""
         width = vectors.shape[1]
-        n_rows = self._n_bytes // (4 * width + _BYTES_OF_ENTRY)
+        n_rows = self._n_bytes // (4 * width + _ENTRY_BYTES)
         names = names[:n_rows]
         with self._lock:
             if self._table is None:
@@ -189,28 +200,27 @@ class _Words:
             self._n_used = rows.stop
 
 
-def _parameters(model: Model[Any, Any]) -> list[tuple[Model[Any, Any], str]]:
-    """The node and name of each; to find them takes longer than to look them up."""
-    return [(node, name) for node in model.walk() for name in node.param_names]
+def _parameters(model: Model[Any, Any]) -> list[tuple[Callable[[str], Any], str]]:
+    """How to get each parameter; to find them takes longer than to get them."""
+    return [
+        (node.get_param, name)
+        for node in model.walk()
+        for name in node.param_names
+        if node.has_param(name)
+    ]
 
 
-def _arrays(parameters: list[tuple[Model[Any, Any], str]]) -> list[Any]:
-    found = [node.maybe_get_param(name) for node, name in parameters]
-    return [array for array in found if array is not None]
+def _arrays(parameters: list[tuple[Callable[[str], Any], str]]) -> list[Any]:
+    return [get_param(name) for get_param, name in parameters]
 
 
-def _others(model: Model[Any, Any], vocab: Vocab) -> list[Any]:
-    """Layers, seen counts, static vectors, their number of keys and their table."""
+def _others(model: Model[Any, Any], vocab: Vocab) -> tuple[list[Any], int | None]:
+    """Objects that vectors depend on, besides the parameters, and the number of keys of
+    the static vectors."""
     vectors: Any = vocab.vectors
-    table = getattr(vectors, "n_keys", None), getattr(vectors, "data", None)
-    return [*model.layers, model.attrs["seen_counts"], vectors, *table]
-
-
-def _are_same(some: list[Any], others: list[Any]) -> bool:
-    return len(some) == len(others) and all(
-        one is other or (isinstance(one, int) and one == other)
-        for one, other in zip(some, others, strict=True)
-    )
+    attrs, table = model.attrs, getattr(vectors, "data", None)
+    hiding = attrs["seen_counts"], attrs["hides_unseen"]
+    return [*model.layers, *hiding, vectors, table], getattr(vectors, "n_keys", None)
 
 
 def _sample(content: Any) -> Any:

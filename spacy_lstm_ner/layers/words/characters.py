@@ -19,7 +19,7 @@ from ...errors import Errors
 from ...types import Floats2d, Ints2d
 from ..recurrent.layer import recurrent_layer
 from ..recurrent.lstm import LSTMCell
-from .lexemes import Embed, Lexemes, no_input_gradient
+from .distinct import Embed, Lexemes, no_input_gradient
 
 Summarize = Model[Ragged, Floats2d]
 # Of a longer word, only this many first and last characters are read.

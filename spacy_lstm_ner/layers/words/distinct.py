@@ -3,30 +3,84 @@
 A word's vector depends on the word alone, and about half of the tokens of a batch
 repeat a word. So the distinct words are embedded, and each token gets the vector of its
 word; the gradient of a word is the sum over its tokens. Besides `word_index`, this is
-the only layer that reads Docs.
+the only layer that reads Docs; the embeddings below it read `Lexemes`.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import intify_attr
+from spacy.attrs import ORTH, intify_attr
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 from thinc.api import Model
 
 from ...errors import Errors
-from ...types import Floats2d
+from ...types import Floats2d, Ints2d
 from ..common import no_backward
-from ..ragged import cut
 from .cache import WordCache
-from .frequencies import Hiding, SeenCounts, forget_counts
-from .lexemes import Embed, Lexemes, lexemes_of
+from .frequencies import (
+    Hiding,
+    SeenCounts,
+    count_and_hide,
+    forget_counts,
+    hide_unseen,
+)
 
 # Memory for the vectors of words: 16,000 words of width 96.
 CACHE_BYTES = 8_000_000
+
+
+class Lexemes(NamedTuple):
+    """Words as arrays of lexical attributes.
+
+    orths: Hash of each word's text.  (L,)
+    attrs: Hashes of its lexical attributes, a column per attribute; 0 if the value is
+        hidden.  (L, A)
+    hidden: Whether word dropout hides the word.  (L,)
+    vocab: Holds the strings and the static vectors.
+    """
+
+    orths: NDArray[np.uint64]
+    attrs: NDArray[np.uint64]
+    hidden: NDArray[np.bool_]
+    vocab: Vocab
+
+    def take(self, chosen: NDArray[np.intp]) -> "Lexemes":
+        """The words with these indices, as copies."""
+        orths, attrs, hidden, vocab = self
+        return Lexemes(orths[chosen], attrs[chosen], hidden[chosen], vocab)
+
+    def texts(self) -> list[str]:
+        """The text of each word."""
+        strings = self.vocab.strings
+        return [strings[orth] for orth in self.orths.tolist()]
+
+    def keys(self) -> NDArray[np.uint64]:
+        """A 64-bit hash of each word and its attributes.  (L,)"""
+        keys: NDArray[np.uint64] = self.attrs @ _factors(self.attrs.shape[1])
+        keys += self.orths
+        keys += self.hidden
+        return keys
+
+    def distinct(self) -> tuple["Lexemes", NDArray[np.intp]]:
+        """The distinct words, and the index of each word among them."""
+        _, first, index = np.unique(self.keys(), return_index=True, return_inverse=True)
+        return self.take(first), index
+
+
+Embed = Model[Lexemes, Floats2d]
+Tok2Vec = Model[list[Doc], list[Floats2d]]
+
+
+@cache
+def _factors(n: int) -> NDArray[np.uint64]:
+    """Powers of the golden ratio in 64 bits (Knuth's multiplicative hashing)."""
+    powers = np.arange(1, n + 1, dtype="uint64")
+    return np.asarray(np.uint64(0x9E3779B97F4A7C15) ** powers)
 
 
 def per_lexeme(
@@ -36,7 +90,7 @@ def per_lexeme(
     word_dropout: float = 0.0,
     rare_dropout: float = 0.0,
     cache_bytes: int = CACHE_BYTES,
-) -> Model[list[Doc], list[Floats2d]]:
+) -> Tok2Vec:
     """Embed each distinct word of a batch once.
 
     embed (Model[Lexemes, Floats2d]): Gives a vector for each word.
@@ -46,7 +100,7 @@ def per_lexeme(
         and characters remain (Lample et al. 2016).
     rare_dropout (float): A number r. In training, an attribute is hidden with the
         probability r / (r + n), where n is the number of times its value occurs in the
-        training texts (Kiperwasser & Goldberg 2016, for words).
+        training texts.
     cache_bytes (int): Memory for the vectors of words, which are kept from batch to
         batch in prediction; 0 keeps none.
     RETURNS (Model[List[Doc], List[Floats2d]]): (T_b, O) for each Doc b.
@@ -56,9 +110,8 @@ def per_lexeme(
 
     Training hides nothing if its `drop` is 0. Prediction hides the values that training
     has not seen: of all attributes if `rare_dropout` is positive, of the identifying
-    ones if `word_dropout` is. The first step of training decides whether it does: not
-    if its `drop` was 0, because then the model does not learn about hidden values. The
-    decision is saved, and lasts until `initialize` or `forget_counts`.
+    ones if `word_dropout` is, of none if the `drop` of the first step of training was 0
+    (see `frequencies`).
     """
     if not 0 <= word_dropout < 1:
         raise ValueError(Errors.L040.format(rate=word_dropout))
@@ -85,50 +138,40 @@ def per_lexeme(
 
 
 def init(
-    model: Model[list[Doc], list[Floats2d]],
-    X: list[Doc] | None = None,
-    Y: list[Floats2d] | None = None,
+    model: Tok2Vec, X: list[Doc] | None = None, Y: list[Floats2d] | None = None
 ) -> None:
     """Forget the seen counts; initialize the embedding by the words of sample Docs."""
     forget_counts(model)
-    words = _distinct(lexemes_of(X, model.attrs["hiding"].attrs))[0] if X else None
     embed = model.layers[0]
-    embed.initialize(X=words)
+    embed.initialize(X=_words_of(model, X).distinct()[0] if X else None)
     model.set_dim("nO", embed.get_dim("nO"))
 
 
 def forward(
-    model: Model[list[Doc], list[Floats2d]], X: list[Doc], is_train: bool
+    model: Tok2Vec, X: list[Doc], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     """Gather the vectors of the words; sum their gradients."""
     ops: Any = model.ops
-    embed, attrs = model.layers[0], model.attrs
-    if not any(len(doc) for doc in X):
-        nO = model.get_dim("nO")
-        return [ops.alloc2f(0, nO) for _ in X], _no_tokens
-    hiding: Hiding = attrs["hiding"]
-    seen: SeenCounts = attrs["seen_counts"]
-    tokens = lexemes_of(X, hiding.attrs)
     lengths = [len(doc) for doc in X]
+    if not any(lengths):
+        nO = model.get_dim("nO")
+        return [ops.alloc2f(0, nO) for _ in X], no_input_gradient
+    embed, word_cache = model.layers[0], model.attrs["cache"]
+    tokens = _words_of(model, X)
     if not is_train:
 
         def compute(chosen: NDArray[np.intp]) -> Floats2d:
-            words, word_of_token = _distinct(tokens.take(chosen))
-            if attrs["hides_unseen"]:
-                hiding.unseen(words, seen)
+            words, word_of_token = tokens.take(chosen).distinct()
+            hide_unseen(model, words.attrs)
             return embed.predict(words)[word_of_token]
 
-        Y_TO = attrs["cache"].look_up(tokens.keys(), model, tokens.vocab, compute)
-        return cut(Y_TO, lengths), _NO_BACKWARD
-    if not seen:
-        attrs["hides_unseen"] = attrs["dropout_rate"] > 0
-    seen.add(hiding.attrs, tokens, lengths)
-    if attrs["dropout_rate"]:
-        tokens = hiding.at_random(tokens, seen)
-    words, word_of_token = _distinct(tokens)
+        Y_TO = word_cache.look_up(tokens.keys(), model, tokens.vocab, compute)
+        return ops.unflatten(Y_TO, lengths), _NO_BACKWARD
+    hidden = count_and_hide(model, tokens.orths, tokens.attrs, lengths)
+    words, word_of_token = tokens._replace(hidden=hidden).distinct()
     rows = ops.asarray1i(word_of_token)
     Y_LO, backprop_embed = embed(words, is_train)
-    attrs["cache"].suspend(model)
+    word_cache.suspend(model)
 
     def backprop(dY: list[Floats2d]) -> list[Doc]:
         dY_LO = ops.xp.zeros_like(Y_LO)
@@ -136,19 +179,34 @@ def forward(
         backprop_embed(dY_LO)
         return []
 
-    return cut(Y_LO[rows], lengths), backprop
+    return ops.unflatten(Y_LO[rows], lengths), backprop
 
 
 _NO_BACKWARD = partial(no_backward, "per_lexeme")
 
 
-def _no_tokens(dY: list[Floats2d]) -> list[Doc]:
+def _words_of(model: Tok2Vec, docs: Sequence[Doc]) -> Lexemes:
+    """The word of each token; at least one Doc."""
+    ids = [ORTH, *model.attrs["hiding"].attrs]
+    columns = np.concatenate([doc.to_array(ids).reshape(-1, len(ids)) for doc in docs])
+    hidden = np.zeros(len(columns), dtype=np.bool_)
+    return Lexemes(columns[:, 0], columns[:, 1:], hidden, docs[0].vocab)
+
+
+def lexical_attrs() -> Model[Lexemes, Ints2d]:
+    """Select the attributes of words, as input of hash embeddings.
+
+    RETURNS (Model[Lexemes, Ints2d]): L words -> (L, A).
+    """
+    return Model("lexical_attrs", _forward_attrs)
+
+
+def _forward_attrs(
+    model: Model[Lexemes, Ints2d], X: Lexemes, is_train: bool
+) -> tuple[Ints2d, Callable[[Ints2d], list[Any]]]:
+    return model.ops.xp.asarray(X.attrs), no_input_gradient
+
+
+def no_input_gradient(dY: Any) -> list[Any]:
+    """End of the backward pass: words have no gradient."""
     return []
-
-
-def _distinct(tokens: Lexemes) -> tuple[Lexemes, NDArray[np.intp]]:
-    """The distinct words, and the index of the word of each token."""
-    _, first, word_of_token = np.unique(
-        tokens.keys(), return_index=True, return_inverse=True
-    )
-    return tokens.take(first), word_of_token

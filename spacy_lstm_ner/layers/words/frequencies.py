@@ -1,8 +1,14 @@
 """What training has seen of words, and what is hidden because of it.
 
 A hash embedding looks up a value that training has never seen in rows that were learned
-for other values. Instead, training hides values at random, the rarer the more often,
-and prediction hides the values that training has not seen.
+for other values. Instead, training hides values at random, the rarer the more often
+(Kiperwasser & Goldberg 2016, for words), and prediction hides the values that training
+has not seen. To hide a value is to replace it by 0.
+
+The first step of training after `initialize` or `forget_counts` decides whether
+prediction hides: not if its dropout rate was 0, because then the model does not learn
+about hidden values. Later steps do not change the decision, whatever their rate. It is
+saved with the model, in the attribute "hides_unseen".
 """
 
 from collections.abc import Sequence
@@ -11,14 +17,25 @@ from typing import Any
 
 import numpy as np
 import srsly
+from numpy.typing import NDArray
 from spacy.attrs import LOWER, NORM, ORTH
 from thinc.api import Model, deserialize_attr
 
-from ..ragged import cut
-from .lexemes import Lexemes
-
 # The attributes that identify a word; the others are shared by many words.
 _IDENTIFYING = (ORTH, LOWER, NORM)
+
+
+@dataclass(frozen=True)
+class Hiding:
+    """The settings of the config. Thinc does not save an object like this one.
+
+    attrs: Ids of the lexical attributes.
+    word_dropout, rare_dropout: See `per_lexeme`.
+    """
+
+    attrs: tuple[int, ...]
+    word_dropout: float
+    rare_dropout: float
 
 
 class SeenCounts(dict[int, dict[int, int]]):
@@ -34,28 +51,16 @@ class SeenCounts(dict[int, dict[int, int]]):
         self.max_texts = 1 << 20  # about 100 MB of hashes; then it starts over
         self._texts: set[int] = set()
 
-    def add(
-        self, attrs: Sequence[int], tokens: Lexemes, lengths: Sequence[int]
-    ) -> None:
-        """Count the values in a training batch.
-
-        attrs (Sequence[int]): Ids of the columns of `tokens.attrs`.
-        tokens (Lexemes): All tokens of the batch.  T
-        lengths (Sequence[int]): Number of tokens of each text.
-        """
+    def are_new(self, texts: Sequence[NDArray[np.uint64]]) -> list[bool]:
+        """Whether texts, given by the hashes of their words, are still uncounted. They
+        count from now on."""
         is_new = []
-        for orths in cut(tokens.orths, list(lengths)):
-            text = hash(orths.tobytes())
+        for text in map(hash, (orths.tobytes() for orths in texts)):
             is_new.append(text not in self._texts)
             self._texts.add(text)
         if len(self._texts) > self.max_texts:
             self._texts.clear()
-        new = np.repeat(is_new, lengths)
-        for attr, column in zip(attrs, tokens.attrs[new].T, strict=True):
-            counts = self.setdefault(attr, {})
-            values, n = np.unique(column, return_counts=True)
-            for value, n_value in zip(values.tolist(), n.tolist(), strict=True):
-                counts[value] = counts.get(value, 0) + n_value
+        return is_new
 
 
 @deserialize_attr.register(SeenCounts)
@@ -63,59 +68,69 @@ def _(default: SeenCounts, value: bytes, name: str, model: Any) -> SeenCounts:
     return SeenCounts(srsly.msgpack_loads(value))
 
 
-@dataclass(frozen=True)
-class Hiding:
-    """Which values of attributes are hidden, that is, replaced by 0.
+def count_and_hide(
+    model: Model[Any, Any],
+    orths: NDArray[np.uint64],
+    columns: NDArray[np.uint64],
+    lengths: Sequence[int],
+) -> NDArray[np.bool_]:
+    """A step of training: count the values of new texts; hide words, and values by how
+    rare they are.
 
-    The settings come from the config; Thinc does not save an object like this one.
-
-    attrs: Ids of the columns of `Lexemes.attrs`.
-    word_dropout, rare_dropout: See `per_lexeme`.
+    model (Model): The layer; its dropout rate is that of the training loop.
+    orths (ndarray): Hash of each token's text.  (T,)
+    columns (ndarray): The values of its attributes, hidden in place.  (T, A)
+    lengths (Sequence[int]): Number of tokens of each text.
+    RETURNS (ndarray): Whether word dropout hides the token.  (T,)
     """
+    hiding: Hiding = model.attrs["hiding"]
+    seen: SeenCounts = model.attrs["seen_counts"]
+    hides = model.attrs["dropout_rate"] > 0
+    if not seen:
+        model.attrs["hides_unseen"] = hides
+    texts = np.split(orths, np.cumsum(lengths)[:-1])
+    new = columns[np.repeat(seen.are_new(texts), lengths)]
+    hidden = np.zeros(len(orths), dtype=np.bool_)
+    if hides and (hiding.word_dropout or hiding.rare_dropout):
+        hidden = np.random.random(len(orths)) < hiding.word_dropout
+    for attr, new_values, column in zip(hiding.attrs, new.T, columns.T, strict=True):
+        counts = seen.setdefault(attr, {})
+        values, n = np.unique(new_values, return_counts=True)
+        for value, n_value in zip(values.tolist(), n.tolist(), strict=True):
+            counts[value] = counts.get(value, 0) + n_value
+        if hides and hiding.rare_dropout:
+            found = np.array([counts.get(value, 0) for value in column.tolist()])
+            rate = hiding.rare_dropout / (hiding.rare_dropout + found)
+            column[np.random.random(len(found)) < rate] = 0
+        if attr in _IDENTIFYING:
+            column[hidden] = 0
+    return hidden
 
-    attrs: tuple[int, ...]
-    word_dropout: float
-    rare_dropout: float
 
-    def at_random(self, tokens: Lexemes, seen: SeenCounts) -> Lexemes:
-        """Training: hide words, and values by how rare they are, in place.
+def hide_unseen(model: Model[Any, Any], columns: NDArray[np.uint64]) -> None:
+    """Prediction: hide the values that training has not seen, in place.
 
-        tokens (Lexemes): Words whose values all have been counted.
-        seen (SeenCounts): The counts.
-        RETURNS (Lexemes): The tokens, with `hidden` set.
-        """
-        if not (self.word_dropout or self.rare_dropout):
-            return tokens
-        hidden = np.random.random(len(tokens.attrs)) < self.word_dropout
-        for attr, column in zip(self.attrs, tokens.attrs.T, strict=True):
-            if self.rare_dropout:
-                n = np.array([seen[attr].get(value, 0) for value in column.tolist()])
-                rate = self.rare_dropout / (self.rare_dropout + n)
-                column[np.random.random(len(n)) < rate] = 0
-            if attr in _IDENTIFYING:
-                column[hidden] = 0
-        return tokens._replace(hidden=hidden)
-
-    def unseen(self, words: Lexemes, seen: SeenCounts) -> None:
-        """Prediction: hide values that training has not seen, in place.
-
-        Nothing is hidden before the first text is counted.
-
-        words (Lexemes): The words.
-        seen (SeenCounts): The counts.
-        """
-        for attr, column in zip(self.attrs, words.attrs.T, strict=True):
-            is_identifying = self.word_dropout and attr in _IDENTIFYING
-            if (self.rare_dropout or is_identifying) and attr in seen:
-                counts = seen[attr]
-                column[[value not in counts for value in column.tolist()]] = 0
+    model (Model): The layer. It hides nothing before the first text is counted.
+    columns (ndarray): The values of each word's attributes.  (L, A)
+    """
+    hiding: Hiding = model.attrs["hiding"]
+    seen: SeenCounts = model.attrs["seen_counts"]
+    if not model.attrs["hides_unseen"]:
+        return
+    for attr, column in zip(hiding.attrs, columns.T, strict=True):
+        is_identifying = hiding.word_dropout and attr in _IDENTIFYING
+        if (hiding.rare_dropout or is_identifying) and attr in seen:
+            counts = seen[attr]
+            column[[value not in counts for value in column.tolist()]] = 0
 
 
 def forget_counts(model: Model[Any, Any]) -> None:
-    """Reset the seen counts of all layers of a model.
+    """Reset the seen counts of all layers of a model, and what they hide; the next step
+    of training decides anew.
 
     model (Model): The model.
     """
     for node in model.walk():
         if "seen_counts" in node.attrs:
             node.attrs["seen_counts"] = SeenCounts()
+            node.attrs["hides_unseen"] = False

@@ -13,7 +13,7 @@ from thinc.initializers import glorot_uniform_init
 
 from ...errors import Errors
 from ...types import Floats2d
-from .lexemes import Embed, Lexemes, no_input_gradient
+from .distinct import Embed, Lexemes, no_input_gradient
 
 Keys = NDArray[np.int64]
 Table = Model[Keys, Floats2d]

@@ -2,6 +2,7 @@
 
 import pickle
 from copy import deepcopy
+from functools import partial
 from threading import Thread
 
 import numpy as np
@@ -22,7 +23,9 @@ class Source:
     """Makes vectors of keys, and remembers of which."""
 
     def __init__(self, factor=1.0):
-        self.model = Model("source", None, attrs={"seen_counts": {}})
+        self.model = Model(
+            "source", None, attrs={"seen_counts": {}, "hides_unseen": False}
+        )
         self.model.set_param("W", np.array([factor], dtype="f"))
         self.asked = []
 
@@ -137,12 +140,17 @@ def words(cache_bytes=10**6, rows=50):
     )
 
 
-def characters(cache_bytes=10**6):
+def characters(kind, cache_bytes=10**6):
     fix_random_seed(0)
-    return build_char_embed(8, kind="cnn", cache_bytes=cache_bytes)
+    return build_char_embed(8, kind=kind, cache_bytes=cache_bytes)
 
 
-both = pytest.mark.parametrize("make", [words, characters])
+MAKE = {
+    "words": words,
+    "lstm": partial(characters, "lstm"),
+    "cnn": partial(characters, "cnn"),
+}
+each = pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
 
 
 @pytest.fixture
@@ -170,7 +178,7 @@ def assert_right(model, make, docs, **settings):
     assert_equal([model.predict([doc])[0] for doc in docs], expected)
 
 
-@both
+@each
 def test_right_all_through_training(make, docs):
     model = make().initialize(X=docs)
     optimizer = Adam(0.1, use_averages=True)
@@ -188,7 +196,7 @@ def test_right_all_through_training(make, docs):
     assert_right(model, make, docs)
 
 
-@both
+@each
 @pytest.mark.parametrize("change", [np.zeros_like, np.negative, np.sqrt])
 def test_parameters_changed_in_place(make, change, docs):
     model = make().initialize(X=docs)
@@ -200,7 +208,7 @@ def test_parameters_changed_in_place(make, change, docs):
     assert_right(model, make, docs)
 
 
-@both
+@each
 def test_single_elements_changed_in_place(make, docs):
     """All are seen where the parameters are few beside the batch."""
     docs = docs * 20

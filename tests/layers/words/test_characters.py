@@ -15,8 +15,7 @@ from util import (
 )
 
 from spacy_lstm_ner.layers.words.characters import CharCNN, CharLSTM
-from spacy_lstm_ner.layers.words.distinct import per_lexeme
-from spacy_lstm_ner.layers.words.lexemes import Lexemes
+from spacy_lstm_ner.layers.words.distinct import Lexemes, per_lexeme
 
 # float32 against central differences.
 NUMERIC = 1e-3

@@ -10,8 +10,7 @@ from thinc.api import Model
 from util import random_sum
 
 from layers.words.recorder import ATTRS, assert_equal, expected, make
-from spacy_lstm_ner.layers.words.distinct import per_lexeme
-from spacy_lstm_ner.layers.words.lexemes import lexical_attrs
+from spacy_lstm_ner.layers.words.distinct import lexical_attrs, per_lexeme
 
 # Some words repeat within a Doc, some across Docs.
 TEXTS = ["Ada met Bob and Ada", "", "bob met Łódź 😀 \t and नमस्ते", "and"]

@@ -10,8 +10,7 @@ from spacy.vectors import BaseVectors, Vectors
 from thinc.api import Adam, Model, fix_random_seed
 from util import numeric_gradient, parameters, random_sum, relative_error
 
-from spacy_lstm_ner.layers.words.distinct import per_lexeme
-from spacy_lstm_ner.layers.words.lexemes import Lexemes
+from spacy_lstm_ner.layers.words.distinct import Lexemes, per_lexeme
 from spacy_lstm_ner.layers.words.vectors import WordVectors
 
 WIDTH = 5
