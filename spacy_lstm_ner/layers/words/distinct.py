@@ -9,6 +9,7 @@ the only layer that reads Docs; the embeddings below it read `Lexemes`.
 import math
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -158,7 +159,22 @@ def forward(
         return [ops.alloc2f(0, nO) for _ in X], no_input_gradient
     embed, word_cache = model.layers[0], model.attrs["cache"]
     tokens = _words_of(model, X)
-    if not is_train:
+    backprop: Callable[[list[Floats2d]], list[Doc]]
+    if is_train:
+        hidden = count_and_hide(model, tokens.orths, tokens.attrs, lengths)
+        words, word_of_token = tokens._replace(hidden=hidden).distinct()
+        rows = ops.asarray1i(word_of_token)
+        Y_LO, backprop_embed = embed(words, is_train)
+        Y_TO = Y_LO[rows]
+        word_cache.suspend(model)
+
+        def backprop(dY: list[Floats2d]) -> list[Doc]:
+            dY_LO = ops.xp.zeros_like(Y_LO)
+            ops.scatter_add(dY_LO, rows, ops.xp.concatenate(dY))
+            backprop_embed(dY_LO)
+            return []
+
+    else:
 
         def compute(chosen: NDArray[np.intp]) -> Floats2d:
             words, word_of_token = tokens.take(chosen).distinct()
@@ -166,23 +182,10 @@ def forward(
             return embed.predict(words)[word_of_token]
 
         Y_TO = word_cache.look_up(tokens.keys(), model, tokens.vocab, compute)
-        return ops.unflatten(Y_TO, lengths), _NO_BACKWARD
-    hidden = count_and_hide(model, tokens.orths, tokens.attrs, lengths)
-    words, word_of_token = tokens._replace(hidden=hidden).distinct()
-    rows = ops.asarray1i(word_of_token)
-    Y_LO, backprop_embed = embed(words, is_train)
-    word_cache.suspend(model)
-
-    def backprop(dY: list[Floats2d]) -> list[Doc]:
-        dY_LO = ops.xp.zeros_like(Y_LO)
-        ops.scatter_add(dY_LO, rows, ops.xp.concatenate(dY))
-        backprop_embed(dY_LO)
-        return []
-
-    return ops.unflatten(Y_LO[rows], lengths), backprop
-
-
-_NO_BACKWARD = partial(no_backward, "per_lexeme")
+        backprop = partial(no_backward, "per_lexeme")
+    ends = accumulate(lengths)
+    Y = [Y_TO[end - n : end] for n, end in zip(lengths, ends, strict=True)]
+    return Y, backprop
 
 
 def _words_of(model: Tok2Vec, docs: Sequence[Doc]) -> Lexemes:
