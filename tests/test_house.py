@@ -95,3 +95,13 @@ def test_examples_in_docstrings(file: str):
     results = doctest.testmod(importlib.import_module(name))
     assert results.attempted
     assert not results.failed
+
+
+def test_files_have_at_most_400_lines():
+    """Except the catalogue of messages and the word lists of the demo corpus."""
+    lines = {
+        file: text.count("\n")
+        for file, text in FILES.items()
+        if file != "errors.py" and not file.startswith("course/demo_corpus/")
+    }
+    assert {file: n for file, n in lines.items() if n > 400} == {}

@@ -4,6 +4,7 @@ import hashlib
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import spacy
 import srsly
 from cli.helpers import find_command
+from contract.helpers import run_spacy
 from thinc.api import Config
 from weasel.cli.run import project_run
 from weasel.util import load_project_config
@@ -31,24 +33,37 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _load(project: Path, **overrides: Any) -> dict[str, Any]:
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands of the workflow run in this process: each process of its own would
+    import spaCy for seconds."""
+
+    def run(words: list[str], *, capture: bool) -> None:
+        assert not capture
+        assert words[:3] == [sys.executable, "-m", "spacy"]
+        print(run_spacy(*words[3:]))
+
+    monkeypatch.setattr("weasel.cli.run.run_command", run)
+
+
+def load(project: Path, **overrides: Any) -> dict[str, Any]:
     vars_ = {f"vars.{name}": value for name, value in overrides.items()}
     return load_project_config(project, overrides=vars_)
 
 
-def _commands(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def commands_of(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {command["name"]: command for command in config["commands"]}
 
 
-def _scripts(config: dict[str, Any]) -> Iterator[list[str]]:
+def scripts_of(config: dict[str, Any]) -> Iterator[list[str]]:
     for command in config["commands"]:
         yield from map(shlex.split, command["script"])
 
 
 @pytest.mark.parametrize("corpus", CORPORA)
 def test_workflow_makes_what_its_steps_need(project: Path, corpus: str):
-    config = _load(project, corpus=corpus)
-    commands = _commands(config)
+    config = load(project, corpus=corpus)
+    commands = commands_of(config)
     made: set[str] = set()
     for step in config["workflows"]["all"]:
         for path in commands[step].get("deps", []):
@@ -59,15 +74,15 @@ def test_workflow_makes_what_its_steps_need(project: Path, corpus: str):
 
 @pytest.mark.parametrize("corpus", CORPORA)
 def test_command_of_the_corpus_makes_its_assets(project: Path, corpus: str):
-    config = _load(project, corpus=corpus)
-    commands = _commands(config)
+    config = load(project, corpus=corpus)
+    commands = commands_of(config)
     assert commands[corpus]["outputs"] == commands["corpus"]["outputs"]
     assert commands["corpus"]["script"] == [f"python -m spacy project run {corpus} ."]
 
 
 def test_outputs_of_corpora_and_configs_stay_apart(project: Path):
     def outputs(**overrides: str) -> set[str]:
-        commands = _commands(_load(project, **overrides))
+        commands = commands_of(load(project, **overrides))
         steps = ("train", "calibrate", "evaluate", "visualize", "reliability")
         return {path for step in steps for path in commands[step]["outputs"]}
 
@@ -76,7 +91,7 @@ def test_outputs_of_corpora_and_configs_stay_apart(project: Path):
 
 
 def test_scripts_call_commands_that_exist(project: Path):
-    for script in _scripts(_load(project)):
+    for script in scripts_of(load(project)):
         python, flag, module, command, *_ = script
         assert (python, flag) == ("python", "-m")
         assert not re.search(r"[|&;<>$`]", " ".join(script)), "no logic in shell lines"
@@ -89,23 +104,26 @@ def test_scripts_call_commands_that_exist(project: Path):
 
 def test_directories_are_made_and_ignored_by_git(project: Path):
     ignored = (ROOT / ".gitignore").read_text(encoding="utf8").split()
-    for directory in _load(project)["directories"]:
+    for directory in load(project)["directories"]:
         assert (project / directory).is_dir()
         assert f"/{directory}/" in ignored
 
 
 def test_assets_have_checksums_of_the_real_files(project: Path, corpora: Path):
-    for asset in _load(project)["assets"]:
+    for asset in load(project)["assets"]:
         data = (corpora / Path(asset["dest"]).relative_to("assets")).read_bytes()
         assert hashlib.md5(data).hexdigest() == asset["checksum"]
 
 
 def test_version_is_that_of_the_package(project: Path):
-    assert _load(project)["vars"]["version"] == spacy_lstm_ner.__version__
+    assert load(project)["vars"]["version"] == spacy_lstm_ner.__version__
 
 
+# `spacy package` leaves it to the garbage collector to close the files that it wrote.
+@pytest.mark.filterwarnings("ignore:unclosed file <.* name='packages/:ResourceWarning")
+@pytest.mark.usefixtures("in_process")
 def test_workflow_runs_and_skips_what_is_done(
-    project: Path, capfd: pytest.CaptureFixture[str]
+    project: Path, capsys: pytest.CaptureFixture[str]
 ):
     sizes = {"train": 30, "dev": 5, "test": 5}
     write_corpus(project / "assets" / "demo", sizes=sizes)
@@ -116,13 +134,13 @@ def test_workflow_runs_and_skips_what_is_done(
     config["vars"]["max_steps"] = 2
     srsly.write_yaml(project / "project.yml", config)
     project_run(project, "all")
-    out = capfd.readouterr().out
+    out = capsys.readouterr().out
     assert "Skipping" not in out
     made = ("metrics/demo-default-test.json", "visualizations/demo-default.html")
     assert all((project / path).is_file() for path in made)
     assert (project / "packages" / "en_lstm_ner_demo-0.1.0" / "setup.py").is_file()
     project_run(project, "all")
-    out = capfd.readouterr().out
+    out = capsys.readouterr().out
     assert out.count("Skipping") == len(config["workflows"]["all"])
     weights = "training/demo-tok2vec/model-last.bin"
     project_run(project, "pretrain")
@@ -138,6 +156,7 @@ def test_workflow_runs_and_skips_what_is_done(
     assert (project / "visualizations" / "demo-default-reliability.svg").is_file()
 
 
+@pytest.mark.usefixtures("in_process")
 def test_word_vectors_of_the_corpus_are_trained_and_used(project: Path):
     pytest.importorskip("gensim", reason="needs the extra `word2vec`")
     sizes = {"train": 30, "dev": 5, "test": 5}
@@ -151,14 +170,15 @@ def test_word_vectors_of_the_corpus_are_trained_and_used(project: Path):
     assert spacy.load(folder / "model-best").vocab.vectors.shape == (words, 100)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_assets_that_are_there_are_not_downloaded(
-    project: Path, corpora: Path, capfd: pytest.CaptureFixture[str]
+    project: Path, corpora: Path, capsys: pytest.CaptureFixture[str]
 ):
     shutil.copytree(corpora / "wnut17", project / "assets" / "wnut17")
     overrides = {"vars.corpus": "wnut17"}
     project_run(project, "corpus", overrides=overrides)
     project_run(project, "convert", overrides=overrides)
-    out = capfd.readouterr().out
+    out = capsys.readouterr().out
     assert out.count("Skipping download with matching checksum") == 3
     assert "3394 sentences or documents, 62730 tokens" in out
 

@@ -8,16 +8,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy
 import spacy
 from spacy import util
+from spacy.cli._util import app as spacy_app
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, Config, Optimizer
+from typer.main import get_command
 
 FACTORY = "lstm_ner"
 
@@ -263,3 +267,16 @@ def run_python(
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def run_spacy(*arguments: str | Path) -> str:
+    """Run a command of spaCy in this process, with success; return what it printed."""
+    printed, status = StringIO(), 0
+    command = get_command(spacy_app)
+    with redirect_stdout(printed), redirect_stderr(printed):
+        try:
+            command(list(map(str, arguments)), prog_name="python -m spacy")
+        except SystemExit as done:
+            status = done.code
+    assert status in (0, None), printed.getvalue()
+    return printed.getvalue()

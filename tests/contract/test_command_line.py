@@ -2,19 +2,15 @@
 
 import json
 import os
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import spacy
 import srsly
-from spacy.cli._util import app as spacy_app
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from thinc.api import Config, fix_random_seed
-from typer.main import get_command
 
 from .helpers import (
     FACTORY,
@@ -27,24 +23,12 @@ from .helpers import (
     parameters,
     phrases_of,
     run_python,
+    run_spacy,
     same_arrays,
     trained,
 )
 
 STEPS = ("--training.max_steps", "2", "--training.eval_frequency", "1")
-
-
-def run_spacy(*arguments: str | Path) -> str:
-    """Run a command of spaCy in this process; return what it printed."""
-    printed, status = StringIO(), 0
-    command = get_command(spacy_app)
-    with redirect_stdout(printed), redirect_stderr(printed):
-        try:
-            command(list(map(str, arguments)), prog_name="python -m spacy")
-        except SystemExit as done:
-            status = done.code
-    assert status in (0, None), printed.getvalue()
-    return printed.getvalue()
 
 
 class Workspace:

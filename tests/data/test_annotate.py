@@ -1,5 +1,6 @@
 """Annotation with Ray: a real one with two workers, on a few rows."""
 
+import importlib
 import json
 import os
 import re
@@ -24,9 +25,9 @@ from spacy_lstm_ner.data.annotate.pipeline import Pipeline
 from spacy_lstm_ner.data.annotate.shards import Columns
 
 ray = pytest.importorskip("ray", reason='needs Ray: pip install ".[ray]"')
-pa = pytest.importorskip("pyarrow")
-pq = pytest.importorskip("pyarrow.parquet")
-workers = pytest.importorskip("spacy_lstm_ner.data.annotate.workers")
+pa = importlib.import_module("pyarrow")
+pq = importlib.import_module("pyarrow.parquet")
+workers = importlib.import_module("spacy_lstm_ner.data.annotate.workers")
 
 pytestmark = [
     # Ray Data warns of its own settings when they are looked at.
