@@ -1,4 +1,7 @@
-"""Annotation with Ray: a real one with two workers, on a few rows."""
+"""Annotation with Ray: a real one, on a few rows.
+
+The start of a worker costs seconds of import: one of them, where two prove no more.
+"""
 
 import importlib
 import json
@@ -62,10 +65,14 @@ def make(nlp, name, folder):
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _cluster() -> Iterator[None]:
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    """Ray, on this machine alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        # By default, Ray's workers wait for all other processes, such as the tests.
+        patch.setenv("RAY_worker_niceness", "0")
+        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+        yield
     ray.shutdown()
 
 
@@ -143,6 +150,7 @@ def names(output: Path) -> list[str]:
     return sorted(path.name for path in output.iterdir())
 
 
+@pytest.mark.usefixtures("cluster")
 def test_parquet_is_annotated_as_by_one_process(tmp_path: Path):
     nlp = initialized()
     nlp.to_disk(tmp_path / "model")
@@ -180,10 +188,11 @@ class Finished(NamedTuple):
 
 @pytest.fixture(scope="module")
 def finished(
-    ruler: Path, jsonl: Path, tmp_path_factory: pytest.TempPathFactory
+    cluster: None, ruler: Path, jsonl: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Finished:
     output = tmp_path_factory.mktemp("outputs") / "new" / "out"
     args = ["annotate", str(ruler), str(jsonl), str(output), "--batch-size", "3"]
+    args += ["--workers", "1"]
     args += ["--entities-column", "found", "--rows-per-shard", "10"]
     with redirect_stdout(StringIO()) as printed:
         assert lstm_ner(*args) == 0
@@ -217,7 +226,7 @@ def test_only_what_is_missing_is_computed_again(
     with gone.open("rb"):  # so that its inode is not given to another file
         gone.unlink()
         (output / ".part-00000002.jsonl.0.tmp").write_bytes(b'{"id": ')
-        again = annotate(ruler, jsonl, output, workers=1, batch_size=1, **settings)
+        again = annotate(ruler, jsonl, output, workers=2, batch_size=1, **settings)
         after = {path.name: path.stat().st_ino for path in output.iterdir()}
     assert after.keys() == before.keys()
     assert {name for name in after if after[name] != before[name]} == {gone.name}
@@ -276,20 +285,22 @@ def killer(code: Path, tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
+@pytest.mark.usefixtures("cluster")
 def test_killed_workers_lose_and_repeat_nothing(
     jsonl: Path, killer: Path, code: Path, tmp_path: Path
 ):
     output = tmp_path / "out"
+    settings: dict[str, Any] = {"workers": 1, "rows_per_shard": 5, "code": code}
     with pytest.raises(
         ValueError, match=r"L409.* 2 of 12.*rows 5 to 10: .*3 workers d"
     ):
-        annotate(killer, jsonl, output, rows_per_shard=5, code=code)
+        annotate(killer, jsonl, output, **settings)
     assert (tmp_path / "killed").exists()
     found = [row["id"] for row in read_lines(output)]
     assert found == [*range(5), *range(15, N_ROWS)]
     assert all(name.startswith(("part-", "_manifest")) for name in names(output))
     (tmp_path / "healed").touch()
-    summary = annotate(killer, jsonl, output, rows_per_shard=5, code=code)
+    summary = annotate(killer, jsonl, output, **settings)
     assert (summary.n_files, summary.n_kept, summary.n_rows) == (12, 10, 10)
     rows = read_lines(output)
     assert [row["id"] for row in rows] == list(range(N_ROWS))
@@ -297,6 +308,7 @@ def test_killed_workers_lose_and_repeat_nothing(
     assert len(names(output)) == 13
 
 
+@pytest.mark.usefixtures("cluster")
 def test_odd_files(ruler: Path, tmp_path: Path):
     """Records keep their digits, escapes and spaces; a text that spaCy refuses is
     replaced by one of the same length. Endings name the format, also those of links and
@@ -315,7 +327,7 @@ def test_odd_files(ruler: Path, tmp_path: Path):
     pq.write_table(pa.table({"text": [None, None]}), source / "c.parquet")
     texts = pa.array(["Bob", None]).dictionary_encode()
     pq.write_table(pa.table({"text": texts}), source / "d.parquet")
-    assert annotate(ruler, source, output) == (4, 0, 8, 3)
+    assert annotate(ruler, source, output, workers=1) == (4, 0, 8, 3)
     parts = [output / name for name in names(output)[1:]]
     endings = [part.suffix for part in parts]
     assert endings == [".jsonl", ".NDJSON", ".parquet", ".parquet"]

@@ -69,26 +69,20 @@ def scheme_of(name):
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_corpora_are_read_without_loss(corpora, name, caplog):
+    """Every word and every type of a tag stays; nothing is repaired or joined."""
     examples = list(ConllCorpus(corpora / name, scheme=scheme_of(name))(nlp))
-    n_sentences, n_tokens, n_ents = COUNTS[name]
-    assert len(examples) == n_sentences
-    assert sum(len(eg.reference) for eg in examples) == n_tokens
-    assert sum(len(eg.reference.ents) for eg in examples) == n_ents
-    assert caplog.records == []  # nothing repaired, no joined tags
-
-
-@pytest.mark.parametrize("name", COUNTS)
-def test_corpora_keep_every_word_and_tag_type(corpora, name):
+    tokens = [token for eg in examples for token in eg.reference]
+    n_ents = sum(len(eg.reference.ents) for eg in examples)
+    assert (len(examples), len(tokens), n_ents) == COUNTS[name]
     lines = (corpora / name).read_bytes().decode().split("\n")
     rows = [
         line.rsplit("\t" if "\t" in line else " ", 1)
         for line in lines
         if line.strip() and not line.startswith("-DOCSTART-")
     ]
-    examples = list(ConllCorpus(corpora / name, scheme=scheme_of(name))(nlp))
-    tokens = [token for eg in examples for token in eg.reference]
     assert [t.text for t in tokens] == [word.strip(" ") or " " for word, _ in rows]
     assert [t.ent_type_ for t in tokens] == [tag[2:] for _, tag in rows]
+    assert caplog.records == []
 
 
 def test_wikigold_has_145_articles(corpora, caplog):
