@@ -65,7 +65,7 @@ def make(nlp, name, folder):
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """Ray, on this machine alone."""
     with pytest.MonkeyPatch.context() as patch:
