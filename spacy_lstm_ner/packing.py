@@ -14,6 +14,7 @@ There is no arithmetic on padding and nothing to mask.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -38,76 +39,37 @@ class Packing:
     ranks: The index of each packed row within its step.  (T,)
     both_rows: The flat row of each packed row; the same with every sequence running
         backwards.  (2, T)
+    rows, reversed_rows: The two rows of `both_rows`.  (T,)
     previous: For the packed rows from step 1 on, the packed row of the same sequence
         one step earlier.  (T - n_first,)
     starts: The first packed row of each step, and T at the end.
+    n_first: Number of rows of the first step, one for each sequence with tokens.
+    runs: The steps in order; consecutive steps with equally many rows are one run.
     """
 
     sequences: NDArray[np.intp]
     ranks: NDArray[np.intp]
     both_rows: NDArray[np.intp]
+    rows: NDArray[np.intp]
+    reversed_rows: NDArray[np.intp]
     previous: NDArray[np.intp]
     starts: list[int]
-
-    @property
-    def rows(self) -> NDArray[np.intp]:
-        """The flat row of each packed row.  (T,)"""
-        return np.asarray(self.both_rows[0])
-
-    @property
-    def reversed_rows(self) -> NDArray[np.intp]:
-        """The same with every sequence running backwards.  (T,)"""
-        return np.asarray(self.both_rows[1])
-
-    @property
-    def n_first(self) -> int:
-        """Number of rows of the first step, one for each sequence with tokens."""
-        return self.starts[1] if len(self.starts) > 1 else 0
+    n_first: int
+    runs: list[Run]
 
     def steps(self) -> Iterator[tuple[int, int]]:
         """The packed rows `start <= i < end` of each step, in order."""
-        return zip(self.starts[:-1], self.starts[1:], strict=True)
-
-    @cached_property
-    def runs(self) -> list[Run]:
-        """The steps in order; consecutive steps with equally many rows are one run."""
-        runs: list[Run] = []
-        for start, end in self.steps():
-            goes_on = runs and runs[-1].n == end - start
-            first = runs.pop().start if goes_on else start
-            runs.append(Run(first, end, end - start))
-        return runs
-
-    def blocks(self, n_rows: int) -> Iterator[list[Run]]:
-        """The runs in order, cut into blocks of at most `n_rows` rows.
-
-        n_rows (int): At least `n_first`.
-        """
-        block: list[Run] = []
-        done, limit = 0, n_rows
-        for _, end, n in self.runs:
-            while done < end:
-                until = min(end, done + (limit - done) // n * n)
-                if until > done:
-                    block.append(Run(done, until, n))
-                    done = until
-                else:
-                    yield block
-                    block, limit = [], done + n_rows
-        if block:
-            yield block
+        return pairwise(self.starts)
 
     @cached_property
     def outputs(self) -> NDArray[np.intp]:
         """2 (flat row) + direction for each output, in the order step, direction, rank.
         (2T,)"""
-        counts = np.diff(self.starts)
-        first = np.array(self.starts[:-1], dtype=np.intp)
-        steps = np.repeat(2 * first, counts) + self.ranks
-        order = np.empty(2 * len(steps), dtype=np.intp)
-        for direction, rows in enumerate(self.both_rows):
-            order[steps + direction * np.repeat(counts, counts)] = 2 * rows + direction
-        return order
+        steps = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        outputs, keys = (
+            (2 * array + [[0], [1]]).reshape(-1) for array in (self.both_rows, steps)
+        )
+        return np.asarray(outputs[keys.argsort(kind="stable")])
 
 
 def by_step(packed: FloatsXd, n: int) -> FloatsXd:
@@ -154,12 +116,20 @@ def _pack(buffer: bytes) -> Packing:
     step = np.repeat(np.arange(n_steps), alive)
     ranks = np.arange(len(step)) - starts[step]
     later = step > 0
+    both_rows = first_rows[ranks] + np.stack([step, lengths[ranks] - 1 - step])
+    # The steps with another number of rows than the step before.
+    changes = np.flatnonzero(np.diff(alive, prepend=0))
+    run_starts = [*starts[changes].tolist(), len(step)]
     return Packing(
         sequences=order[ranks],
         ranks=ranks,
-        both_rows=first_rows[ranks] + np.stack([step, lengths[ranks] - 1 - step]),
+        both_rows=both_rows,
+        rows=both_rows[0],
+        reversed_rows=both_rows[1],
         previous=starts[step[later] - 1] + ranks[later],
         starts=starts.tolist(),
+        n_first=int(alive[0]) if n_steps else 0,
+        runs=list(map(Run, run_starts, run_starts[1:], alive[changes].tolist())),
     )
 
 

@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
-from hypothesis import strategies as st
 from strategies import lengths
 
 from spacy_lstm_ner.packing import pack
@@ -58,19 +57,6 @@ def test_runs_are_all_steps_in_order(lengths):
     assert steps_of(packing.runs) == list(packing.steps())
     for run, following in pairwise(packing.runs):
         assert run.n > following.n
-
-
-@given(lengths, st.integers(0, 30))
-def test_blocks_are_all_steps_in_order(lengths, more):
-    packing = pack(np.array(lengths, dtype=int))
-    n_rows = packing.n_first + more
-    blocks = list(packing.blocks(n_rows))
-    assert [step for runs in blocks for step in steps_of(runs)] == list(packing.steps())
-    for runs, following in zip(blocks, [*blocks[1:], []], strict=False):
-        assert runs[-1].end - runs[0].start <= n_rows
-        # The first step of the next block would not have had room.
-        if following:
-            assert following[0].start + following[0].n - runs[0].start > n_rows
 
 
 @given(lengths)

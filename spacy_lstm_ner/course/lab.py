@@ -220,28 +220,19 @@ def hidden_gradient_norms(
 
     tagger (Model[List[Doc], LinearChain]): From `build_lstm_tagger`. Neither its
         weights nor their gradients change.
-    encode (Model[List[Floats2d], List[Floats2d]]): Its encoder, of one direction.
+    encode (Model[List[Floats2d], List[Floats2d]]): Its encoder, of one direction and
+        without dropout.
     probes (Sequence[Probe]): Texts of more than `n_steps` tokens each. t is the last.
     n_steps (int): Number of steps back in time.
     RETURNS (ndarray): For each text and k = 0, 1, ..., n_steps.  (B, n_steps + 1)
     """
     X: Any = tagger.get_ref("tok2vec").predict([probe.doc for probe in probes])
-    # Copies, because backpropagation adds to the gradients of the weights.
-    layers = [layer.copy() for layer in encode.layers]
-    decode = tagger.get_ref("output_layer").copy()
-    first = next(i for i, layer in enumerate(layers) if _recurrent(layer))
-    for layer in layers[:first]:
-        X = layer.predict(X)
-    Y, ways_back = X, []
-    for layer in (*layers[first:], decode):
-        Y, back = layer(Y, is_train=True)
-        ways_back.append(back)
-    dY: Any = _gradient_at_last(Y, [probe.tag for probe in probes])
-    for back in reversed(ways_back[1:]):
-        dY = back(dY)
-    (recurrent,) = _recurrent(layers[first])
-    norms = np.linalg.norm(hidden_gradients(recurrent, X, dY), axis=1)
-    _, last = first_and_last_rows(X.lengths)
+    Y = encode.predict(X)
+    # A copy, because backpropagation adds to the gradients of the weights.
+    scores, backprop = tagger.get_ref("output_layer").copy()(Y, is_train=True)
+    dY: Any = backprop(_gradient_at_last(scores, [probe.tag for probe in probes]))
+    norms = np.linalg.norm(hidden_gradients(encode, X, dY), axis=1)
+    _, last = first_and_last_rows(np.array([len(x) for x in X]))
     steps_back: NDArray[np.float64] = norms[last[:, None] - np.arange(n_steps + 1)]
     return steps_back.astype("float64")
 
@@ -350,11 +341,6 @@ def _tag_accuracy(ner: LSTMNer, examples: Sequence[Example]) -> float:
     scores = ner.model.predict([eg.predicted for eg in examples]).emit
     flat = np.concatenate(gold_tags(examples, ner.tag_set))
     return masked_accuracy(scores, flat, flat != UNKNOWN) or 0.0
-
-
-def _recurrent(layer: Model[Any, Any]) -> list[Model[Any, Any]]:
-    """The recurrent layer in a layer of a stack, if there is one."""
-    return [node for node in layer.walk() if "cell" in node.attrs]
 
 
 def _gradient_at_last(scores: LinearChain, tags: Sequence[int]) -> Gradient:

@@ -108,14 +108,3 @@ def _orthogonal(ops: Any, nH: int) -> Floats2d:
     normal = ops.asarray(ops.xp.random.normal(size=(nH, nH)), dtype="f")
     Q, R = ops.xp.linalg.qr(normal)
     return Q * ops.xp.sign(ops.xp.diag(R))
-
-
-def add_later(xp: Any, gradient: Floats3d, later: Floats3d) -> None:
-    """Add the gradient that flows back from the next step, in place. Sequences that end
-    at this step get nothing.
-
-    gradient: (D, n, H)
-    later: (D, n or fewer, H)
-    """
-    gradient = gradient[:, : later.shape[1]]
-    xp.add(gradient, later, out=gradient)

@@ -27,13 +27,13 @@ from typing import TYPE_CHECKING, Any
 from thinc.api import Model
 
 from ...types import Floats2d, Floats3d, Floats4d, FloatsXd
-from .cell import Cell, Step, StepBack, add_later
-from .stack import recurrent_stack
+from .cell import Cell, Step, StepBack
+from .layer import recurrent_stack
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .stack import StackSettings
+    from .layer import StackSettings
 
 
 def LSTM(
@@ -122,7 +122,8 @@ class LSTMCell(Cell):
             nonlocal dc_later
             multiply(dc, dh, dc)  # dc is dh_dc before
             if dc_later is not None:
-                add_later(xp, dc, dc_later)
+                lasting = dc[:, : dc_later.shape[1]]  # the others end here
+                xp.add(lasting, dc_later, out=lasting)
             multiply(do, dh, do)
             multiply(dothers, dc, dothers)
             multiply(dc, f, dc)

@@ -24,12 +24,12 @@ from thinc.api import Model
 from ...checks import check_choice
 from ...types import Floats2d, Floats3d, Floats4d, FloatsXd
 from .cell import Cell, Step, StepBack
-from .stack import recurrent_stack
+from .layer import recurrent_stack
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .stack import StackSettings
+    from .layer import StackSettings
 
 Activation = Literal["tanh", "relu"]
 Init = Literal["orthogonal", "identity"]

@@ -15,7 +15,6 @@ from thinc.api import (
     fix_random_seed,
     set_dropout_rate,
 )
-from thinc.types import Ragged
 from util import (
     gradient_errors,
     parameters,
@@ -62,10 +61,6 @@ def layers_of(model):
 
 def equal(found, expected):
     return all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
-
-
-def ragged(arrays):
-    return Ragged(np.concatenate(arrays), np.array([len(a) for a in arrays], dtype="i"))
 
 
 # Gradients
@@ -210,7 +205,7 @@ def test_hidden_gradients_are_those_of_torch(cell):
     torch = pytest.importorskip("torch", reason="needs the extra `torch`")
     X = random_vectors([4, 0, 7, 1], 3)
     dY = random_sum()(model.predict(X))[1]
-    found = hidden_gradients(layers_of(model)[0], ragged(X), ragged(dY))
+    found = hidden_gradients(model, X, dY)
     expected = []
     for x, dy in zip(X, dY, strict=True):
         loss, states, state = torch.zeros(()), [], None
@@ -233,30 +228,46 @@ def test_hidden_gradients_are_those_of_training():
     # For the plain network: dX = (dH * (1 - H * H)) Wx^T, summed over the directions.
     model = make("rnn", 4, 3, bi=True, grad_clip=0.3)
     (layer,) = layers_of(model)
-    X = ragged(random_vectors(UNEVEN, 3))
-    Y, backprop = layer.begin_update(X)
-    dY = np.random.default_rng(0).standard_normal(Y.dataXd.shape).astype("f")
-    dX = backprop(Ragged(dY, Y.lengths)).dataXd
+    X = random_vectors(UNEVEN, 3)
+    Y, backprop = model.begin_update(X)
+    dY = random_sum()(Y)[1]
+    dX = np.concatenate(backprop(dY))
     before = [layer.get_grad(key).copy() for key in layer.grad_names]
-    dH = hidden_gradients(layer, X, Ragged(dY, Y.lengths))
+    dH = hidden_gradients(model, X, dY)
     assert dH.shape == (sum(UNEVEN), 4)
     assert equal([layer.get_grad(key) for key in layer.grad_names], before)
-    dgates = (dH * (1 - Y.dataXd**2)).reshape(-1, 2, 2)
+    dgates = (dH * (1 - np.concatenate(Y) ** 2)).reshape(-1, 2, 2)
     expected = np.einsum("tdh,dih->ti", dgates, layer.get_param("Wx")[0])
     np.testing.assert_allclose(dX, expected, **SAME)
 
 
+def test_hidden_gradients_of_a_stack_pass_the_later_layers():
+    model = make("lstm", 4, 4, depth=3, skip=True)
+    first, *later = layers_of(model)
+    X = random_vectors(UNEVEN, 4)
+    dY = random_sum()(model.predict(X))[1]
+    # The later layers by themselves, with the output of the first one as their input.
+    alone = LSTM(4, 4, depth=1).initialize()
+    rest = LSTM(4, 4, depth=2, skip=True).initialize()
+    for node, other in zip((first, *later), (*alone.layers, *rest.layers), strict=True):
+        for key in node.param_names:
+            other.set_param(key, node.get_param(key))
+    Z = [x + y for x, y in zip(X, alone.predict(X), strict=True)]
+    dZ = rest.begin_update(Z)[1](dY)
+    expected = hidden_gradients(alone, X, dZ)
+    found = hidden_gradients(model, X, dY)
+    np.testing.assert_allclose(found, expected, **SAME)
+
+
 def test_hidden_gradients_of_no_tokens():
-    (layer,) = layers_of(make("lstm"))
-    nothing = ragged(random_vectors([0, 0], 3))
-    assert hidden_gradients(layer, nothing, nothing).shape == (0, 4)
+    nothing = random_vectors([0, 0], 3), random_vectors([0, 0], 4)
+    assert hidden_gradients(make("lstm"), *nothing).shape == (0, 4)
 
 
 def test_hidden_gradients_name_a_wrong_width():
-    (layer,) = layers_of(make("lstm"))
-    X = ragged(random_vectors([2], 5))
+    X = random_vectors([2], 5)
     with pytest.raises(ValueError, match=r"\[L005\].*width 5, but.*width 3"):
-        hidden_gradients(layer, X, X)
+        hidden_gradients(make("lstm"), X, X)
 
 
 @pytest.mark.parametrize(
@@ -280,18 +291,18 @@ def test_clip_by_hand(grad_clip, R, expected):
     X, dY = np.zeros((2, 1), dtype="f"), np.array([[0], [R]], dtype="f")
     _, backprop = model.begin_update([X])
     assert backprop([dY])[0].ravel().tolist() == [expected, R]
-    found = hidden_gradients(layer, ragged([X]), ragged([dY]))
+    found = hidden_gradients(model, [X], [dY])
     assert found.ravel().tolist() == [expected, R]
 
 
 def test_clip_limits_each_element_between_steps(cell):
     def flow(grad_clip):
         """What h_t gets from step t + 1."""
-        (layer,) = layers_of(make(cell, 6, 3, bi=False, grad_clip=grad_clip))
+        model = make(cell, 6, 3, bi=False, grad_clip=grad_clip)
+        (layer,) = layers_of(model)
         layer.set_param("Wh", layer.get_param("Wh") * 3)
-        X = ragged(random_vectors([8], 3))
-        dY = ragged(random_vectors([8], 6, seed=1))
-        return hidden_gradients(layer, X, dY)[:-1] - dY.dataXd[:-1]
+        X, (dY,) = random_vectors([8], 3), random_vectors([8], 6, seed=1)
+        return hidden_gradients(model, X, [dY])[:-1] - dY[:-1]
 
     free, clipped, limit = flow(None), flow(0.25), 0.25 * (1 + 1e-6)
     assert np.abs(free).max() > 1
@@ -389,7 +400,7 @@ def test_prediction_is_the_forward_pass_of_training(cell, bi, lengths):
 
 def test_prediction_has_no_backward_pass():
     Y, backprop = make("lstm")(random_vectors(UNEVEN, 3), is_train=False)
-    with pytest.raises(ValueError, match=r"L008.*lstm_layer.*begin_update"):
+    with pytest.raises(ValueError, match=r"L008.*lstm.*begin_update"):
         backprop(Y)
 
 
@@ -528,6 +539,18 @@ def test_odd_width_in_one_direction():
     assert model.predict(random_vectors([2], 3))[0].shape == (2, 5)
 
 
+# Skip connections
+
+
+@pytest.mark.parametrize("nI", [4, 3])
+def test_skip_adds_the_input_if_the_widths_agree(nI):
+    X = random_vectors([2, 0, 3], nI)
+    F = make("lstm", 4, nI).predict(X)
+    Y = make("lstm", 4, nI, skip=True).predict(X)
+    for x, y, f_of_x in zip(X, Y, F, strict=True):
+        np.testing.assert_allclose(y, f_of_x + x if nI == 4 else f_of_x, rtol=1e-6)
+
+
 # Dropout
 
 
@@ -541,7 +564,7 @@ def test_dropout_is_off_in_prediction(cell):
 @pytest.mark.parametrize("own_rate", [None, 0.5])
 def test_dropout_is_off_if_the_loops_rate_is_0(own_rate):
     X = random_vectors(UNEVEN, 3)
-    model = make("lstm", 8, dropout=own_rate)
+    model = make("lstm", 8, dropout=own_rate, recurrent_dropout=0.5)
     assert equal(model(X, is_train=True)[0], model.predict(X))
     set_dropout_rate(model, 0.5)
     assert not equal(model(X, is_train=True)[0], model.predict(X))
@@ -549,12 +572,51 @@ def test_dropout_is_off_if_the_loops_rate_is_0(own_rate):
     assert equal(model(X, is_train=True)[0], model.predict(X))
 
 
-def test_output_is_dropped_for_whole_sequences():
-    model = make("lstm", 64, 3, dropout=0.5)
-    set_dropout_rate(model, 0.1)
+def dropped(**rates):
+    """The factors of dropout: the output of a network that computes ReLU(x) = x."""
+    model = RNN(400, 400, activation="relu", bi=False, **rates).initialize()
+    (layer,) = model.layers
+    layer.set_param("Wx", np.eye(400, dtype="f")[None, None])
+    layer.set_param("Wh", np.zeros((1, 1, 400, 400), dtype="f"))
+    set_dropout_rate(model, 0.25)
     fix_random_seed(0)
-    Y, _ = model(random_vectors([9, 4, 6], 3), is_train=True)
+    X = [np.ones((n, 400), dtype="f") for n in (3, 0, 5, 1)]
+    Y, backprop = model.begin_update(X)
+    return Y, backprop(X)
+
+
+@pytest.mark.parametrize(
+    ("rates", "effective"),
+    [
+        ({"input_dropout": 0.75, "output_dropout": 0.0}, 0.75),
+        ({"input_dropout": 0.0, "output_dropout": 0.75}, 0.75),
+        ({"dropout": 0.0, "output_dropout": None}, 0.0),
+        ({"dropout": None, "input_dropout": 0.0}, 0.25),  # the training loop's
+        ({"dropout": 0.1, "input_dropout": 0.0}, 0.1),
+    ],
+    ids=str,
+)
+def test_dropout_has_one_mask_per_sequence_and_feature(rates, effective):
+    Y, dX = dropped(**rates)
+    first, _, second, third = Y
     for y in Y:
-        dropped = y == 0
-        np.testing.assert_array_equal(dropped, dropped[:1].repeat(len(y), axis=0))
-        assert 15 <= dropped[0].sum() <= 49  # of 64
+        np.testing.assert_array_equal(y, y[:1].repeat(len(y), axis=0))
+    assert np.array_equal(first[0], second[0]) == (effective == 0)
+    assert np.array_equal(second[0], third[0]) == (effective == 0)
+    masks = np.stack([first[0], second[0], third[0]])
+    assert (masks == 0).mean() == pytest.approx(effective, abs=0.05)
+    # The mean stays the same.
+    np.testing.assert_allclose(masks[masks > 0], 1 / (1 - effective), rtol=1e-6)
+    if not rates.get("output_dropout"):
+        return
+    # The gradient passes the same mask.
+    for dx, y in zip(dX, Y, strict=True):
+        np.testing.assert_array_equal(dx, y)
+
+
+def test_another_dropout_mask_for_each_batch():
+    model = make("lstm", 32, 3, dropout=0.5)
+    set_dropout_rate(model, 0.1)
+    X = random_vectors(UNEVEN, 3)
+    first, second = (model(X, is_train=True)[0] for _ in range(2))
+    assert not equal(first, second)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from thinc.api import fix_random_seed
-from thinc.types import Ragged
 from util import random_vectors
 
 from spacy_lstm_ner.layers import RNN
@@ -35,7 +34,7 @@ def test_identity_weights(activation):
 
 
 def test_identity_network_keeps_its_state_and_gradient():
-    model, layer = make(activation="relu", init="identity", bi=False)
+    model, _ = make(activation="relu", init="identity", bi=False)
     (x,) = random_vectors([50], 8)
     x[1:] = 0
     (Y,) = model.predict([x])
@@ -43,19 +42,18 @@ def test_identity_network_keeps_its_state_and_gradient():
     np.testing.assert_array_equal(Y, Y[:1].repeat(50, axis=0))
     dY = np.zeros_like(Y)
     dY[-1] = np.arange(1, 17)
-    lengths = np.array([50], dtype="i")
-    dH = hidden_gradients(layer, Ragged(x, lengths), Ragged(dY, lengths))
+    dH = hidden_gradients(model, [x], [dY])
     # It flows back unchanged through the units that are on; the others are off.
     np.testing.assert_array_equal(dH[:-1], (dY[-1:] * (Y[-1:] > 0)).repeat(49, axis=0))
 
 
 def test_gradient_of_the_tanh_network_vanishes():
-    _, layer = make(bi=False)
+    model, layer = make(bi=False)
     layer.set_param("Wh", layer.get_param("Wh") / 2)
     (x,) = random_vectors([50], 8)
-    dY, lengths = np.zeros((50, 16), dtype="f"), np.array([50], dtype="i")
+    dY = np.zeros((50, 16), dtype="f")
     dY[-1] = 1
-    dH = hidden_gradients(layer, Ragged(x, lengths), Ragged(dY, lengths))
+    dH = hidden_gradients(model, [x], [dY])
     norms = np.linalg.norm(dH, axis=1)
     assert (norms[:-1] < norms[1:] / 2 * (1 + 1e-6)).all()  # |Wh| = 1/2, |f'| <= 1
     assert norms[0] > 0
