@@ -36,26 +36,6 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
         raise ValueError(message)
 
 
-def check_threshold(threshold: float) -> None:
-    """Refuse a threshold that is not a probability.
-
-    threshold (float): The threshold.
-    RAISES ValueError (L014): If it is not a number from 0 to 1.
-    """
-    if not (_is_number(threshold) and 0 <= threshold <= 1):
-        raise ValueError(Errors.L014.format(threshold=threshold))
-
-
-def check_temperature(temperature: float) -> None:
-    """Refuse a temperature that no score can be divided by.
-
-    temperature (float): The temperature.
-    RAISES ValueError (L017): If it is not a positive, finite number.
-    """
-    if not (_is_number(temperature) and 0 < temperature < math.inf):
-        raise ValueError(Errors.L017.format(temperature=temperature))
-
-
 def check_beta(beta: float) -> None:
     """Refuse a beta for which F-beta is undefined.
 
@@ -88,7 +68,3 @@ def check_confidences(
         i = int(is_probability.argmin())
         raise ValueError(Errors.L021.format(confidence=confidences[i], i=i))
     return confidences, correct
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,7 +1,7 @@
 """Uncertainty of Docs, other analyses of them, and settings fitted to held-out data."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from spacy.training import Example
 
 from ..chains.decoding import confidences_of, decode_paths
-from ..chains.linear_chain import LinearChain
 from ..chains.path_sums import PathSums
 from ..chains.spans import Spans
 from ..chains.viterbi import best_path
+from ..checks import check_beta
 from ..tags import TokenSpan
 from .doc_paths import DocPaths
 from .fitting import best_threshold, fit_temperature
@@ -62,10 +62,7 @@ class Calibration(NamedTuple):
 
 
 def uncertainty(paths: DocPaths) -> list[Uncertainty]:
-    """The uncertainty of each Doc.
-
-    paths (DocPaths): The tag paths of the Docs.
-    """
+    """The uncertainty of each Doc."""
     sums = PathSums(paths.chain)
     log_probs = sums.log_prob_of_paths(best_path(paths.chain))
     probs = np.exp(np.minimum(log_probs, 0.0))
@@ -76,7 +73,6 @@ def uncertainty(paths: DocPaths) -> list[Uncertainty]:
 def n_best(paths: DocPaths, n: int) -> list[list[Analysis]]:
     """The n most probable analyses of each Doc, preset entities included.
 
-    paths (DocPaths): The tag paths of the Docs.
     n (int): At least 1.
     RETURNS (List[List[Analysis]]): The most probable first; fewer if there are no more.
     RAISES ValueError (L034): If n is not positive.
@@ -92,36 +88,49 @@ def n_best(paths: DocPaths, n: int) -> list[list[Analysis]]:
     return analyses
 
 
-def fitted_temperature(batches: Sequence[Batch]) -> float | None:
-    """The temperature with which confidences agree best with the annotation.
+def calibration(batches: Sequence[Batch], beta: float | None) -> Calibration | None:
+    """The temperature with which confidences agree best with the annotation, and if
+    beta is given the threshold for decoding by probability.
 
-    It is fitted to the entities of the best paths. If there are none, because the model
-    is cautious, it is fitted to all probable spans.
+    The temperature is fitted to the entities of the best paths. If there are none,
+    because the model is cautious, it is fitted to all probable spans.
 
     batches (Sequence[Batch]): Held-out examples, at a temperature of 1.
-    RETURNS (Optional[float]): None if no such span is annotated.
+    RETURNS (Optional[Calibration]): None if no such span is annotated.
+    RAISES ValueError (L023): If beta is not positive.
     """
+    if beta is not None:
+        check_beta(beta)
     for settings in (Settings(), Settings(decoding="probability", candidates=True)):
-        chains, judged, right = [], [], []
-        for examples, paths in batches:
-            spans, is_right = judge_spans(examples, paths, paths.decode(settings))
-            chains.append(paths.chain)
-            judged.append(spans)
-            right += is_right
+        judged = [judge_spans(*batch, batch[1].decode(settings)) for batch in batches]
+        right = [is_right for _, marks in judged for is_right in marks]
         if right:
-            return fit_temperature(_at_temperature(chains, judged), np.array(right))
-    return None
+            break
+    else:
+        return None
+
+    def confidences_at(temperature: float) -> NDArray[np.float64]:
+        found = [
+            confidences_of(paths.chain.with_temperature(temperature), spans)
+            for (_, paths), (spans, _) in zip(batches, judged, strict=True)
+        ]
+        return np.concatenate(found)
+
+    temperature = fit_temperature(confidences_at, np.array(right))
+    if beta is None:
+        return Calibration(temperature)
+    settings = Settings(decoding="probability", temperature=temperature)
+    return Calibration(temperature, *fitted_threshold(batches, settings, beta))
 
 
 def fitted_threshold(
     batches: Iterable[Batch], settings: Settings, beta: float
 ) -> tuple[float, float]:
-    """The threshold of the best F-score, one for all labels.
+    """The threshold of the best F-score, one for all labels, and this F-score.
 
     batches (Iterable[Batch]): Held-out examples, at a temperature of 1.
     settings (Settings): The decoding and the temperature, without thresholds.
     beta (float): How many times as important as precision recall is.
-    RETURNS (Tuple[float, float]): The threshold and its F-score.
     RAISES ValueError (L023): If beta is not positive.
     """
     confidences: list[float] = []
@@ -152,9 +161,7 @@ def judge_spans(
 ) -> tuple[Spans, list[bool]]:
     """The spans that the annotation covers, and whether each is right.
 
-    examples (Sequence[Example]): The examples.
-    paths (DocPaths): The tag paths of their predicted Docs.
-    spans (Spans): Spans of these paths.
+    spans (Spans): Spans of the tag paths of the predicted Docs.
     """
     judged = [
         is_right
@@ -163,20 +170,6 @@ def judge_spans(
     ]
     is_known = np.array([is_right is not None for is_right in judged], dtype=bool)
     return spans.where(is_known), [each for each in judged if each is not None]
-
-
-def _at_temperature(
-    chains: Sequence[LinearChain], spans: Sequence[Spans]
-) -> Callable[[float], NDArray[np.float64]]:
-    def confidences_at(temperature: float) -> NDArray[np.float64]:
-        return np.concatenate(
-            [
-                confidences_of(chain.with_temperature(temperature), of_chain)
-                for chain, of_chain in zip(chains, spans, strict=True)
-            ]
-        )
-
-    return confidences_at
 
 
 def _preset_spans(paths: DocPaths) -> list[list[TokenSpan]]:

@@ -1,18 +1,154 @@
-"""Predicted spans -> `Doc.ents`, and the span group of confidences."""
+"""Annotation of Docs: what is there before prediction, the tags that it leaves open,
+and the predicted entities.
+
+White space has no tag: the tag path leaves such tokens out, so an entity may run across
+them but never begins or ends there.
+"""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, SENT_START
 from spacy.tokens import Doc, Span
 
+from ..tags import TagSet, TokenSpan
 from .confidences import Prediction, prediction_of, score_spans
-from .constraints import Preset, preset_entities
-from .doc_paths import ScoredSpan
+from .gold import IOB_BEGIN, IOB_INSIDE, UNKNOWN
 from .settings import Settings
+
+Tokens = NDArray[np.intp]
+
+
+class ScoredSpan(NamedTuple):
+    """A predicted span of a Doc.
+
+    span: Its tokens in the Doc, and its label.
+    confidence: Probability of exactly this span with this label.
+    is_entity: Whether it is an entity or only a candidate.
+    """
+
+    span: TokenSpan
+    confidence: float
+    is_entity: bool = True
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Entities and blocked tokens of a Doc.
+
+    entities: The preset entities: they are taken as right and stay as they are.
+    own: Entities that an earlier run of the same component predicted. They stay too,
+        but are not evidence: the second run would take a likely entity for certain.
+    blocked: Whether a token can't be part of an entity.  (T,)
+    taken: Whether a token is blocked or part of an entity that stays.  (T,)
+    """
+
+    entities: list[Span]
+    own: list[Span]
+    blocked: NDArray[np.bool_]
+    taken: NDArray[np.bool_]
+
+
+class OpenTags(NamedTuple):
+    """The tags that the annotation of a batch of Docs leaves open.
+
+    tokens: For each Doc, the indices of its taggable tokens, ascending.
+    presets: For each Doc, what is there; None if it has no entities or blocked tokens.
+    allowed: Whether each taggable token of the batch may have each tag; None if all
+        are allowed.  (T, N)
+    """
+
+    tokens: list[Tokens]
+    presets: list[Preset | None]
+    allowed: NDArray[np.bool_] | None
+
+
+def open_tags(
+    docs: Sequence[Doc], tag_set: TagSet, settings: Settings, component: str
+) -> OpenTags:
+    """The tags that the annotation of Docs leaves open.
+
+    Preset entities stay as they are and blocked tokens outside. No other entity crosses
+    a blocked token or the start of a sentence, or continues a preset entity.
+
+    settings (Settings): `overwrite` and `spans_key` count.
+    component (str): Name of the component.
+    """
+    tokens = [np.flatnonzero(doc.to_array(IS_SPACE) == 0) for doc in docs]
+    presets = [_preset(doc, settings, component) for doc in docs]
+    masks = [
+        _allowed(doc, rows, preset, tag_set)
+        for doc, rows, preset in zip(docs, tokens, presets, strict=True)
+    ]
+    if all(mask is None for mask in masks):
+        return OpenTags(tokens, presets, None)
+    allowed = [
+        np.ones((len(rows), tag_set.n_tags), dtype=bool) if mask is None else mask
+        for rows, mask in zip(tokens, masks, strict=True)
+    ]
+    return OpenTags(tokens, presets, np.concatenate(allowed))
+
+
+def _preset(doc: Doc, settings: Settings, component: str) -> Preset | None:
+    if not doc.has_annotation("ENT_IOB"):
+        return None  # fast path: a freshly tokenized Doc
+    iob, ent_type = doc.to_array([ENT_IOB, ENT_TYPE]).T
+    taken = (iob == IOB_INSIDE) | (iob == IOB_BEGIN)
+    if not taken.any():
+        return None
+    blocked = taken & (ent_type == 0)
+    if settings.overwrite:
+        return Preset([], [], blocked, blocked)
+    entities: list[Span] = []
+    own: list[Span] = []
+    for ent in doc.ents:
+        found = prediction_of(ent, settings.spans_key)
+        is_own = found is not None and found.component == component
+        (own if is_own else entities).append(ent)
+    return Preset(entities, own, blocked, taken)
+
+
+def _allowed(
+    doc: Doc, tokens: Tokens, preset: Preset | None, tag_set: TagSet
+) -> NDArray[np.bool_] | None:
+    """The allowed tags of one Doc, (T, N), or None."""
+    has_sentences = doc.has_annotation("SENT_START")
+    if preset is None and not has_sentences:
+        return None
+    # Tokens that can't continue an entity, and the known tags.
+    cut = np.zeros(len(doc) + 1, dtype=bool)
+    known = np.full(len(doc), UNKNOWN, dtype=np.intp)
+    if has_sentences:
+        cut[1:-1] = doc.to_array(SENT_START)[1:] == 1
+    if preset is not None:
+        known[preset.blocked] = tag_set.outside
+        cut[:-1] |= preset.blocked
+        for ent in preset.entities:
+            rows = tokens[(ent.start <= tokens) & (tokens < ent.end)]
+            label = tag_set.label_numbers.get(ent.label_)
+            known[rows] = tag_set.outside if label is None else tag_set.inside(label)
+            if label is not None:
+                known[rows[:1]] = tag_set.begin(label)
+            cut[ent.end] = True
+    # A cut on white space counts for the next token that has a tag.
+    cut_rows = np.searchsorted(tokens, np.flatnonzero(cut))
+    cut_rows = cut_rows[cut_rows < len(tokens)]
+    known = known[tokens]
+    (known_rows,) = np.nonzero(known != UNKNOWN)
+    if not len(cut_rows) and not len(known_rows):
+        return None
+    allowed = np.ones((len(tokens), tag_set.n_tags), dtype=bool)
+    allowed[cut_rows, tag_set.insides] = False
+    allowed[known_rows] = False
+    allowed[known_rows, known[known_rows]] = True
+    return allowed
 
 
 def set_entities(
-    docs: Sequence[Doc],
+    docs: Iterable[Doc],
     predicted: Iterable[Sequence[ScoredSpan]],
     settings: Settings,
     component: str,
@@ -22,39 +158,27 @@ def set_entities(
 
     Predicted spans that overlap an entity that stays, or a blocked token, are left out.
 
-    docs (Sequence[Doc]): The Docs.
-    predicted (Iterable[Sequence[ScoredSpan]]): The spans of each. Its entities do not
-        overlap each other.
+    predicted (Iterable[Sequence[ScoredSpan]]): The spans of each Doc. Its entities do
+        not overlap each other.
     settings (Settings): `overwrite` and `spans_key` count.
     component (str): Name of the component that has predicted them.
     """
-    presets = preset_entities(docs, settings, component)
-    for doc, spans, preset in zip(docs, predicted, presets, strict=True):
-        kept = [] if preset is None else _kept(doc, preset, settings)
-        new = [
-            (
-                Span(doc, *each.span[:2], label=each.span.label),
-                Prediction(each.confidence, component),
-                each.is_entity,
-            )
-            for each in spans
-            if preset is None or not preset.taken[slice(*each.span[:2])].any()
-        ]
-        _set_ents(doc, [span for span, _, is_entity in new if is_entity], preset)
-        scored = [*kept, *(each[:2] for each in new)]
-        key = settings.spans_key
+    key = settings.spans_key
+    for doc, spans in zip(docs, predicted, strict=True):
+        preset = _preset(doc, settings, component)
+        scored: list[tuple[Span, Prediction]] = []
+        if preset is not None:  # entities that stay keep their predictions
+            pairs = [(e, prediction_of(e, key)) for e in preset.entities + preset.own]
+            scored = [(ent, found) for ent, found in pairs if found is not None]
+        ents = []
+        for (start, end, label), confidence, is_entity in spans:
+            if preset is None or not preset.taken[start:end].any():
+                span = Span(doc, start, end, label=label)
+                scored.append((span, Prediction(confidence, component)))
+                if is_entity:
+                    ents.append(span)
+        _set_ents(doc, ents, preset)
         doc.spans[key] = score_spans(doc, key, scored)
-
-
-def _kept(
-    doc: Doc, preset: Preset, settings: Settings
-) -> list[tuple[Span, Prediction]]:
-    """Entities that stay and have a prediction in the span group."""
-    pairs = [
-        (ent, prediction_of(ent, settings.spans_key))
-        for ent in (*preset.entities, *preset.own)
-    ]
-    return [(ent, prediction) for ent, prediction in pairs if prediction is not None]
 
 
 def _set_ents(doc: Doc, ents: list[Span], preset: Preset | None) -> None:

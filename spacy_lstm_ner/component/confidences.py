@@ -1,9 +1,11 @@
 """Confidences of predicted spans, stored beside the spans in a span group.
 
-They are stored by character offsets, which do not change when tokens are merged or
-split. `attrs["scores"]` has them as spaCy's `spancat` does, in the order of the spans.
+`attrs["scores"]` has them in the order of the spans, as spaCy's `spancat` stores them.
+`attrs["lstm_ner"]` has them by character offsets, which do not change when tokens are
+merged or split, or when spans are added to the group or removed.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from typing import Any, NamedTuple, TypeVar
@@ -11,10 +13,9 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
 
-# In the attrs of a span group, beside "scores": first character, character behind the
-# last, and label (hash) of each span, (S, 3), sorted; and the components' names.
-_SPANS = "lstm_ner_spans"
-_COMPONENTS = "lstm_ner_components"
+# In the attrs of a span group: first character, character behind the last, label
+# (hash), confidence and name of the component, of each predicted span; sorted.
+_PREDICTIONS = "lstm_ner"
 
 Result = TypeVar("Result")
 
@@ -42,30 +43,22 @@ def confidence(span: Span) -> float | None:
 def prediction_of(span: Span, key: str) -> Prediction | None:
     """The prediction of a span in one span group of its Doc.
 
-    span (Span): A span.
     key (str): Name of the span group.
     RETURNS (Optional[Prediction]): None if the group does not have it.
     """
     if key not in span.doc.spans:
         return None
-    attrs = _attrs(span.doc.spans[key])
-    spans = attrs.get(_SPANS)
-    if spans is None:
+    rows = _attrs(span.doc.spans[key]).get(_PREDICTIONS, [])
+    wanted = [span.start_char, span.end_char, span.label]
+    i = bisect_left(rows, wanted)
+    if i == len(rows) or rows[i][:3] != wanted:
         return None
-    row = [span.start_char, span.end_char, span.label]
-    first, last = np.searchsorted(spans[:, 0], [row[0], row[0] + 1]).tolist()
-    for i in range(first, last):
-        if spans[i].tolist() == row:
-            return Prediction(float(attrs["scores"][i]), attrs[_COMPONENTS][i])
-    return None
+    return Prediction(*rows[i][3:])
 
 
 def has_confidences(group: SpanGroup) -> bool:
-    """Whether a recognizer of this package has made a span group.
-
-    group (SpanGroup): The group.
-    """
-    return _SPANS in _attrs(group)
+    """Whether a recognizer of this package has made a span group."""
+    return _PREDICTIONS in _attrs(group)
 
 
 def score_spans(
@@ -73,18 +66,16 @@ def score_spans(
 ) -> "ScoredGroup":
     """The span group of predicted spans, by position.
 
-    doc (Doc): The Doc.
     name (str): Name of the group.
-    scored (Iterable[Tuple[Span, Prediction]]): The spans.
     """
     ordered = sorted(scored, key=lambda each: (each[0].start, each[0].end))
     spans = [span for span, _ in ordered]
-    rows = [(span.start_char, span.end_char, span.label) for span in spans]
-    attrs = {
-        "scores": np.array([each.confidence for _, each in ordered], dtype="f"),
-        _SPANS: np.array(rows, dtype="uint64").reshape(-1, 3),
-        _COMPONENTS: [each.component for _, each in ordered],
-    }
+    scores = np.array([each.confidence for _, each in ordered], dtype="f")
+    rows = sorted(
+        [span.start_char, span.end_char, span.label, score, each.component]
+        for (span, each), score in zip(ordered, scores.tolist(), strict=True)
+    )
+    attrs = {"scores": scores, _PREDICTIONS: rows}
     return ScoredGroup(doc, name=name, attrs=attrs, spans=spans)
 
 
@@ -121,10 +112,7 @@ class ScoredGroup(SpanGroup):
     not begin and end at tokens any more leave the group, together with their scores. A
     group that has been saved and loaded, or comes from another process, is spaCy's.
 
-    doc (Doc): The Doc.
-    name (str): Name of the group.
-    attrs (Optional[Dict[str, Any]]): Values that belong to the group.
-    spans (Sequence[Span]): The spans.
+    doc, name, attrs, spans: As of `SpanGroup`.
     """
 
     __slots__ = ("_noted",)
@@ -191,13 +179,11 @@ class ScoredGroup(SpanGroup):
             for _, (start, end, label, kb_id, id_) in self._noted
         ]
         spans = [span for span in found if span is not None]
-        there = [i for i, span in enumerate(found) if span is not None]
         self._note(spans)
         attrs = _attrs(self)
-        if _SPANS in attrs and len(attrs["scores"]) == len(found):
+        if _PREDICTIONS in attrs and len(attrs["scores"]) == len(found):
+            there = [span is not None for span in found]
             attrs["scores"] = np.asarray(attrs["scores"])[there]
-            attrs[_SPANS] = attrs[_SPANS][there]
-            attrs[_COMPONENTS] = [attrs[_COMPONENTS][i] for i in there]
         # The user's attrs need not be serializable.
         self.from_bytes(SpanGroup(doc, name=self.name, spans=spans).to_bytes())
         self.attrs = attrs

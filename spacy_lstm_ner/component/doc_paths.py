@@ -17,21 +17,8 @@ from ..chains.linear_chain import LinearChain, no_tokens
 from ..chains.spans import Spans
 from ..errors import Errors
 from ..tags import TagSet, TokenSpan
-from .constraints import Preset, Tokens, allowed_tags, preset_entities, taggable
+from .annotations import Preset, ScoredSpan, Tokens, open_tags
 from .settings import Settings
-
-
-class ScoredSpan(NamedTuple):
-    """A predicted span of a Doc.
-
-    span: Its tokens in the Doc, and its label.
-    confidence: Probability of exactly this span with this label.
-    is_entity: Whether it is an entity or only a candidate.
-    """
-
-    span: TokenSpan
-    confidence: float
-    is_entity: bool = True
 
 
 class DocPaths(NamedTuple):
@@ -60,19 +47,17 @@ class DocPaths(NamedTuple):
             spans = decode_by_probability(self.chain, thresholds)
         else:
             spans = decode_best_path(self.chain)
-            spans = spans.where(spans.confidence >= thresholds[spans.label])
+            if thresholds.any():
+                spans = spans.where(spans.confidence >= thresholds[spans.label])
             if settings.candidates:
                 probable = decode_by_probability(self.chain, thresholds)
                 spans = merge_candidates(spans, probable)
-        if not settings.candidates:
+        if not settings.candidates and not spans.chosen.all():
             spans = spans.where(spans.chosen)
         return self.without_presets(spans)
 
     def without_presets(self, spans: Spans) -> Spans:
-        """Leave out preset entities: those with a known label are on the path too.
-
-        spans (Spans): Spans of `chain`.
-        """
+        """Leave out preset entities: those with a known label are on the path too."""
         if not any(preset is not None and preset.entities for preset in self.presets):
             return spans
         starts: list[set[int]] = [
@@ -84,19 +69,24 @@ class DocPaths(NamedTuple):
         return spans.where(np.array(is_new, dtype=bool))
 
     def by_doc(self, spans: Spans) -> list[list[ScoredSpan]]:
-        """Convert spans of the chain to spans of Docs.
+        """The spans of each Doc, in tokens of the Doc.
 
         spans (Spans): In tokens of the sequences of `chain`.
-        RETURNS (List[List[ScoredSpan]]): The spans of each Doc, in tokens of the Doc.
         """
         found: list[list[ScoredSpan]] = [[] for _ in self.tokens]
-        labels = self.tag_set.labels
-        for i, start, end, label, score, chosen in zip(
-            *(array.tolist() for array in spans.arrays), strict=True
-        ):
+        rows = zip(
+            spans.sequence.tolist(),
+            spans.start.tolist(),
+            spans.end.tolist(),
+            spans.label.tolist(),
+            spans.confidence.tolist(),
+            spans.chosen.tolist(),
+            strict=True,
+        )
+        for i, start, end, label, confidence, is_entity in rows:
             first, last = int(self.tokens[i][start]), int(self.tokens[i][end - 1])
-            span = TokenSpan(first, last + 1, labels[label])
-            found[i].append(ScoredSpan(span, score, chosen))
+            span = TokenSpan(first, last + 1, self.tag_set.labels[label])
+            found[i].append(ScoredSpan(span, confidence, is_entity))
         return found
 
     def _thresholds(self, settings: Settings) -> NDArray[np.float64]:
@@ -104,20 +94,13 @@ class DocPaths(NamedTuple):
         labels = self.tag_set.labels
         thresholds = np.full(len(labels), settings.threshold, dtype="float64")
         for label, threshold in settings.label_thresholds.items():
-            if label not in self.tag_set.label_numbers:
+            if label not in labels:
                 message = Errors.L032.format(
                     name="label_thresholds", label=label, labels=list(labels)
                 )
                 raise ValueError(message)
-            thresholds[self.tag_set.label_numbers[label]] = threshold
+            thresholds[labels.index(label)] = threshold
         return thresholds
-
-
-class NotInitializedError(ValueError, KeyError):
-    """The component has no weights yet. `nlp(text)` converts the KeyError to E109."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 def find_paths(
@@ -129,16 +112,11 @@ def find_paths(
 ) -> DocPaths:
     """The distribution over the tag paths of Docs, given their annotation.
 
-    model (Model[List[Doc], LinearChain]): The tagger.
-    docs (Sequence[Doc]): The Docs; they are not changed.
-    tag_set (TagSet): The tags of the model.
     settings (Settings): The temperature, `overwrite` and `spans_key` count.
     component (str): Name of the component.
     RAISES ValueError (L015): If scores are not finite.
     """
-    tokens = [taggable(doc) for doc in docs]
-    presets = preset_entities(docs, settings, component)
-    allowed = allowed_tags(docs, tokens, presets, tag_set)
+    tokens, presets, allowed = open_tags(docs, tag_set, settings, component)
     lengths = np.array([len(rows) for rows in tokens], dtype=np.intp)
     if not lengths.any():
         chain = no_tokens(lengths, tag_set.n_tags)
@@ -149,17 +127,29 @@ def find_paths(
         pairs = zip(chain.first_rows, tokens, strict=True)
         rows = np.concatenate([first + each for first, each in pairs])
         chain = chain.take(model.ops.xp.asarray(rows), lengths)
-    chain = chain.with_temperature(settings.temperature)
+    if settings.temperature != 1.0:
+        chain = chain.with_temperature(settings.temperature)
     if allowed is not None:
         chain = chain.constrain(allowed)
     return DocPaths(chain, tokens, presets, tag_set)
+
+
+def find_entities(
+    model: Tagger,
+    docs: Sequence[Doc],
+    tag_set: TagSet,
+    settings: Settings,
+    component: str,
+) -> list[list[ScoredSpan]]:
+    """The entities of Docs by the settings: `find_paths`, `decode`, `by_doc`."""
+    paths = find_paths(model, docs, tag_set, settings, component)
+    return paths.by_doc(paths.decode(settings))
 
 
 def require_finite(chain: LinearChain, docs: Sequence[Doc], component: str) -> None:
     """Refuse scores that are NaN or infinite.
 
     chain (LinearChain): The model's scores for all tokens of the Docs.
-    docs (Sequence[Doc]): The Docs.
     component (str): Name of the component.
     RAISES ValueError (L015): Names the first token with such scores.
     """

@@ -8,7 +8,7 @@ from thinc.api import Config
 
 from ..architectures import Tagger
 from .lstm_ner import LSTMNer
-from .settings import Settings, config_values
+from .settings import Settings
 
 DEFAULT_CONFIG = """
 [model]
@@ -54,7 +54,7 @@ DEFAULT_MODEL = Config().from_str(DEFAULT_CONFIG)["model"]
     assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": DEFAULT_MODEL,
-        **config_values(Settings()),
+        **Settings().config(),
         "scorer": {"@scorers": "spacy_lstm_ner.scorer.v1"},
     },
     default_score_weights={
@@ -81,14 +81,8 @@ def make_lstm_ner(
     entity_ratio_weight: float,
     scorer: Callable[..., dict[str, Any]] | None,
 ) -> LSTMNer:
-    """Make a named entity recognizer with an LSTM tagger (factory `lstm_ner`).
-
-    nlp (Language): The pipeline.
-    name, model, scorer: As of `LSTMNer`.
-    Other arguments: As of `Settings`.
-    RETURNS (LSTMNer): The component.
-    RAISES ValueError: As `Settings`.
-    """
+    """Make a named entity recognizer with an LSTM tagger (factory `lstm_ner`). The
+    arguments are those of `LSTMNer` and `Settings`."""
     settings = Settings(
         overwrite=overwrite,
         spans_key=spans_key,

@@ -16,10 +16,8 @@ from ..errors import Errors
 # Confidences stay this far from 0, so that one sure error doesn't decide a fit alone.
 _MIN_PROB = 1e-6
 
-
 # Width of the last interval of a temperature's logarithm: one percent.
 _LOG_TOLERANCE = 0.01
-
 
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
@@ -43,10 +41,9 @@ def best_threshold(
     n_gold (int): Number of gold spans, found or not.
     beta (float): Positive; 0.5 prefers precision, 2 recall.
     rounding (float): No threshold parts confidences that differ by no more.
-    RETURNS (Tuple[float, float]): The threshold and its F-score. The threshold lies
-        midway between the lowest confidence that is kept and the next lower one, or 0
-        if all spans are kept; of thresholds of equal F-scores it is the lowest, which
-        keeps the most spans. If no span is right, all thresholds are worth 0: 0.5.
+    RETURNS (Tuple[float, float]): The threshold and its F-score. It lies midway between
+        the lowest confidence that is kept and the next lower one, or is 0 if all are
+        kept. The lowest of equally good thresholds counts; 0.5 if no span is right.
     RAISES ValueError: L020 if the lengths differ, L021 if a confidence is not within
         0 to 1, L023 if beta is not positive and finite, L024 if there are more right
         spans than gold ones.
@@ -81,17 +78,14 @@ def fit_temperature(
     """The temperature, by which all scores are divided, whose confidences give what is
     right and wrong the highest likelihood (Guo et al. 2017).
 
-    The search is by golden section over the logarithm of the temperature, 16 calls of
-    `confidences_at` within the default bounds. It takes for granted that likelihood
-    first rises with temperature and then falls.
+    The search is by golden section over the logarithm of the temperature. It takes for
+    granted that likelihood first rises with temperature and then falls.
 
-    confidences_at (Callable[[float], ndarray]): Gives the confidence of each span at a
-        temperature; the spans and their order are always the same.
+    confidences_at (Callable[[float], ndarray]): The confidence of each span at a
+        temperature; the spans and their order are always the same.  (S,)
     correct (ndarray): Whether each span is right.  (S,)
-    bounds (Tuple[float, float]): Lowest and highest temperature to try, positive.
-    RETURNS (float): The temperature, to about 1 percent, or 1.0 if none of those tried
-        is better than that: where there are no spans, for instance. If all spans are
-        right or all are wrong, it is at a bound as a rule.
+    bounds (Tuple[float, float]): Lowest and highest temperature to try.
+    RETURNS (float): The temperature, to about 1 percent; 1.0 if no other is better.
     RAISES ValueError: L020 if the lengths differ, L021 if a confidence is not within
         0 to 1.
     """

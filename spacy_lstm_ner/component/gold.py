@@ -1,6 +1,7 @@
 """Annotation of Examples -> numbers of gold tags, and right or wrong spans."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +21,47 @@ UNKNOWN = -1
 Tags = NDArray[np.intp]
 
 
-def gold_tags(examples: Iterable[Example], tag_set: TagSet) -> list[Tags]:
-    """The tags that predicted Docs should get.
+class Gold(NamedTuple):
+    """The annotation of an Example, in the taggable tokens of its predicted Doc.
 
-    examples (Iterable[Example]): The two Docs of each may be tokenized differently.
-    tag_set (TagSet): The tags of the model.
-    RETURNS (List[ndarray]): For each example, the number of the tag of each token of
-        `eg.predicted`. UNKNOWN for white space and for tokens whose annotation is
-        missing or does not align.  (T,) each
+    tokens: The indices of these tokens: all except white space.  (T,)
+    tags: The numbers of their tags; UNKNOWN if they are not known.  (T,)
+    wrong: Start, end and index of the label of each span that is known to be wrong.
+    """
+
+    tokens: NDArray[np.intp]
+    tags: Tags
+    wrong: list[tuple[int, int, int]]
+
+
+def gold_of(
+    examples: Sequence[Example], tag_set: TagSet, incorrect_spans_key: str | None
+) -> list[Gold]:
+    """The annotation of Examples.
+
+    incorrect_spans_key (Optional[str]): As of `Settings`.
+    RAISES ValueError (L012): If the annotation has a label that the model has not.
+    """
+    golds = []
+    for eg, tags in zip(examples, gold_tags(examples, tag_set), strict=True):
+        tokens = np.flatnonzero(eg.predicted.to_array(IS_SPACE) == 0)
+        wrong = set()
+        for start, end, label in incorrect_spans(eg, incorrect_spans_key):
+            first, last = np.searchsorted(tokens, [start, end]).tolist()
+            # No path has spans of white space alone or of an unknown label.
+            if first < last and label in tag_set.label_numbers:
+                wrong.add((first, last, tag_set.label_numbers[label]))
+        golds.append(Gold(tokens, tags[tokens], sorted(wrong)))
+    return golds
+
+
+def gold_tags(examples: Iterable[Example], tag_set: TagSet) -> list[Tags]:
+    """The tags that predicted Docs should get; the two Docs of an Example may be
+    tokenized differently.
+
+    RETURNS (List[ndarray]): The number of the tag of each token of `eg.predicted`.
+        UNKNOWN for white space and for tokens whose annotation is missing or does not
+        align.  (T,) each
     RAISES ValueError (L012): If the annotation has another label.
     """
     numbers: dict[int, int] = {}  # by hash of the label
@@ -94,12 +128,10 @@ def _aligned_tags(eg: Example, tag_set: TagSet) -> Tags:
 
 
 def incorrect_spans(eg: Example, key: str | None) -> list[TokenSpan]:
-    """The spans of a predicted Doc that the reference marks as wrong.
+    """The spans of a predicted Doc that the reference marks as wrong, without those
+    that do not begin and end where tokens of `eg.predicted` do.
 
-    eg (Example): Its two Docs may be tokenized differently.
     key (Optional[str]): Name of the span group of the reference; None: no spans.
-    RETURNS (List[TokenSpan]): The spans that begin and end where tokens of
-        `eg.predicted` do; it can't have the others as entities.
     """
     spans = [] if key is None else eg.reference.spans.get(key, [])
     if not len(spans):
@@ -111,7 +143,6 @@ def judge(eg: Example, spans: Sequence[TokenSpan]) -> list[bool | None]:
     """Which spans of the predicted Doc are entities of the reference, by the rules of
     spaCy's scorer.
 
-    eg (Example): Its two Docs may be tokenized differently.
     spans (Sequence[TokenSpan]): Spans of `eg.predicted`.
     RETURNS (List[Optional[bool]]): None if tokens of the span are not annotated. If two
         spans align to the same entity, the second one is wrong.
@@ -132,8 +163,5 @@ def judge(eg: Example, spans: Sequence[TokenSpan]) -> list[bool | None]:
 
 
 def token_spans(spans: Iterable[Span]) -> list[TokenSpan]:
-    """Spans without their Doc.
-
-    spans (Iterable[Span]): For instance `doc.ents`.
-    """
+    """Spans without their Doc."""
     return [TokenSpan(span.start, span.end, span.label_) for span in spans]

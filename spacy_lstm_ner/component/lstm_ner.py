@@ -1,7 +1,8 @@
 """The pipeline component `lstm_ner`: predict, set annotations, learn, save."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from copy import deepcopy
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,35 +20,33 @@ from ..architectures import Tagger
 from ..chains.linear_chain import Gradient, LinearChain
 from ..chains.losses import cross_entropy
 from ..chains.path_sums import PathSums
-from ..checks import check_beta
 from ..errors import Errors
 from ..layers.words.cache import clear_cache
 from ..tags import TagSet
 from . import analysis, objective
 from .analysis import Analysis, Calibration, Uncertainty
-from .annotations import set_entities
-from .doc_paths import (
-    DocPaths,
-    NotInitializedError,
-    ScoredSpan,
-    find_paths,
-    require_finite,
-)
+from .annotations import ScoredSpan, set_entities
+from .doc_paths import DocPaths, find_entities, find_paths, require_finite
 from .process import apply_process_effects
-from .settings import Settings, WithSettings, new_cfg, read_cfg
+from .settings import Settings, WithSettings
 
 # Number of Docs that are scored at once if the caller gives no batches.
 _BATCH_SIZE = 256
 
 
+class NotInitializedError(ValueError, KeyError):
+    """The component has no weights yet. `nlp(text)` converts the KeyError to E109."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class LSTMNer(WithSettings, TrainablePipe):
     """Named entity recognizer: an LSTM tagger whose BIO tags become `doc.ents`.
 
-    vocab (Vocab): The shared vocabulary.
     model (Model[List[Doc], LinearChain]): The tagger.
     name (str): Name of the component in the pipeline, and of its loss.
     settings (Settings): The settings of the config. Each is also an attribute.
-    scorer (Optional[Callable]): The scoring method.
     """
 
     def __init__(
@@ -59,7 +58,8 @@ class LSTMNer(WithSettings, TrainablePipe):
         settings: Settings = Settings(),  # noqa: B008 (immutable)
         scorer: Callable[..., dict[str, Any]] | None = None,
     ) -> None:
-        super().__init__(vocab, model, name, labels=[], **new_cfg(settings))
+        cfg = {**asdict(settings), "config": settings.config()}
+        super().__init__(vocab, model, name, labels=[], **cfg)
         self.scorer = scorer
         self._tag_set = TagSet([])
         self._rehearsal_model: Tagger | None = None  # set by nlp.resume_training()
@@ -92,7 +92,6 @@ class LSTMNer(WithSettings, TrainablePipe):
         """Add a label. An initialized model grows; its predictions stay the same until
         it is trained on the new label.
 
-        label (str): The label, without "B-" or "I-".
         RETURNS (int): 1, or 0 if the label is already there.
         RAISES ValueError (L013): If `label` is not a string or is empty.
         """
@@ -117,9 +116,7 @@ class LSTMNer(WithSettings, TrainablePipe):
     ) -> None:
         """Set up the labels and the model's weights for training.
 
-        get_examples (Callable[[], Iterable[Example]]): Gives a representative sample of
-            examples, each time it is called.
-        nlp (Optional[Language]): The pipeline.
+        get_examples (Callable): Returns the training examples, each time it is called.
         labels (Optional[List[str]]): The labels, as from `spacy init labels`; None
             takes them from the examples. Labels added before are kept.
         RAISES ValueError (L010): If there are no labels.
@@ -148,52 +145,46 @@ class LSTMNer(WithSettings, TrainablePipe):
     def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:
         """Find the entities of Docs, without changing them.
 
-        docs (Iterable[Doc]): The Docs.
         RETURNS (List[List[ScoredSpan]]): For each Doc, by position, the entities beside
             those that are already there, and the candidates, if they are set.
         RAISES ValueError: As `paths`, if a setting is out of its range, or if a
             threshold's label is unknown (L032).
         """
-        settings = self.settings
-        paths = self.paths(docs, settings)
-        return paths.by_doc(paths.decode(settings))
+        self._require_initialized("find entities")
+        return find_entities(
+            self.model, list(docs), self.tag_set, self.settings, self.name
+        )
 
     def set_annotations(
         self, docs: Iterable[Doc], predicted: Iterable[Sequence[ScoredSpan]]
     ) -> None:
         """Set the entities of Docs, and their confidences.
 
-        docs (Iterable[Doc]): The Docs.
         predicted (Iterable[Sequence[ScoredSpan]]): What `predict` found in each.
         """
-        set_entities(list(docs), predicted, self.settings, self.name)
+        set_entities(docs, predicted, self.settings, self.name)
 
     def paths(self, docs: Iterable[Doc], settings: Settings) -> DocPaths:
         """The distribution over the tag paths of Docs, as `find_paths`.
 
-        docs (Iterable[Doc]): The Docs.
-        settings (Settings): The temperature, `overwrite` and `spans_key` count.
-        RAISES ValueError: If the model has no weights yet (L011), and as `find_paths`.
+        RAISES ValueError: If the model has no weights yet (L011), or if scores are not
+            finite (L015).
         """
         self._require_initialized("find entities")
         return find_paths(self.model, list(docs), self.tag_set, settings, self.name)
 
     def uncertainty(self, docs: Iterable[Doc]) -> list[Uncertainty]:
-        """How uncertain the model is about each Doc: what to annotate next, for
-        instance (Culotta & McCallum 2005; Settles & Craven 2008).
+        """How uncertain the model is about each Doc, given its preset entities: what to
+        annotate next, for instance (Culotta & McCallum 2005; Settles & Craven 2008).
 
         docs (Iterable[Doc]): The Docs, processed by the components before.
-        RETURNS (List[Uncertainty]): For each Doc, given its preset entities.
         """
         return analysis.uncertainty(self.paths(docs, self.settings))
 
     def n_best(self, docs: Iterable[Doc], n: int) -> list[list[Analysis]]:
-        """The n most probable sets of entities of each Doc.
+        """The n most probable sets of entities of each Doc, as `analysis.n_best`.
 
         docs (Iterable[Doc]): The Docs, processed by the components before.
-        n (int): At least 1.
-        RETURNS (List[List[Analysis]]): The most probable first; may be fewer.
-        RAISES ValueError (L034): If n is not positive.
         """
         return analysis.n_best(self.paths(docs, self.settings), n)
 
@@ -215,20 +206,15 @@ class LSTMNer(WithSettings, TrainablePipe):
         RAISES ValueError: If beta is not positive (L023), or if no probable entity is
             annotated (L050). Then nothing is changed.
         """
-        if beta is not None:
-            check_beta(beta)
         batches = self._batches(examples, replace(self.settings, temperature=1.0))
-        temperature = analysis.fitted_temperature(batches)
-        if temperature is None:
+        fitted = analysis.calibration(batches, beta)
+        if fitted is None:
             raise ValueError(Errors.L050.format(name=self.name))
-        if beta is None:
-            self.temperature = temperature
-            return Calibration(temperature)
-        settings = Settings(decoding="probability", temperature=temperature)
-        threshold, f_score = analysis.fitted_threshold(batches, settings, beta)
-        self.temperature, self.decoding = temperature, settings.decoding
-        self.threshold, self.label_thresholds = threshold, {}
-        return Calibration(temperature, threshold, f_score)
+        self.temperature = fitted.temperature
+        if fitted.threshold is not None:
+            self.decoding, self.label_thresholds = "probability", {}
+            self.threshold = fitted.threshold
+        return fitted
 
     def fit_threshold(
         self, examples: Iterable[Example], *, beta: float = 1.0
@@ -264,24 +250,16 @@ class LSTMNer(WithSettings, TrainablePipe):
     ) -> dict[str, float]:
         """Learn from a batch of examples.
 
-        examples (Iterable[Example]): The batch.
-        drop (float): Dropout rate.
         sgd (Optional[Optimizer]): Changes the weights; without it, gradients add up.
-        losses (Optional[Dict[str, float]]): The loss, from `get_loss`, is added under
-            the component's name.
-        RETURNS (Dict[str, float]): The losses.
+        losses (Optional[Dict[str, float]]): The loss is added under the name.
         RAISES ValueError: As `paths` and `objective.get_loss`.
         """
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        examples = list(examples)
-        validate_examples(examples, "LSTMNer.update")
+        validate_examples(examples := list(examples), "LSTMNer.update")
         docs = [eg.predicted for eg in examples]
         if any(map(len, docs)):
             self._require_initialized("learn")
-            get_loss = partial(self.get_loss, examples)
-            losses[self.name] += self._learn(docs, get_loss, drop, sgd)
-        return losses
+        get_loss = partial(self.get_loss, examples)
+        return self._learn(docs, get_loss, drop, sgd, losses)
 
     def rehearse(
         self,
@@ -293,25 +271,25 @@ class LSTMNer(WithSettings, TrainablePipe):
     ) -> dict[str, float]:
         """Move the probabilities of the tag paths towards those at the time of
         `nlp.resume_training()`, so that the model does not forget while it learns.
+        Does nothing without `nlp.resume_training()`.
 
         examples (Iterable[Example]): Texts without entities of new labels, because the
             old model finds none there. Their annotation does not count.
         drop (float): Dropout rate. At 0 unknown words are not rehearsed.
         sgd (Optional[Optimizer]): Changes the weights; without it, gradients add up.
         losses (Optional[Dict[str, float]]): Cross-entropy with the old paths is added.
-        RETURNS (Dict[str, float]): The losses; 0 without `nlp.resume_training()`.
         RAISES ValueError (L015): If scores are not finite.
         """
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        examples = list(examples)
-        validate_examples(examples, "LSTMNer.rehearse")
+        validate_examples(examples := list(examples), "LSTMNer.rehearse")
+        old_model: Any = self._rehearsal_model
+        if old_model is None:
+            examples = []
         docs = [eg.predicted for eg in examples]
-        if self._rehearsal_model is not None and any(map(len, docs)):
-            target = PathSums(self._rehearsal_model.predict(docs))
-            get_loss = partial(cross_entropy, target=target)
-            losses[self.name] += self._learn(docs, get_loss, drop, sgd)
-        return losses
+
+        def get_loss(chain: LinearChain) -> tuple[float, Gradient]:
+            return cross_entropy(chain, target=PathSums(old_model.predict(docs)))
+
+        return self._learn(docs, get_loss, drop, sgd, losses)
 
     def _learn(
         self,
@@ -319,22 +297,25 @@ class LSTMNer(WithSettings, TrainablePipe):
         get_loss: Callable[[LinearChain], tuple[float, Gradient]],
         drop: float,
         sgd: Optimizer | None,
-    ) -> float:
+        losses: dict[str, float] | None,
+    ) -> dict[str, float]:
         """Forward, loss, backward, and a step of the optimizer if there is one."""
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        if not any(map(len, docs)):
+            return losses
         set_dropout_rate(self.model, drop)
         chain, backprop = self.model.begin_update(docs)
         require_finite(chain, docs, self.name)
         loss, d_chain = get_loss(chain)
         backprop(d_chain)
+        losses[self.name] += loss
         if sgd:  # spaCy's training loop passes False to gather gradients
             self.finish_update(sgd)
-        return loss
+        return losses
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Change the parameters by their gradients.
-
-        sgd (Optimizer): The optimizer.
-        """
+        """Change the parameters by their gradients."""
         super().finish_update(sgd)
         self.clear_cache()
 
@@ -348,7 +329,6 @@ class LSTMNer(WithSettings, TrainablePipe):
     ) -> tuple[float, Gradient]:
         """The loss of a batch and its gradient, as `objective.get_loss`.
 
-        examples (Iterable[Example]): The batch.
         scores (LinearChain): The model's scores for their predicted Docs.
         """
         examples = list(examples)
@@ -357,26 +337,23 @@ class LSTMNer(WithSettings, TrainablePipe):
     def from_bytes(
         self, bytes_data: bytes, *, exclude: Iterable[str] = ()
     ) -> "LSTMNer":
-        """Load the component from a bytestring.
+        """Load the component.
 
-        bytes_data (bytes): From `to_bytes`.
         exclude (Iterable[str]): Parts to leave out: "vocab", "cfg" or "model".
-        RETURNS (LSTMNer): The component.
         """
         return self._load(partial(super().from_bytes, bytes_data), list(exclude))
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "LSTMNer":
-        """Load the component from a folder.
-
-        path (Union[str, Path]): From `to_disk`.
-        exclude (Iterable[str]): Parts to leave out: "vocab", "cfg" or "model".
-        RETURNS (LSTMNer): The component.
-        """
+        """Load the component, as `from_bytes`."""
         return self._load(partial(super().from_disk, path), list(exclude))
 
     def _load(self, read: Callable[..., "LSTMNer"], exclude: list[str]) -> "LSTMNer":
         if "cfg" not in exclude:
-            read_cfg(self, partial(read, exclude=[*exclude, "model", "vocab"]))
+            config = self.cfg["config"]
+            read(exclude=[*exclude, "model", "vocab"])
+            saved = self.cfg["config"]
+            changed = {k: v for k, v in config.items() if v != saved.get(k)}
+            self.cfg.update(deepcopy(changed), config=config)
             for label in self.labels:
                 self.vocab.strings.add(label)
             # The config may have been written before there were labels.

@@ -1,6 +1,6 @@
 """Annotation of Examples and scores of tag paths -> the loss and its gradient."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,8 +14,7 @@ from ..chains.spans import Spans
 from ..errors import Errors
 from ..tags import TagSet
 from ..types import Ints1d
-from .constraints import Tokens, taggable
-from .gold import UNKNOWN, Tags, gold_tags, incorrect_spans
+from .gold import UNKNOWN, Gold, Tags, gold_of, incorrect_spans
 from .settings import Settings
 
 # In costs by label: all labels that are not named.
@@ -35,69 +34,43 @@ def get_loss(
     Examples without annotation have neither loss nor gradient, unless the entity ratio
     is set.
 
-    examples (Sequence[Example]): The batch.
     scores (LinearChain): The model's scores for all tokens of the predicted Docs.
-    tag_set (TagSet): The tags of the model.
-    settings (Settings): The settings of training.
     RETURNS (Tuple[float, Gradient]): The sum over examples, in nats.
     RAISES ValueError: If the annotation (L012) or costs (L032) have an unknown label,
         or if the annotation contradicts itself (L033).
     """
     margins = _margins(tag_set, settings)
-    tokens = [taggable(eg.predicted) for eg in examples]
-    tags = [
-        of_doc[rows]
-        for of_doc, rows in zip(gold_tags(examples, tag_set), tokens, strict=True)
-    ]
-    wrong = [
-        _wrong_spans(eg, rows, tag_set, settings.incorrect_spans_key)
-        for eg, rows in zip(examples, tokens, strict=True)
-    ]
+    golds = gold_of(examples, tag_set, settings.incorrect_spans_key)
     annotated = [
-        i for i in range(len(examples)) if len(wrong[i]) or (tags[i] != UNKNOWN).any()
+        i for i, gold in enumerate(golds) if gold.wrong or (gold.tags != UNKNOWN).any()
     ]
     xp = get_array_module(scores.emit)
     loss, gradient = 0.0, Gradient(xp.zeros_like(scores.emit))
     if annotated:
-        chain, rows = _take(scores, tokens, annotated)
-        known = np.concatenate([tags[i] for i in annotated])
+        chain, rows = _take(scores, golds, annotated)
+        known = np.concatenate([golds[i].tags for i in annotated])
+        wrong = [(b, *span) for b, i in enumerate(annotated) for span in golds[i].wrong]
         try:
             loss, d_chain = negative_log_likelihood(
                 chain,
                 _allowed(known, tag_set),
-                excluded=Spans.of(
-                    (b, *span) for b, i in enumerate(annotated) for span in wrong[i]
-                ),
+                excluded=Spans.of(wrong) if wrong else None,
                 costs=None if margins is None else _costs(known, tag_set, *margins),
             )
         except NoPathError as err:
             i = annotated[err.sequence]
-            token = int(tokens[i][err.token])
+            token = int(golds[i].tokens[err.token])
             message = _contradiction(examples[i], i, token, settings)
             raise ValueError(message) from err
         gradient = _put(d_chain, rows, scores)
     if settings.entity_ratio is not None:
-        chain, rows = _take(scores, tokens, range(len(examples)))
+        chain, rows = _take(scores, golds, range(len(examples)))
         is_entity = tag_set.label_of(np.arange(tag_set.n_tags)) >= 0
         distance, d_chain = expected_ratio(chain, is_entity, *settings.entity_ratio)
         weight = settings.entity_ratio_weight * len(examples)
         loss += weight * distance
         gradient = gradient.plus(_put(d_chain, rows, scores), weight)
     return loss, gradient
-
-
-def _wrong_spans(
-    eg: Example, tokens: Tokens, tag_set: TagSet, key: str | None
-) -> list[tuple[int, int, int]]:
-    """Start, end and label of each span that is known to be wrong, in taggable tokens
-    of the Example."""
-    wrong = set()
-    for start, end, label in incorrect_spans(eg, key):
-        first, last = np.searchsorted(tokens, [start, end]).tolist()
-        # No path has spans of white space alone or of an unknown label.
-        if first < last and label in tag_set.label_numbers:
-            wrong.add((first, last, tag_set.label_numbers[label]))
-    return sorted(wrong)
 
 
 def _allowed(tags: Tags, tag_set: TagSet) -> NDArray[np.bool_]:
@@ -169,19 +142,23 @@ def _contradiction(eg: Example, i: int, token: int, settings: Settings) -> str:
 
 
 def _take(
-    scores: LinearChain, tokens: Sequence[Tokens], chosen: Iterable[int]
+    scores: LinearChain, golds: Sequence[Gold], chosen: Sequence[int]
 ) -> tuple[LinearChain, Ints1d]:
     """The chain of the taggable tokens of some Docs, and their rows in the whole."""
-    first_rows = scores.first_rows
-    rows = [first_rows[i] + tokens[i] for i in chosen]
+    first_rows = np.cumsum(scores.lengths) - scores.lengths
+    rows = [first_rows[i] + golds[i].tokens for i in chosen]
     lengths = np.array([len(r) for r in rows], dtype=np.intp)
     xp = get_array_module(scores.emit)
     all_rows = xp.asarray(np.concatenate([np.zeros(0, dtype=np.intp), *rows]))
+    if np.array_equal(lengths, scores.lengths):
+        return scores, all_rows
     return scores.take(all_rows, lengths), all_rows
 
 
 def _put(d_chain: Gradient, rows: Ints1d, scores: LinearChain) -> Gradient:
     """The gradient of the whole, from the gradient of some rows."""
+    if len(rows) == len(scores.emit):
+        return d_chain
     d_emit = get_array_module(scores.emit).zeros_like(scores.emit)
     d_emit[rows] = d_chain.emit
     return replace(d_chain, emit=d_emit)

@@ -43,21 +43,16 @@ def apply_process_effects() -> None:
 def _keep_freed_memory() -> None:
     """Let the process keep the memory that one batch frees for the next one.
 
-    glibc returns free memory at the end of the heap to the system beyond twice the
-    size of the largest block freed so far, and each batch then pages it in anew. One
-    freed block of 32 MB, which is never written to, raises that limit to 64 MB. Other
-    allocators are not affected.
+    glibc returns free memory at the end of the heap to the system, beyond twice the
+    largest block freed so far. One freed block of 32 MB, which is never written to,
+    raises that limit to 64 MB.
     """
     np.empty(2**25 - 2**16, dtype=np.uint8)
 
 
 def _keep_encoders() -> None:
-    """Let srsly's registries keep the functions that they have found.
-
-    srsly looks up encoders and decoders with each call, among all registered functions
-    and all entry points of all installed packages. spaCy makes three such calls to pack
-    a Doc with a span group.
-    """
+    """Let srsly's registries keep the functions that they have found. srsly looks them
+    up with each call, among the entry points of all installed packages."""
     for name in ("msgpack_encoders", "msgpack_decoders"):
         registry = getattr(msgpack, name, None)
         if registry and not isinstance(registry.get_all, _KeptFunctions):
@@ -66,10 +61,7 @@ def _keep_encoders() -> None:
 
 class _KeptFunctions:
     """Replaces `get_all` of a registry: looks functions up again only if one has been
-    registered or removed since. Entry points do not change within a process.
-
-    registry (catalogue.Registry): The registry.
-    """
+    registered or removed since. Entry points do not change within a process."""
 
     def __init__(self, registry: catalogue.Registry) -> None:
         self._namespace = tuple(registry.namespace)
@@ -78,7 +70,6 @@ class _KeptFunctions:
         self._found: Functions = {}
 
     def __call__(self) -> Functions:
-        """RETURNS (Dict[str, Callable]): The functions by name."""
         registered = catalogue.REGISTRY
         n_registered = len(registered)
         if n_registered != self._n_registered or not all(

@@ -15,22 +15,18 @@ from .gold import UNKNOWN, gold_tags, judge, token_spans
 
 
 def make_scorer() -> Callable[..., dict[str, Any]]:
-    """Make the scorer (`spacy_lstm_ner.scorer.v1`).
-
-    RETURNS (Callable): `score`.
-    """
+    """Make the scorer (`spacy_lstm_ner.scorer.v1`)."""
     return score
 
 
 def score(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
     """Score entities as spaCy does, and tags token by token.
 
-    examples (Iterable[Example]): Predicted and reference Docs.
     RETURNS (Dict[str, Any]): `ents_p`, `ents_r`, `ents_f` and `ents_per_type` over
-        exact spans; `ents_tag_acc`, the share of tokens with the right tag among those
-        whose tag is annotated and no white space; `spans_KEY_p`, `spans_KEY_r` and
-        `spans_KEY_f` over the spans of each group that a recognizer of this package
-        has made, candidates among them. None where nothing is annotated.
+        exact spans; `ents_tag_acc`, the share of annotated tokens, white space left
+        out, with the right tag; `spans_KEY_p`, `spans_KEY_r` and `spans_KEY_f` over
+        the spans of each group that a recognizer of this package has made, candidates
+        among them. None where nothing is annotated.
     """
     examples = list(examples)
     return {
@@ -63,14 +59,12 @@ def _span_groups_prf(examples: Iterable[Example]) -> dict[str, float]:
 def masked_accuracy(scores: FloatsXd, tags: IntsXd, mask: IntsXd) -> float | None:
     """The share of tokens whose tag has the highest score, among those that count.
 
-    The textbook's formula puts the mask into the denominator alone::
+    The textbook's formula masks the denominator alone::
 
         sum(argmax(scores) == tags) / sum(mask)
 
-    Padding that has the number of a tag, and whose scores happen to be highest there,
-    then counts as right above the line without counting below it: the accuracy of short
-    sentences rises with the length of their batch, and may exceed 1. So what is masked
-    counts on neither side here::
+    Padding whose best tag happens to be right then counts above the line only, and the
+    accuracy may exceed 1. Here the mask counts on both sides::
 
         sum((argmax(scores) == tags) * mask) / sum(mask)
 

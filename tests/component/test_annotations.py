@@ -7,11 +7,10 @@ from spacy.tokens import Doc, DocBin, Span
 
 from spacy_lstm_ner import confidence
 from spacy_lstm_ner.component import annotations
+from spacy_lstm_ner.component.annotations import ScoredSpan, open_tags
 from spacy_lstm_ner.component.confidences import has_confidences
-from spacy_lstm_ner.component.constraints import preset_entities
-from spacy_lstm_ner.component.doc_paths import ScoredSpan
 from spacy_lstm_ner.component.settings import Settings
-from spacy_lstm_ner.tags import TokenSpan
+from spacy_lstm_ner.tags import TagSet, TokenSpan
 
 
 def scored(start, end, label, confidence, is_entity=True):
@@ -176,7 +175,8 @@ def test_entities_of_an_earlier_run_stay_but_are_not_evidence(vocab):
     doc = make_doc(vocab, "a b c", [(1, 2, "geo")])
     set_entities(doc, [scored(0, 1, "per", 0.75)], overwrite=False, spans_key="k")
     for component, n_evidence in (("ner", 1), ("other", 2)):
-        [preset] = preset_entities([doc], Settings(spans_key="k"), component)
+        settings = Settings(spans_key="k")
+        [preset] = open_tags([doc], TagSet([]), settings, component).presets
         assert len(preset.entities) == n_evidence
         assert preset.taken.tolist() == [True, True, False]
     set_entities(doc, [scored(0, 3, "per", 0.5)], overwrite=False, spans_key="k")

@@ -11,8 +11,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import registry
 
-from spacy_lstm_ner.component.annotations import set_entities
-from spacy_lstm_ner.component.doc_paths import ScoredSpan
+from spacy_lstm_ner.component.annotations import ScoredSpan, set_entities
 from spacy_lstm_ner.component.scorer import masked_accuracy
 from spacy_lstm_ner.component.settings import Settings
 from spacy_lstm_ner.tags import TokenSpan

@@ -5,11 +5,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
-from spacy_lstm_ner.component.constraints import (
-    allowed_tags,
-    preset_entities,
-    taggable,
-)
+from spacy_lstm_ner.component.annotations import open_tags
 from spacy_lstm_ner.component.settings import Settings
 from spacy_lstm_ner.tags import TagSet
 
@@ -29,15 +25,15 @@ def make_doc(vocab, words: str, ents=(), **kwargs) -> Doc:
     return doc
 
 
-def test_taggable_leaves_white_space_out(vocab):
-    assert taggable(make_doc(vocab, "_ a _ _ b")).tolist() == [1, 4]
-    assert taggable(Doc(vocab)).tolist() == []
+def test_white_space_has_no_tag(vocab):
+    docs = [make_doc(vocab, "_ a _ _ b"), Doc(vocab)]
+    tokens = open_tags(docs, TAG_SET, Settings(), "ner").tokens
+    assert [each.tolist() for each in tokens] == [[1, 4], []]
 
 
 def allowed(*docs: Doc, overwrite: bool = False) -> list[set[str]] | None:
     """The names of the tags that each taggable token may have."""
-    presets = preset_entities(docs, Settings(overwrite=overwrite), "ner")
-    mask = allowed_tags(docs, [taggable(doc) for doc in docs], presets, TAG_SET)
+    mask = open_tags(docs, TAG_SET, Settings(overwrite=overwrite), "ner").allowed
     if mask is None:
         return None
     return [{TAG_SET.names[i] for i in np.flatnonzero(row)} for row in mask]
@@ -99,12 +95,13 @@ def test_docs_of_a_batch_are_constrained_one_by_one(vocab):
 def test_preset_entities_of_a_batch(vocab):
     doc = make_doc(vocab, "a b c", [(0, 1, "per")])
     doc.set_ents([], blocked=[doc[2:3]], default="unmodified")
-    plain, preset = preset_entities([make_doc(vocab, "a"), doc], Settings(), "ner")
+    docs = [make_doc(vocab, "a"), doc]
+    plain, preset = open_tags(docs, TAG_SET, Settings(), "ner").presets
     assert plain is None
     assert [ent.text for ent in preset.entities] == ["a"]
     assert preset.own == []
     assert preset.blocked.tolist() == [False, False, True]
     assert preset.taken.tolist() == [True, False, True]
-    [preset] = preset_entities([doc], Settings(overwrite=True), "ner")
+    [preset] = open_tags([doc], TAG_SET, Settings(overwrite=True), "ner").presets
     assert preset.entities == []
     assert preset.taken.tolist() == [False, False, True]
