@@ -133,9 +133,7 @@ class ScoredGroup(SpanGroup):
     to_bytes = _following(SpanGroup.to_bytes)
     append = _changing(SpanGroup.append)
     extend = _changing(SpanGroup.extend)
-    # spaCy's type stubs lack the next two.
-    __setitem__ = _changing(vars(SpanGroup)["__setitem__"])
-    __delitem__ = _changing(vars(SpanGroup)["__delitem__"])
+    __setitem__ = _changing(vars(SpanGroup)["__setitem__"])  # not in spaCy's stubs
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -174,19 +172,31 @@ class ScoredGroup(SpanGroup):
             return
         if all(_is_at(doc, tokens, chars) for tokens, chars in self._noted):
             return
-        found = [
-            doc.char_span(start, end, label, kb_id, span_id=id_)
-            for _, (start, end, label, kb_id, id_) in self._noted
-        ]
+        self._rebuild(
+            [
+                doc.char_span(start, end, label, kb_id, span_id=id_)
+                for _, (start, end, label, kb_id, id_) in self._noted
+            ]
+        )
+
+    def __delitem__(self, i: int) -> None:
+        """Remove a span and its score. (spaCy's method corrupts memory.)"""
+        spans: list[Span | None] = list(self)
+        spans[i] = None
+        self._rebuild(spans)
+
+    def _rebuild(self, found: Sequence[Span | None]) -> None:
+        """Replace each span; None removes it, and its score."""
         spans = [span for span in found if span is not None]
-        self._note(spans)
         attrs = _attrs(self)
-        if _PREDICTIONS in attrs and len(attrs["scores"]) == len(found):
-            there = [span is not None for span in found]
-            attrs["scores"] = np.asarray(attrs["scores"])[there]
+        if _PREDICTIONS in attrs and "scores" in attrs:
+            scores = np.asarray(attrs["scores"])  # added spans have none
+            there = [span is not None for span in found[: len(scores)]]
+            attrs["scores"] = scores[: len(there)][there]
         # The user's attrs need not be serializable.
-        self.from_bytes(SpanGroup(doc, name=self.name, spans=spans).to_bytes())
+        self.from_bytes(SpanGroup(self.doc, name=self.name, spans=spans).to_bytes())
         self.attrs = attrs
+        self._note(spans)
 
 
 def _attrs(group: SpanGroup) -> dict[str, Any]:

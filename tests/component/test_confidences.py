@@ -189,6 +189,19 @@ def test_confidences_do_not_depend_on_what_else_is_in_the_group(doc, change):
     assert [confidence(ent) for ent in doc.ents] == [0.75, 0.5, 0.25]
 
 
+def test_scores_stay_beside_their_spans(doc):
+    group = doc.spans["k"]
+    del group[0]
+    assert content(doc) == {("Bob", "per"): 0.5, ("New York", "gpe"): 0.25}
+    assert confidence(doc.ents[0]) == 0.75
+    group.append(Span(doc, 7, 8, "date"))  # has no score
+    merge(doc, (2, 4))
+    assert [span.text for span in group] == ["New York", "today"]
+    assert group.attrs["scores"].tolist() == [0.25]
+    group.attrs["scores"] = []  # the user's affair
+    assert [confidence(span) for span in group] == [0.25, None]
+
+
 def test_as_many_tokens_merged_as_split(doc):
     """The number of tokens stays, and all tokens between are others."""
     with doc.retokenize() as retokenizer:
