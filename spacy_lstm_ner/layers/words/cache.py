@@ -22,12 +22,9 @@ _LINE, _N_LINES = 8, 37
 
 
 def clear_cache(model: Model[Any, Any]) -> None:
-    """Drop the vectors of words that a model keeps; the next batch computes them again.
-
-    Needed only after a change in place that `WordCache` cannot see.
-
-    model (Model): The model, of a component `lstm_ner` or `tok2vec` for instance.
-    """
+    """Drop the vectors of words that a model keeps, such as that of a component
+    `lstm_ner` or `tok2vec`. Needed only after a change in place that `WordCache` cannot
+    see."""
     for node in model.walk():
         if "cache" in node.attrs:
             node.attrs["cache"].clear()
@@ -66,13 +63,11 @@ class WordCache:
     def clear(self) -> None:
         """Drop the vectors."""
         self._words: _Words | None = None
-        self._trained: list[Any] = []
+        self._trained: list[Any] | None = None
 
     def suspend(self, model: Model[Any, Any]) -> None:
-        """Drop the vectors, and keep none as long as the parameters are these arrays.
-
-        model (Model): The embedding, in training.
-        """
+        """Drop the vectors, and keep none as long as the parameters are these arrays:
+        the model is in training."""
         self._words, self._trained = None, _arrays(_parameters(model))
 
     def look_up(
@@ -86,7 +81,6 @@ class WordCache:
 
         keys (ndarray): Identifies the word of each token.  (T,)
         model (Model): The embedding.
-        vocab (Vocab): Holds the static vectors.
         compute (Callable): Gives the vectors of the tokens with these indices.
         RETURNS (Floats2d): (T, O)
         """
@@ -115,12 +109,10 @@ class WordCache:
         table = getattr(vocab.vectors, "data", None)
         if table is not None:
             watched = [*arrays, table]
-        is_trained = len(arrays) == len(self._trained) and all(
-            map(is_, arrays, self._trained)
-        )
+        trained = self._trained
         if (
             not self.n_bytes
-            or is_trained
+            or (trained is not None and _are_same(arrays, trained))
             or any(node.shims for node in model.walk())  # PyTorch has the parameters
             or not all(array.flags.c_contiguous for array in watched)
         ):
@@ -159,8 +151,8 @@ class _Words:
         time for this many tokens."""
         others, n_keys = _others(model, vocab)
         return (
-            all(map(is_, _arrays(self._parameters), self._arrays))
-            and all(map(is_, others, self._others))
+            _are_same(_arrays(self._parameters), self._arrays)
+            and _are_same(others, self._others)
             and n_keys == self._n_keys
             and self._read_samples() == self._sampled
             and (
@@ -212,6 +204,10 @@ def _parameters(model: Model[Any, Any]) -> list[tuple[Callable[[str], Any], str]
 
 def _arrays(parameters: list[tuple[Callable[[str], Any], str]]) -> list[Any]:
     return [get_param(name) for get_param, name in parameters]
+
+
+def _are_same(some: list[Any], others: list[Any]) -> bool:
+    return len(some) == len(others) and all(map(is_, some, others))
 
 
 def _others(model: Model[Any, Any], vocab: Vocab) -> tuple[list[Any], int | None]:

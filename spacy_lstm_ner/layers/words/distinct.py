@@ -56,7 +56,6 @@ class Lexemes(NamedTuple):
         return Lexemes(orths[chosen], attrs[chosen], hidden[chosen], vocab)
 
     def texts(self) -> list[str]:
-        """The text of each word."""
         strings = self.vocab.strings
         return [strings[orth] for orth in self.orths.tolist()]
 
@@ -197,10 +196,7 @@ def _words_of(model: Tok2Vec, docs: Sequence[Doc]) -> Lexemes:
 
 
 def lexical_attrs() -> Model[Lexemes, Ints2d]:
-    """Select the attributes of words, as input of hash embeddings.
-
-    RETURNS (Model[Lexemes, Ints2d]): L words -> (L, A).
-    """
+    """Select the attributes of words, as input of hash embeddings: (L, A)."""
     return Model("lexical_attrs", _forward_attrs)
 
 

@@ -77,7 +77,7 @@ def count_and_hide(
     """A step of training: count the values of new texts; hide words, and values by how
     rare they are.
 
-    model (Model): The layer; its dropout rate is that of the training loop.
+    model (Model): The layer, with the dropout rate of the training loop.
     orths (ndarray): Hash of each token's text.  (T,)
     columns (ndarray): The values of its attributes, hidden in place.  (T, A)
     lengths (Sequence[int]): Number of tokens of each text.
@@ -125,11 +125,7 @@ def hide_unseen(model: Model[Any, Any], columns: NDArray[np.uint64]) -> None:
 
 
 def forget_counts(model: Model[Any, Any]) -> None:
-    """Reset the seen counts of all layers of a model, and what they hide; the next step
-    of training decides anew.
-
-    model (Model): The model.
-    """
+    """Reset the seen counts of all layers of a model, and the decision to hide."""
     for node in model.walk():
         if "seen_counts" in node.attrs:
             node.attrs["seen_counts"] = SeenCounts()

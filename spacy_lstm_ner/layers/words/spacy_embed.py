@@ -4,23 +4,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
-from spacy.attrs import (
-    DEP,
-    ENT_ID,
-    ENT_IOB,
-    ENT_KB_ID,
-    ENT_TYPE,
-    HEAD,
-    IDS,
-    LEMMA,
-    MORPH,
-    NORM,
-    POS,
-    SENT_START,
-    SPACY,
-    TAG,
-    intify_attr,
-)
+from spacy.attrs import IDS, SPACY, intify_attr
 from spacy.tokens import Doc
 from thinc.api import Model
 
@@ -31,9 +15,9 @@ from .distinct import Embed, Lexemes, no_input_gradient
 
 # Attributes that a token may have in another value than its word. All others that are
 # read here belong to the word.
-_OF_TOKENS = (NORM, LEMMA, POS, TAG, MORPH, DEP)
+_OF_TOKENS = [IDS[name] for name in ("NORM", "LEMMA", "POS", "TAG", "MORPH", "DEP")]
 # Attributes that depend on other tokens.
-_OF_PLACES = (HEAD, SENT_START, ENT_IOB, ENT_TYPE, ENT_ID, ENT_KB_ID)
+_OF_PLACES = "HEAD", "SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID"
 
 
 def on_words(embed: Model[list[Doc], list[Floats2d]]) -> Embed:
@@ -46,9 +30,7 @@ def on_words(embed: Model[list[Doc], list[Floats2d]]) -> Embed:
     RAISES ValueError (L046): If it reads an attribute that depends on other tokens.
     """
     attrs = read_attrs(embed)
-    of_places = [
-        name for name, id_ in IDS.items() if id_ in attrs and id_ in _OF_PLACES
-    ]
+    of_places = [name for name in _OF_PLACES if IDS[name] in attrs]
     if of_places:
         raise ValueError(Errors.L046.format(attrs=of_places))
     return Model(

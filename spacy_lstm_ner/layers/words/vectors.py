@@ -26,7 +26,6 @@ def WordVectors(nO: int, nM: int | None = None, *, fine_tune: bool = False) -> E
     replaced by 0. So capitalized names have vectors in a table of lower-case words.
     (spaCy does not save `Vectors.attr`, which names the form of a table's keys.)
 
-    nO (int): Width of the output.
     nM (int | None): Width of the vectors; None infers it from the sample data.
     fine_tune (bool): Learn an offset for the vector of each word seen in training.
         Words that are found in the same form share it. Words without a vector have no
@@ -120,8 +119,6 @@ def SeenTable(nO: int | None = None, *, block_rows: int = 1024) -> Table:
     The rows are parameters in blocks ("E0", "E1", ...), so the moments that an
     optimizer keeps for a block stay valid when the table grows.
 
-    nO (int | None): Width of the vectors.
-    block_rows (int): Rows of a block.
     RETURNS (Model[Keys, Floats2d]): (N,) -> (N, O). Key -1 has no vector.
     """
     return Model(

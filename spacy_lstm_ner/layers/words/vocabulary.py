@@ -41,7 +41,6 @@ def WordIndex(
 ) -> WordEmbed:
     """A learned vector for each word of a vocabulary, and one for all other words.
 
-    nO (int): Width of the vectors.
     attrs (Sequence[str]): Forms of a word; the first one in the vocabulary counts. All
         after the first are written in angle brackets.
     min_freq (int): Least number of occurrences of a form in the vocabulary, among the
@@ -75,7 +74,6 @@ def build_vocabulary(model: WordEmbed, docs: Iterable[Doc]) -> None:
     """Number the words of a corpus: <PAD> 0, <UNK> 1, then the most frequent first.
     `model.initialize` makes the vectors afterwards.
 
-    model (Model): The embedding; its vocabulary is replaced.
     docs (Iterable[Doc]): The training corpus, read once.
     """
     counts: Counter[Forms] = Counter()
@@ -94,19 +92,13 @@ def build_vocabulary(model: WordEmbed, docs: Iterable[Doc]) -> None:
 
 
 def vocabulary(model: WordEmbed) -> dict[str, int]:
-    """The number of each word, in the order of the numbers.
-
-    model (Model): The embedding; `model.get_ref("tok2vec")` of a component.
-    """
+    """The number of each word, in the order of the numbers. The model is the embedding,
+    `model.get_ref("tok2vec")` of a component."""
     return dict(model.attrs["vocabulary"])
 
 
 def word_numbers(model: WordEmbed, doc: Doc) -> list[int]:
-    """The number of each token's word; 1 if the vocabulary has it in no form.
-
-    model (Model): The embedding.
-    doc (Doc): The text.
-    """
+    """The number of each token's word; 1 if the vocabulary has it in no form."""
     numbers = model.attrs["vocabulary"]
     # A token "<PAD>" has number 0 there, but it is a word, not padding.
     return [
@@ -115,7 +107,6 @@ def word_numbers(model: WordEmbed, doc: Doc) -> list[int]:
 
 
 def _forms(model: WordEmbed, doc: Doc) -> list[Forms]:
-    """The forms of each token's word."""
     ids = model.attrs["attrs"]
     strings = doc.vocab.strings
     rows: Any = doc.to_array(ids).reshape(-1, len(ids)).tolist()

@@ -96,6 +96,17 @@ def test_nothing_is_kept_in_training_until_the_cache_is_cleared():
     assert source.asked == [[1]] * 4
 
 
+def test_vectors_are_kept_again_after_an_optimizers_step():
+    cache, source = WordCache(room_for(10)), Source()
+    cache.suspend(source.model)
+    source.look_up(cache, [1])
+    source.model.set_grad("W", np.ones(1, dtype="f"))
+    source.model.finish_update(Adam(0.1))
+    for _ in range(2):
+        source.look_up(cache, [1])
+    assert source.asked == [[1]] * 2
+
+
 @pytest.mark.parametrize("copy", [deepcopy, lambda c: pickle.loads(pickle.dumps(c))])
 def test_copies_are_empty(copy):
     cache, source = WordCache(room_for(10)), Source()

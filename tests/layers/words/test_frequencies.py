@@ -203,6 +203,25 @@ def test_the_first_step_decides_what_is_hidden(nlp, drops):
         assert_equal([Y], [wanted])
 
 
+def test_the_decision_to_hide_is_saved_and_can_be_set(nlp):
+    doc, training = nlp.make_doc("Ida"), [nlp.make_doc("Ada met Bob")]
+    for drop in (0.0, 0.1):
+        untrained, model = hiding(rare_dropout=1.0), hiding(rare_dropout=1.0)
+        model.from_bytes(untrained.to_bytes())
+        set_dropout_rate(model, drop)
+        model(training, is_train=True)
+        loaded = hiding(rare_dropout=1.0).from_bytes(model.to_bytes())
+        set_dropout_rate(loaded, 0.1 - drop)
+        loaded(training, is_train=True)  # resumed with another rate
+        for each in (model, loaded):
+            assert np.array_equal(each.predict([doc])[0], expected(doc)) == (not drop)
+            each.attrs["hides_unseen"] = not drop
+            assert np.array_equal(each.predict([doc])[0], expected(doc)) == bool(drop)
+        forget_counts(loaded)
+        loaded(training, is_train=True)
+        assert np.array_equal(loaded.predict([doc])[0], expected(doc)) == bool(drop)
+
+
 def test_nothing_is_hidden_before_the_first_text(nlp):
     model, doc = hiding(rare_dropout=1.0), nlp.make_doc("Ada")
     assert_equal(model.predict([doc]), [expected(doc)])
