@@ -24,13 +24,13 @@ import spacy
 from spacy.training import Corpus
 from thinc.api import get_array_module
 
-from spacy_lstm_ner.chains.decoding import confidences_of, decode_best_path
-from spacy_lstm_ner.chains.linear_chain import LinearChain
-from spacy_lstm_ner.chains.path_sums import PathSums
-from spacy_lstm_ner.chains.spans import Spans
+from spacy_lstm_ner.chains.decoding import decode_best_path
+from spacy_lstm_ner.chains.linear_chain import LinearChain, Spans
+from spacy_lstm_ner.chains.path_sums import PathSums, confidences_of
 from spacy_lstm_ner.component.analysis import judge_spans
 from spacy_lstm_ner.component.fitting import fit_temperature
 from spacy_lstm_ner.reports.metrics import area_under_roc, expected_calibration_error
+from spacy_lstm_ner.tags import TagSet
 
 Measure = Callable[[LinearChain, Spans], Any]
 
@@ -65,10 +65,9 @@ def over_tokens(
         np.arange(start, end)
         for start, end in zip(spans.start + firsts, spans.end + firsts, strict=True)
     ]
-    first_tags = 1 + 2 * spans.label
     tags = [
-        np.where(np.arange(len(rows)) == 0, tag, tag + 1)
-        for rows, tag in zip(tokens, first_tags, strict=True)
+        np.where(rows == rows[0], TagSet.begin(label), TagSet.inside(label))
+        for rows, label in zip(tokens, spans.label, strict=True)
     ]
     values = [reduce(probs[r, t]) for r, t in zip(tokens, tags, strict=True)]
     return np.minimum(np.array(values, dtype="float64"), 1.0)

@@ -9,7 +9,7 @@ from .chains.linear_chain import LinearChain
 from .checks import check_at_least
 from .errors import Errors
 from .layers import GRU, LSTM, RNN
-from .layers.decoders.linear import Decoder
+from .layers.decoders import Decoder
 from .layers.fast_ops import use_fast_products
 from .layers.recurrent.rnn import Activation, Init
 from .layers.windows import with_windows

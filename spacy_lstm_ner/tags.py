@@ -79,53 +79,36 @@ class TagSet:
         """The index of each label."""
         return {label: k for k, label in enumerate(self.labels)}
 
+    # These take the index of a label or the number of a tag, or an array of them.
+
     @staticmethod
     def begin(label: Any) -> Any:
-        """Number of the B tag of a label.
-
-        label (int | ndarray): Index of the label, or an array of them.
-        """
+        """Number of the B tag of a label."""
         return 2 * label + 1
 
     @staticmethod
     def inside(label: Any) -> Any:
-        """Number of the I tag of a label.
-
-        label (int | ndarray): Index of the label, or an array of them.
-        """
+        """Number of the I tag of a label."""
         return 2 * label + 2
 
     @staticmethod
     def label_of(tag: Any) -> Any:
-        """Index of the label of a tag; -1 for O.
-
-        tag (int | ndarray): Number of the tag, or an array of them.
-        """
+        """Index of the label of a tag; -1 for O."""
         return (tag + 1) // 2 - 1
 
     @staticmethod
     def is_begin(tag: Any) -> Any:
-        """Whether a tag is a B tag.
-
-        tag (int | ndarray): Number of the tag, or an array of them.
-        """
+        """Whether a tag is a B tag."""
         return tag % 2 == 1
 
     @staticmethod
     def is_inside(tag: Any) -> Any:
-        """Whether a tag is an I tag.
-
-        tag (int | ndarray): Number of the tag, or an array of them.
-        """
+        """Whether a tag is an I tag."""
         return (tag % 2 == 0) & (tag > 0)
 
     @classmethod
     def follows(cls, prev: Any, tag: Any) -> Any:
-        """Whether a tag may stand behind another: I only behind B or I of its label.
-
-        prev (int | ndarray): Number of the tag before, or an array of them.
-        tag (int | ndarray): Number of the tag, or an array of them.
-        """
+        """Whether a tag may stand behind another: I only behind B or I of its label."""
         may_follow_any = (tag == cls.outside) | cls.is_begin(tag)
         return may_follow_any | (prev == tag) | (prev == tag - 1)
 
@@ -184,32 +167,6 @@ def split_tag(tag: str) -> tuple[str, str]:
         raise ValueError(Errors.L101.format(tag=tag))
     prefix, _, label = tag.partition("-")
     return _PREFIXES.get(prefix, OUTSIDE), label
-
-
-def tag_names(labels: Iterable[str]) -> list[str]:
-    """The BIO tags of some labels, in the order in which a model numbers them.
-
-    labels (Iterable[str]): Labels of entities, each once.
-    RETURNS (List[str]): "O", then B and I of each label.
-
-    >>> tag_names(["geo", "per"])
-    ['O', 'B-geo', 'I-geo', 'B-per', 'I-per']
-    """
-    return [OUTSIDE] + [f"{prefix}-{label}" for label in labels for prefix in "BI"]
-
-
-def may_follow(prev: str, tag: str) -> bool:
-    """Whether BIO allows a tag right after another.
-
-    prev (str): The BIO tag of the token before; "O" for the first token.
-    tag (str): The BIO tag in question.
-    RETURNS (bool): False if `tag` continues an entity that `prev` is not part of.
-    RAISES ValueError (L101): If either is not a tag.
-
-    >>> may_follow("B-per", "I-per"), may_follow("O", "I-per")
-    (True, False)
-    """
-    return split_tag(tag)[0] != "I" or not _begins_entity(prev, tag)
 
 
 def _begins_entity(prev: str, tag: str) -> bool:

@@ -5,9 +5,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from spacy_lstm_ner.chains.bio_transitions import BioTransitions
-from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
 from spacy_lstm_ner.chains.linear_chain import LinearChain
+from spacy_lstm_ner.chains.transitions import BioTransitions, LearnedTransitions
 
 several = settings(deadline=None, max_examples=150)
 

@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 from thinc.api import Model, fix_random_seed
 
-from spacy_lstm_ner.chains.bio_transitions import BioTransitions
-from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
 from spacy_lstm_ner.chains.linear_chain import LinearChain
+from spacy_lstm_ner.chains.transitions import BioTransitions, LearnedTransitions
 
 # By the number of gates that the output feeds: PyTorch's parameters, ours, and which of
 # our gates are PyTorch's, in its order.
@@ -258,6 +257,14 @@ def bio_chain(lengths, n_tags, *, seed=0, scale=1.0):
     """A chain of normal random scores of tags, by the BIO rules alone."""
     chain = random_chain(lengths, n_tags, seed=seed, scale=scale, dtype="f")
     return LinearChain(chain.emit, chain.lengths, BioTransitions(n_tags))
+
+
+def fresh(chain):
+    """The same chain without what its transitions have computed from their scores."""
+    if isinstance(chain.transitions, BioTransitions):
+        return chain
+    learned = LearnedTransitions(*chain.transitions.arrays)
+    return LinearChain(chain.emit, chain.lengths, learned)
 
 
 def extreme_chain():

@@ -1,18 +1,24 @@
-"""From the scores of tag paths to spans with their confidence."""
+"""From the scores of tag paths to the best paths and to spans with their confidence."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from thinc.api import get_array_module
 
-from .arrays import to_numpy
-from .linear_chain import LinearChain
-from .path_sums import PathSums
-from .spans import Spans, find_spans
-from .viterbi import best_path, n_best_paths
+from ..errors import Errors
+from ..packing import pack
+from ..tags import TagSet
+from .linear_chain import LinearChain, Spans
+from .path_sums import PathSums, confidences_of
+from .recursion import viterbi
+from .transitions import BioTransitions, to_numpy, top_n
 
 # Spans of a lower probability are never listed: there would be no end of them.
 MIN_LISTED = 0.01
+# In nats: a score that loses against all others, and one that rounding can reach.
+_FORBIDDEN, _ROUNDING = 1e4, 1e-6
 
 
 def decode_best_path(chain: LinearChain) -> Spans:
@@ -22,25 +28,8 @@ def decode_best_path(chain: LinearChain) -> Spans:
     RETURNS (Spans): By sequence and position.
     RAISES NoPathError: If a sequence has no allowed path.
     """
-    spans = find_spans(chain, best_path(chain))
+    spans = Spans.of_path(chain, best_path(chain))
     return replace(spans, confidence=confidences_of(chain, spans))
-
-
-def confidences_of(chain: LinearChain, spans: Spans) -> NDArray[np.float64]:
-    """Probability of exactly these spans with these labels. The spans may come from
-    another chain over the same sequences, for instance at another temperature.
-
-    chain (LinearChain): The scores.
-    spans (Spans): The spans.
-    RETURNS (ndarray): (S,)
-    """
-    # Only sequences that have a span need sums over paths.
-    has_spans = np.zeros(len(chain.lengths), dtype=bool)
-    has_spans[spans.sequence] = True
-    number = np.cumsum(has_spans) - 1
-    sums = PathSums(chain.take_sequences(has_spans))
-    moved = replace(spans, sequence=number[spans.sequence])
-    return spans.with_log_probs(sums.log_prob_of_spans(moved)).confidence
 
 
 def decode_by_probability(
@@ -60,7 +49,8 @@ def decode_by_probability(
     spans = sums.probable_spans(np.maximum(thresholds, MIN_LISTED))
     taken = np.zeros(len(chain.emit), dtype=bool)
     chosen = np.zeros(len(spans), dtype=bool)
-    starts, ends = (rows.tolist() for rows in spans.rows(chain))
+    first = chain.first_rows[spans.sequence]
+    starts, ends = ((first + token).tolist() for token in (spans.start, spans.end))
     for i in np.argsort(-spans.confidence, kind="stable").tolist():
         rows = slice(starts[i], ends[i])
         if not taken[rows].any():
@@ -100,7 +90,116 @@ def decode_paths(chain: LinearChain, n: int) -> list[tuple[Spans, NDArray[np.flo
     log_probs = np.minimum(scores - to_numpy(PathSums(chain).log_z), 0.0)
     decoded = []
     for path, log_prob in zip(paths, log_probs, strict=True):
-        spans = find_spans(chain, path)
-        spans = spans.where(np.isfinite(log_prob[spans.sequence]))
-        decoded.append((spans.with_log_probs(log_prob[spans.sequence]), log_prob))
+        spans = Spans.of_path(chain, path)
+        of_spans = log_prob[spans.sequence]
+        spans = replace(spans, confidence=np.exp(of_spans))
+        decoded.append((spans.where(np.isfinite(of_spans)), log_prob))
     return decoded
+
+
+def best_path(chain: LinearChain) -> NDArray[np.intp]:
+    """The path of the highest score of each sequence.
+
+    chain (LinearChain): The scores.
+    RETURNS (ndarray): Tag of each token, one sequence after the other, on the CPU; the
+        lower tag where paths tie.  (T,)
+    RAISES NoPathError: If a sequence has no allowed path.
+    """
+    xp = get_array_module(chain.emit)
+    tags = np.zeros(len(chain.emit), dtype=np.intp)
+    rest = np.ones(len(chain.lengths), dtype=bool)
+    # CuPy has no maximum.accumulate.
+    if isinstance(chain.transitions, BioTransitions) and xp is np:
+        tags, rest = _without_insides(chain)
+    if rest.any():
+        part = chain if rest.all() else chain.take_sequences(rest)
+        has_path = np.ones(len(rest), dtype=bool)
+        emit = xp.asarray(part.emit, dtype="float64")
+        found, has_path[rest] = viterbi(emit, part.lengths, part.transitions)
+        chain.require_paths(has_path)
+        tags[np.repeat(rest, chain.lengths)] = found
+    return tags
+
+
+def _without_insides(
+    chain: LinearChain,
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """By the BIO rules alone: the best path without I tags of each sequence, which is
+    mostly the best one (T,), and whether it may not be (B,).
+
+    A run of I tags, and the B before it, has a score above or below that of the tags in
+    its place. Each run adds its gain to the path independently, so if no run gains
+    anything, there is no better path.
+    """
+    begins, insides = TagSet.begins, TagSet.insides
+    emit = np.asarray(chain.emit, dtype="float64")
+    open_tags = emit.copy()
+    open_tags[:, insides] = -np.inf
+    tags = open_tags.argmax(axis=1)
+    best = open_tags[np.arange(len(tags)), tags][:, None]
+    with np.errstate(invalid="ignore"):  # where there is no such path
+        # A forbidden tag loses enough, and the sums stay exact.
+        gains = np.maximum(emit[:, insides] - best, -_FORBIDDEN)
+        sums = np.cumsum(gains, axis=0)
+        # The highest sum from here on. It may lie beyond the end of the sequence: more
+        # sequences are searched than need be.
+        highest = np.maximum.accumulate(sums[::-1], axis=0)[::-1]
+        gain_of_run = emit[:-1, begins] - best[:-1] + highest[1:] - sums[:-1]
+        gains_nothing = gain_of_run < -_ROUNDING
+    is_certain = np.isfinite(best)[:, 0]
+    rest = np.zeros(len(chain.lengths), dtype=bool)
+    if not (gains_nothing.all() and is_certain.all()):
+        is_certain[:-1] &= gains_nothing.all(axis=1)
+        rest[chain.sequences[~is_certain]] = True
+    return tags, rest
+
+
+def n_best_paths(
+    chain: LinearChain, n: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The paths of the n highest scores of each sequence, best first.
+
+    chain (LinearChain): The scores.
+    n (int): How many, at least 1.
+    RETURNS (Tuple[ndarray, ndarray]): The tag of each token, one sequence after the
+        other (n, T), and the score of each path (n, B), on the CPU. If a sequence has
+        fewer paths, the others have a score of -inf and any tags.
+    RAISES ValueError (L034): If n is not positive.
+    """
+    if n < 1:
+        raise ValueError(Errors.L034.format(n=n))
+    xp = get_array_module(chain.emit)
+    packing, T = pack(chain.lengths), chain.transitions
+    emit = xp.asarray(chain.emit[xp.asarray(packing.both_rows[0])], dtype="float64")
+    # The n best scores of paths up to a token with this tag, and for each of them the
+    # tag before and its rank there, as one number.
+    best = xp.full((*emit.shape, n), -xp.inf)
+    came_from = xp.zeros(best.shape, dtype=np.intp)
+    steps = list(pairwise(packing.starts))
+    last = 0
+    for start, end in steps:
+        if start:
+            came_from[start:end], top = T.n_best(best[last : last + end - start])
+            best[start:end] = top + emit[start:end, :, None]
+        else:
+            best[:end, :, 0] = emit[:end] + T.start
+        last = start
+    # Walk back: a sequence joins at its last step, with its best final tags.
+    final = (best + T.end[:, None]).reshape(len(emit), emit.shape[1] * n)
+    chosen, final_scores = top_n(xp, final, n)
+    n_later = 0
+    for start, end in reversed(steps):
+        if n_later:
+            later = slice(end, end + n_later)
+            rows = xp.arange(end, end + n_later)[:, None]
+            tag, rank = xp.divmod(chosen[later], n)
+            chosen[start : start + n_later] = came_from[rows, tag, rank]
+            final_scores[start : start + n_later] = final_scores[later]
+        n_later = end - start
+    paths = np.zeros((n, len(emit)), dtype=np.intp)
+    paths[:, packing.both_rows[0]] = to_numpy(chosen // n).T
+    scores = np.zeros((n, len(chain.lengths)))
+    scores[1:] = -np.inf  # a sequence without tokens has one path, of score 0
+    first = packing.sequences[: int((chain.lengths > 0).sum())]
+    scores[:, first] = to_numpy(final_scores[: len(first)]).T
+    return paths, scores

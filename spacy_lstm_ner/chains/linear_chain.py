@@ -15,18 +15,19 @@ Letters of array axes: T tokens of the whole batch, B sequences, N tags (of tran
 row = from, column = to), L labels, S spans.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from thinc.api import get_array_module
 
 from ..errors import Errors
+from ..tags import TagSet
 from ..types import Floats2d, Ints1d
-from .arrays import to_numpy
-from .bio_transitions import BioTransitions
-from .learned_transitions import LearnedTransitions
-from .transitions import Transitions
+from .transitions import LearnedTransitions, Transitions, bio_transitions, to_numpy
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,12 @@ class LinearChain:
     lengths: NDArray[np.integer]
     transitions: Transitions
 
-    @property
-    def n_tags(self) -> int:
-        """Number of tags, N."""
-        return int(self.emit.shape[1])
-
-    @property
+    @cached_property
     def first_rows(self) -> NDArray[np.intp]:
         """The row of `emit` where each sequence begins, or would, if empty.  (B,)"""
         return np.asarray(np.cumsum(self.lengths) - self.lengths)
 
-    @property
+    @cached_property
     def sequences(self) -> NDArray[np.intp]:
         """The number of the sequence of each row of `emit`.  (T,)"""
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
@@ -70,8 +66,6 @@ class LinearChain:
 
         chosen (ndarray): Whether to keep each sequence.  (B,)
         """
-        if chosen.all():
-            return self
         xp = get_array_module(self.emit)
         rows = np.flatnonzero(np.repeat(chosen, self.lengths))
         return self.take(xp.asarray(rows), self.lengths[chosen])
@@ -102,7 +96,7 @@ class LinearChain:
         RETURNS (Optional[Tuple[int, int]]): Number of the sequence, and token in it.
             Transitions that are NaN or +inf count as the first token's of all.
         """
-        if not self.transitions.is_finite():
+        if not self.transitions.is_finite:
             return int((self.lengths > 0).argmax()), 0
         xp = get_array_module(self.emit)
         if bool(xp.isfinite(self.emit).all()):
@@ -126,21 +120,98 @@ class LinearChain:
         """For a sequence without an allowed path: the token that no path gets past, the
         tags it may have, and the tags before it that paths can have."""
         xp = get_array_module(self.emit)
-        transitions = self.transitions.on(xp)
         first, length = self.first_rows[i], self.lengths[i]
         allowed = to_numpy(xp.isfinite(self.emit[first : first + length]))
-        before = reached = to_numpy(xp.isfinite(transitions.start)) & allowed[0]
+        before = reached = to_numpy(xp.isfinite(self.transitions.start)) & allowed[0]
         token = 0
         while reached.any() and token + 1 < length:
             token += 1
             before = reached
             scores = xp.asarray(np.where(before, 0.0, -np.inf))
-            onward = xp.isfinite(transitions.best(scores[None])[0])
+            onward = xp.isfinite(self.transitions.best(scores[None])[0])
             reached = to_numpy(onward) & allowed[token]
         if reached.any():  # at the last token, but none of its tags may end a path
             before = reached
         arriving = np.flatnonzero(before) if token else np.zeros(0, dtype=int)
         return token, np.flatnonzero(allowed[token]).tolist(), arriving.tolist()
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Labelled spans of tokens; one element per array and span.
+
+    A span lies in one sequence of a chain and is counted in the tokens of that
+    sequence, which are not always the tokens of a Doc: white space has no tag.
+
+    sequence: Number of its sequence.  (S,)
+    start, end: Its tokens, start <= i < end.  (S,)
+    label: Index of its label.  (S,)
+    confidence: Probability of exactly this span with this label; 1 if not computed.
+        (S,)
+    chosen: Whether it is an entity; if not, it is only a probable span. Chosen spans do
+        not overlap each other.  (S,)
+    """
+
+    sequence: NDArray[np.intp]
+    start: NDArray[np.intp]
+    end: NDArray[np.intp]
+    label: NDArray[np.intp]
+    confidence: NDArray[np.float64]
+    chosen: NDArray[np.bool_]
+
+    @staticmethod
+    def of(positions: Iterable[tuple[int, int, int, int]]) -> "Spans":
+        """Spans by sequence, start, end and label; all are chosen.
+
+        positions (Iterable[Tuple[int, int, int, int]]): One tuple per span.
+        """
+        table = np.array(list(positions), dtype=np.intp).reshape(-1, 4)
+        sequence, start, end, label = table.T
+        ones = np.ones(len(table))
+        return Spans(sequence, start, end, label, ones, ones > 0)
+
+    @staticmethod
+    def from_rows(
+        chain: LinearChain,
+        start: NDArray[np.intp],
+        end: NDArray[np.intp],
+        label: NDArray[np.intp],
+    ) -> "Spans":
+        """Spans by rows of `chain.emit`; all are chosen.
+
+        start, end (ndarray): The first row, and the row behind the last.  (S,)
+        label (ndarray): Index of the label.  (S,)
+        """
+        sequence, ones = chain.sequences[start], np.ones(len(start))
+        first = chain.first_rows[sequence]
+        return Spans(sequence, start - first, end - first, label, ones, ones > 0)
+
+    @staticmethod
+    def of_path(chain: LinearChain, tags: NDArray[np.intp]) -> "Spans":
+        """The spans of a legal path of each sequence; all are chosen.
+
+        tags (ndarray): Number of the tag of each token, one sequence after the other.
+            (T,)
+        """
+        starts = np.flatnonzero(TagSet.is_begin(tags))
+        others = np.append(np.flatnonzero(~TagSet.is_inside(tags)), len(tags))
+        ends = others[np.searchsorted(others, starts, side="right")]
+        return Spans.from_rows(chain, starts, ends, TagSet.label_of(tags[starts]))
+
+    def __len__(self) -> int:
+        return len(self.sequence)
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """All arrays, in the order of the fields."""
+        return tuple(vars(self).values())
+
+    def where(self, kept: NDArray[np.bool_]) -> "Spans":
+        """Some of the spans.
+
+        kept (ndarray): Whether to keep each, or the indices of those to keep.
+        """
+        return Spans(*(array[kept] for array in self.arrays))
 
 
 @dataclass(frozen=True)
@@ -155,33 +226,26 @@ class Gradient:
     emit: Floats2d
     transitions: LearnedTransitions | None = None
 
-    def plus(self, other: "Gradient", weight: float = 1.0) -> "Gradient":
-        """The sum of this gradient and `weight` times another of the same chain."""
-        emit = self.emit + weight * other.emit
-        one, two = self.transitions, other.transitions
-        if two is not None:
-            two = two.scaled(weight)
-        return Gradient(emit, two if one is None else one.plus(two))
-
     def scaled(self, factor: float) -> "Gradient":
         """The gradient multiplied by a factor."""
         T = self.transitions
         return Gradient(self.emit * factor, None if T is None else T.scaled(factor))
 
-    def like(self, chain: LinearChain) -> "Gradient":
-        """The gradient in the floating point types that the scores of a chain have."""
-        T = self.transitions
-        emit = self.emit.astype(chain.emit.dtype)
-        return Gradient(emit, None if T is None else T.like(chain.transitions))
+    def plus(self, other: "Gradient", weight: float = 1.0) -> "Gradient":
+        """The sum of this gradient and `weight` times another of the same chain."""
+        other = other.scaled(weight)
+        emit, T = self.emit + other.emit, other.transitions
+        if self.transitions is not None:
+            T = self.transitions if T is None else self.transitions.plus(T)
+        return Gradient(emit, T)
 
 
 def no_tokens(lengths: NDArray[np.integer], n_tags: int) -> LinearChain:
     """The chain of sequences without tokens.
 
     lengths (ndarray): A zero for each sequence.  (B,)
-    n_tags (int): Number of tags.
     """
-    return LinearChain(np.zeros((0, n_tags)), lengths, BioTransitions(n_tags))
+    return LinearChain(np.zeros((0, n_tags)), lengths, bio_transitions(n_tags))
 
 
 class NoPathError(ValueError):
@@ -205,14 +269,3 @@ class NoPathError(ValueError):
         self.token = token
         self.allowed = allowed
         self.arriving = arriving
-
-
-def first_and_last_rows(
-    lengths: NDArray[np.integer],
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The rows of the first and of the last token of each sequence that has any.
-
-    lengths (ndarray): Number of tokens of each sequence.  (B,)
-    """
-    ends = np.cumsum(lengths)[lengths > 0]
-    return ends - lengths[lengths > 0], ends - 1

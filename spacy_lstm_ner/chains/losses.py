@@ -12,11 +12,9 @@ from thinc.api import get_array_module
 from ..errors import Errors
 from ..tags import TagSet
 from ..types import Floats2d
-from .arrays import to_numpy
-from .learned_transitions import LearnedTransitions
-from .linear_chain import Gradient, LinearChain, NoPathError
+from .linear_chain import Gradient, LinearChain, NoPathError, Spans
 from .path_sums import PathSums
-from .spans import Spans
+from .transitions import LearnedTransitions, to_numpy
 
 # The probability of a wrong span counts as this far below 1 at least, in nats.
 _CERTAIN = 1e-9
@@ -59,18 +57,17 @@ def negative_log_likelihood(
     if excluded is not None and len(excluded):
         surplus, d_chain = _exclude(agreeing, numerator, excluded)
         loss, gradient = loss + surplus, gradient.plus(d_chain)
-    return loss, gradient.like(chain)
+    return loss, gradient
 
 
 def _exclude(
     chain: LinearChain, sums: PathSums, spans: Spans
 ) -> tuple[float, Gradient]:
-    """The sum of -log(1 - P(span)) over spans that are known to be wrong.
+    """The sum of -log(1 - P(span)) over spans that are known to be wrong, and its
+    gradient.
 
     chain (LinearChain): The chain over the paths that agree with other annotation.
     sums (PathSums): Its sums.
-    spans (Spans): The spans.
-    RETURNS (Tuple[float, Gradient]): The loss and its gradient.
     RAISES NoPathError: If all agreeing paths have one of the spans.
     """
     xp = get_array_module(chain.emit)
@@ -115,7 +112,7 @@ def _copies(
     inside = TagSet.inside(label)
     tag = np.where(token == start, TagSet.begin(label), inside)
     is_tag, is_inside = (
-        np.arange(chain.n_tags) == wanted[:, None] for wanted in (tag, inside)
+        np.arange(chain.emit.shape[1]) == wanted[:, None] for wanted in (tag, inside)
     )
     is_in_span = (start <= token) & (token < end)
     # At the token behind, any tag but I.
@@ -135,13 +132,13 @@ def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, Gradient
         may have fewer tags: the others have no probability in it.
     RETURNS (Tuple[float, Gradient]): The loss and its gradient.
     """
-    sums, expected = PathSums(chain), _widen(target.expected(), chain.n_tags)
+    sums, expected = PathSums(chain), _widen(target.expected(), chain.emit.shape[1])
     loss = float(sums.log_z.sum()) - _dot(expected.emit, chain.emit)
     learned = chain.transitions
     if isinstance(learned, LearnedTransitions) and expected.transitions is not None:
         pairs = zip(expected.transitions.arrays, learned.arrays, strict=True)
         loss -= sum(_dot(*pair) for pair in pairs)
-    return loss, sums.expected().plus(expected, -1.0).like(chain)
+    return loss, sums.expected().plus(expected, -1.0)
 
 
 def expected_ratio(
@@ -165,7 +162,7 @@ def expected_ratio(
     ratio = float(expected.sum()) / n_tokens if n_tokens else low
     scale = ((ratio > high) - (ratio < low)) / max(n_tokens, 1)
     distance = max(0.0, low - ratio, ratio - high)
-    return distance, gradient.scaled(scale).like(chain)
+    return distance, gradient.scaled(scale)
 
 
 def _widen(gradient: Gradient, n_tags: int) -> Gradient:

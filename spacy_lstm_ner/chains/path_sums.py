@@ -3,7 +3,10 @@
 Letters of array axes as in `linear_chain`.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,12 +15,10 @@ from thinc.api import get_array_module
 
 from ..packing import pack
 from ..tags import TagSet
-from ..types import Floats1d, Floats2d
-from .arrays import log_sum, to_numpy
-from .learned_transitions import LearnedTransitions
-from .linear_chain import Gradient, LinearChain, first_and_last_rows
-from .long_sequences import send_both_ways
-from .spans import Spans
+from ..types import Floats1d, Floats2d, Floats3d, Ints1d
+from .linear_chain import Gradient, LinearChain, Spans
+from .recursion import forward_backward
+from .transitions import LearnedTransitions, finite, less_top, to_numpy
 
 
 class PathSums:
@@ -34,20 +35,13 @@ class PathSums:
         self.chain = chain
         self._xp = xp = get_array_module(chain.emit)
         self._emit = xp.asarray(chain.emit, dtype="float64")
-        self._transitions = chain.transitions.on(xp)
+        self._transitions = chain.transitions
         self._sequences = chain.sequences
-        self._firsts, self._lasts = first_and_last_rows(chain.lengths)
         # Log sums over the paths up to a token, and over the paths behind it, that have
         # this tag at the token; only _before counts the token.
-        with _quiet_log_of_zero():
-            self._before_TN, self._after_TN = send_both_ways(
-                xp, self._emit, np.asarray(chain.lengths), self._transitions
-            )
-            self._before_TN += self._emit
-            first = xp.asarray(self._firsts)
-            through = log_sum(xp, self._before_TN[first] + self._after_TN[first])
-        self.log_z: Floats1d = xp.zeros(len(chain.lengths), dtype="float64")
-        self.log_z[xp.asarray(self._sequences[self._firsts])] = through
+        self._before_TN, self._after_TN, self.log_z = forward_backward(
+            self._emit, chain.lengths, chain.transitions
+        )
 
     def has_path(self) -> NDArray[np.bool_]:
         """Whether each sequence has an allowed path.  (B,)"""
@@ -55,43 +49,57 @@ class PathSums:
 
     def marginals(self) -> Floats2d:
         """Probability of each tag at each token.  (T, N)"""
-        marginals: Floats2d = self._xp.exp(self._log_tags())
+        log_z = self.log_z[self._xp.asarray(self._sequences)]
+        marginals: Floats2d = self._xp.exp(
+            self._before_TN + self._after_TN - log_z[:, None]
+        )
         return marginals
 
     def expected(self, weights: Floats1d | None = None) -> Gradient:
         """Expected number of times that each score counts: the gradient of the sum of
         all log_z. For transitions, the sum over all sequences.
 
-        weights (Optional[Floats1d]): Weight of each sequence, at least 0.  (B,)
+        weights (Optional[Floats1d]): Weight of each sequence.  (B,)
         """
-        xp, T = self._xp, self._transitions
-        tags, later = self.marginals(), xp.asarray(self._later)
-        onward = self._log_onward(later)
-        if weights is not None:
-            of_rows = weights[xp.asarray(self._sequences)][:, None]
-            tags *= of_rows
-            with _quiet_log_of_zero():
-                onward += xp.log(of_rows[later])
-        if not isinstance(T, LearnedTransitions):
-            return Gradient(tags)
-        pairs = T.expected(self._before_TN[later - 1], onward)
-        return Gradient(tags, self._with_ends(tags, pairs))
+        tags = self.marginals()
+        if weights is None:
+            return self._gradient(tags, (1.0, 1.0))
+        of_rows = weights[self._xp.asarray(self._sequences)][:, None]
+        return self._gradient(tags * of_rows, (1.0, of_rows[self._later]))
 
     def entropy(self) -> NDArray[np.float64]:
         """Entropy of the distribution over the paths of each sequence, in nats: of the
         last tag, and of each tag given the next one (Hernando et al. 2005).  (B,)"""
-        xp = self._xp
+        xp, later = self._xp, self._later
         tags = self.marginals()
-        last, later = xp.asarray(self._lasts), xp.asarray(self._later)
+        _, last = self._ends
         # Each token's own share, and for all but the first, that of the one before.
         of_rows = xp.zeros(len(tags), dtype="float64")
-        of_rows[last] = -_x_log_x(xp, tags[last]).sum(axis=1)
-        with _quiet_log_of_zero():
-            given = self._transitions.entropy_before(self._before_TN[later - 1])
-        of_rows[later] += (tags[later] * given).sum(axis=1)
+        probs = tags[last]
+        of_rows[last] = -(probs * xp.log(xp.where(probs > 0, probs, 1.0))).sum(axis=1)
+        of_rows[later] += (tags[later] * self._entropy_given_next(later - 1)).sum(
+            axis=1
+        )
         n_sequences = len(self.chain.lengths)
         total = np.bincount(self._sequences, to_numpy(of_rows), n_sequences)
         return np.maximum(total, 0.0)  # rounding may leave it just below
+
+    def _entropy_given_next(self, rows: Any) -> Floats2d:
+        """Entropy of the tags at some rows, given each tag at the row behind; 0 for
+        tags that cannot be reached.  (K, N)"""
+        xp, T = self._xp, self._transitions
+        # -log p(a | b) = (log sum for b) - (log weight of a) - T[a, b]
+        _, log_weights, _ = less_top(xp, self._before_TN[rows])
+        with _quiet_log_of_zero():
+            total = finite(xp, T.forward(log_weights))
+            entropy = total - _mean(xp, T.forward, log_weights, finite(xp, log_weights))
+            if isinstance(T, LearnedTransitions):
+                scores = finite(xp, T.scores)
+                for sign in (1.0, -1.0):
+                    log_part = xp.log(xp.maximum(sign * scores, 0.0))
+                    weighted = LearnedTransitions(T.scores + log_part, T.start, T.end)
+                    entropy -= sign * xp.exp(weighted.forward(log_weights) - total)
+        return entropy
 
     def covariance(self, values: Floats2d) -> tuple[Floats1d, Gradient]:
         """Expectation of a sum of values along the path, one for each token's tag, and
@@ -106,30 +114,29 @@ class PathSums:
         values = xp.asarray(values, dtype="float64")
         # Expected sum up to a token, and behind it, given its tag.
         before, after = values.copy(), xp.zeros_like(values)
-        steps = [xp.asarray(packing.rows[slice(*step)]) for step in packing.steps()]
-        for rows in steps[1:]:
-            before[rows] += T.mean_before(self._before_TN[rows - 1], before[rows - 1])
-        for rows in reversed(steps[1:]):
-            onward = self._emit[rows] + self._after_TN[rows]
-            after[rows - 1] = T.mean_after(onward, values[rows] + after[rows])
-        tags, firsts = self.marginals(), xp.asarray(self._firsts)
+        order = xp.asarray(packing.both_rows[0])
+        steps = [order[start:end] for start, end in pairwise(packing.starts)]
+        with _quiet_log_of_zero():
+            for rows in steps[1:]:
+                log_weights = self._before_TN[rows - 1]
+                before[rows] += _mean(xp, T.forward, log_weights, before[rows - 1])
+            for rows in reversed(steps[1:]):
+                log_weights = self._emit[rows] + self._after_TN[rows]
+                onward = values[rows] + after[rows]
+                after[rows - 1] = _mean(xp, T.backward, log_weights, onward)
+        tags, (firsts, _), later = self.marginals(), self._ends, self._later
+        sequences = xp.asarray(self._sequences)
         expected = xp.zeros_like(self.log_z)
-        expected[xp.asarray(self._sequences[self._firsts])] = (
-            tags[firsts] * (before + after)[firsts]
-        ).sum(axis=1)
-        mean = expected[xp.asarray(self._sequences)][:, None]
-        d_tags = tags * (before + after - mean)
-        if not isinstance(T, LearnedTransitions):
-            return expected, Gradient(d_tags)
-        later = xp.asarray(self._later)
+        through = tags[firsts] * (before + after)[firsts]
+        expected[sequences[firsts]] = through.sum(axis=1)
         # The token before gives the sum up to it, this one its value and the rest.
-        pairs = T.expected(
-            self._before_TN[later - 1],
-            self._log_onward(later),
-            before[later - 1],
-            (values + after - mean)[later],
+        rest = values + after - expected[sequences][:, None]
+        gradient = self._gradient(
+            tags * (before - values + rest),
+            (before[later - 1], 1.0),
+            (1.0, rest[later]),
         )
-        return expected, Gradient(d_tags, self._with_ends(d_tags, pairs))
+        return expected, gradient
 
     def log_prob_of_paths(self, tags: NDArray[np.integer]) -> NDArray[np.float64]:
         """Log probability of one path of each sequence.
@@ -137,10 +144,11 @@ class PathSums:
         tags (ndarray): Tag of each token, one sequence after the other.  (T,)
         RETURNS (ndarray): In nats.  (B,)
         """
-        T, later = self._transitions, self._later
+        T = self._transitions
+        firsts, lasts, later = map(to_numpy, (*self._ends, self._later))
         score = to_numpy(self._emit)[np.arange(len(tags)), tags]
-        score[self._firsts] += to_numpy(T.start)[tags[self._firsts]]
-        score[self._lasts] += to_numpy(T.end)[tags[self._lasts]]
+        score[firsts] += to_numpy(T.start)[tags[firsts]]
+        score[lasts] += to_numpy(T.end)[tags[lasts]]
         score[later] += T.between(tags[later - 1], tags[later])
         total = np.bincount(self._sequences, score, len(self.chain.lengths))
         return np.asarray(total - to_numpy(self.log_z))
@@ -152,12 +160,17 @@ class PathSums:
         spans (Spans): The spans.
         RETURNS (ndarray): In nats.  (S,)
         """
-        if not len(spans):
+        if not len(spans.start):
             return np.zeros(0)
-        T = self._transitions
-        emit, before, after = self._on_cpu
-        start, end = spans.rows(self.chain)
-        begin, inside = TagSet.begin(spans.label), TagSet.inside(spans.label)
+        xp, T = self._xp, self._transitions
+        emit, before = to_numpy(self._emit), to_numpy(self._before_TN)
+        first, lengths = self.chain.first_rows, self.chain.lengths
+        start, end = (
+            first[spans.sequence] + token for token in (spans.start, spans.end)
+        )
+        tags = np.arange(emit.shape[1])
+        begin = tags[TagSet.begins][spans.label]
+        inside = tags[TagSet.insides][spans.label]
         # Every token but the first, and the transition to it.
         n_inside = end - start - 1
         span = np.repeat(np.arange(len(start)), n_inside)
@@ -166,17 +179,20 @@ class PathSums:
         inner = T.between(previous, inside[span])
         inner += emit[start[span] + 1 + offset, inside[span]]
         log_inside = np.bincount(span, inner, len(start))
-        # The token behind, or the end of the sequence.
+        # Any tag but I at the token behind, or the end of the sequence.
         last_tag = np.where(n_inside > 0, inside, begin)
         log_behind = to_numpy(T.end)[last_tag]
-        goes_on = spans.end < self.chain.lengths[spans.sequence]
-        behind, row = np.unique(end[goes_on], return_inverse=True)
+        goes_on = spans.end < lengths[spans.sequence]
+        behind, each = xp.asarray(end[goes_on]), xp.arange(int(goes_on.sum()))
+        onward = self._emit[behind] + self._after_TN[behind]
+        onward[each, xp.asarray(inside[goes_on])] = -np.inf
         with _quiet_log_of_zero():
-            log_behind[goes_on] = T.leaving(
-                last_tag[goes_on], emit[behind] + after[behind], row
-            )
+            onward = T.backward(onward)[each, xp.asarray(last_tag[goes_on])]
+        log_behind[goes_on] = to_numpy(onward)
         log_z = to_numpy(self.log_z)[spans.sequence]
-        return np.asarray(before[start, begin] + log_inside + log_behind - log_z)
+        log_probs = before[start, begin] + log_inside + log_behind - log_z
+        # Rounding may leave it just above.
+        return np.asarray(np.minimum(log_probs, 0.0))
 
     def probable_spans(self, at_least: NDArray[np.floating]) -> Spans:
         """All spans whose probability reaches a minimum; they may overlap. There are at
@@ -187,7 +203,9 @@ class PathSums:
         RETURNS (Spans): By sequence, start, label and end.
         """
         T, chain = self._transitions, self.chain
-        emit, before, after = self._on_cpu
+        emit, before, after = map(
+            to_numpy, (self._emit, self._before_TN, self._after_TN)
+        )
         begins = TagSet.begins
         log_z = to_numpy(self.log_z)[self._sequences]
         last_rows = (chain.first_rows + chain.lengths - 1)[self._sequences]
@@ -213,38 +231,75 @@ class PathSums:
         order = np.lexsort((end, label, start))
         spans = Spans.from_rows(chain, start[order], end[order], label[order])
         log_probs = self.log_prob_of_spans(spans)
-        spans = spans.with_log_probs(log_probs)
+        spans = replace(spans, confidence=np.exp(log_probs))
         return spans.where(log_probs >= log_least[spans.label])
 
     @cached_property
-    def _on_cpu(self) -> tuple[NDArray[np.float64], ...]:
-        """The scores of tags, and the log sums before and behind each token."""
-        emit, before, after = self._emit, self._before_TN, self._after_TN
-        return to_numpy(emit), to_numpy(before), to_numpy(after)
+    def _ends(self) -> tuple[Ints1d, Ints1d]:
+        """The rows of the first and of the last token of each sequence that has any."""
+        lengths = self.chain.lengths[self.chain.lengths > 0]
+        ends = np.cumsum(lengths)
+        return self._xp.asarray(ends - lengths), self._xp.asarray(ends - 1)
 
     @cached_property
-    def _later(self) -> NDArray[np.intp]:
+    def _later(self) -> Ints1d:
         """The rows that have a row of their sequence before."""
-        return np.delete(np.arange(len(self._sequences)), self._firsts)
+        is_first = np.diff(self._sequences, prepend=-1) > 0
+        return self._xp.asarray(np.flatnonzero(~is_first))
 
-    def _log_tags(self) -> Floats2d:
-        """Log probability of each tag at each token."""
-        log_z = self.log_z[self._xp.asarray(self._sequences)]
-        return self._before_TN + self._after_TN - log_z[:, None]
+    def _gradient(self, tags: Floats2d, *values: tuple[Any, Any]) -> Gradient:
+        """The gradient whose part by tags is given.
 
-    def _log_onward(self, rows: Any) -> Floats2d:
-        """What each tag at a row adds to the log probability of a path."""
-        log_z = self.log_z[self._xp.asarray(self._sequences)[rows]]
-        return self._emit[rows] + self._after_TN[rows] - log_z[:, None]
+        values (Tuple[Floats2d, Floats2d]): Values of the tags before and behind each
+            transition; their products are summed.
+        """
+        xp, T, later = self._xp, self._transitions, self._later
+        if not isinstance(T, LearnedTransitions):
+            return Gradient(tags)
+        log_z = self.log_z[xp.asarray(self._sequences)[later]]
+        onward = self._emit[later] + self._after_TN[later] - log_z[:, None]
+        before = self._before_TN[later - 1]
+        pairs = sum(T.expected(before, onward, *each) for each in values)
+        start, end = (tags[rows].sum(axis=0) for rows in self._ends)
+        return Gradient(tags, LearnedTransitions(pairs, start, end))
 
-    def _with_ends(self, d_tags: Floats2d, pairs: Floats2d) -> LearnedTransitions:
-        firsts, lasts = map(self._xp.asarray, (self._firsts, self._lasts))
-        start, end = (d_tags[rows].sum(axis=0) for rows in (firsts, lasts))
-        return LearnedTransitions(pairs, start, end)
+
+def confidences_of(chain: LinearChain, spans: Spans) -> NDArray[np.float64]:
+    """Probability of exactly these spans with these labels. The spans may come from
+    another chain over the same sequences, for instance at another temperature.
+
+    chain (LinearChain): The scores.
+    spans (Spans): The spans.
+    RETURNS (ndarray): (S,)
+    """
+    # Only sequences that have a span need sums over paths.
+    has_spans = np.zeros(len(chain.lengths), dtype=bool)
+    has_spans[spans.sequence] = True
+    if not has_spans.all():
+        chain = chain.take_sequences(has_spans)
+        number = np.cumsum(has_spans) - 1
+        spans = replace(spans, sequence=number[spans.sequence])
+    return np.asarray(np.exp(PathSums(chain).log_prob_of_spans(spans)))
 
 
-def _x_log_x(xp: Any, probs: Any) -> Any:
-    return probs * xp.log(xp.where(probs > 0, probs, 1.0))
+def _mean(
+    xp: Any,
+    log_sums: Callable[[Floats3d], Floats3d],
+    log_weights: Floats2d,
+    values: Floats2d,
+) -> Floats2d:
+    """Expected value of the tag before (or behind), given each tag; 0 for tags that
+    cannot be reached. The parts above and below 0 are sums of their own.
+
+    log_sums (Callable): `forward` (or `backward`) of the transitions.
+    log_weights (Floats2d): Log weight of each tag before (or behind).  (K, N)
+    values (Floats2d): Its value.  (K, N)
+    """
+    _, log_weights, _ = less_top(xp, log_weights)
+    parts = [log_weights + xp.log(xp.maximum(v, 0.0)) for v in (values, -values)]
+    total, above, below = log_sums(xp.stack([log_weights, *parts]))
+    total = finite(xp, total)
+    return xp.exp(above - total) - xp.exp(below - total)
 
 
 def _quiet_log_of_zero() -> Any:

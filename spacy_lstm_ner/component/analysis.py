@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.training import Example
 
-from ..chains.decoding import confidences_of, decode_paths
-from ..chains.path_sums import PathSums
-from ..chains.spans import Spans
-from ..chains.viterbi import best_path
+from ..chains.decoding import best_path, decode_paths
+from ..chains.linear_chain import Spans
+from ..chains.path_sums import PathSums, confidences_of
 from ..checks import check_beta
 from ..tags import TokenSpan
 from .doc_paths import DocPaths

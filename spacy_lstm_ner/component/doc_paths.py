@@ -13,8 +13,7 @@ from ..chains.decoding import (
     decode_by_probability,
     merge_candidates,
 )
-from ..chains.linear_chain import LinearChain, no_tokens
-from ..chains.spans import Spans
+from ..chains.linear_chain import LinearChain, Spans, no_tokens
 from ..errors import Errors
 from ..tags import TagSet, TokenSpan
 from .annotations import Preset, ScoredSpan, Tokens, open_tags

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from spacy.training import Example
 from thinc.api import get_array_module
 
-from ..chains.linear_chain import Gradient, LinearChain, NoPathError
+from ..chains.linear_chain import Gradient, LinearChain, NoPathError, Spans
 from ..chains.losses import expected_ratio, negative_log_likelihood
-from ..chains.spans import Spans
 from ..errors import Errors
 from ..tags import TagSet
 from ..types import Ints1d

@@ -66,13 +66,13 @@ from ..architectures import (
     build_rnn_encoder,
     build_word_char_embed,
 )
-from ..chains.linear_chain import Gradient, LinearChain, first_and_last_rows
+from ..chains.linear_chain import Gradient, LinearChain
 from ..component.gold import UNKNOWN, gold_tags
 from ..component.lstm_ner import LSTMNer
 from ..component.scorer import masked_accuracy
 from ..data.conll import ConllCorpus
 from ..errors import Errors
-from ..layers.decoders.log_softmax import LogSoftmax
+from ..layers.decoders import LogSoftmax
 from ..layers.recurrent.layer import hidden_gradients
 from ..tags import TagSet
 from ..types import Floats2d
@@ -232,7 +232,7 @@ def hidden_gradient_norms(
     scores, backprop = tagger.get_ref("output_layer").copy()(Y, is_train=True)
     dY: Any = backprop(_gradient_at_last(scores, [probe.tag for probe in probes]))
     norms = np.linalg.norm(hidden_gradients(encode, X, dY), axis=1)
-    _, last = first_and_last_rows(np.array([len(x) for x in X]))
+    last = np.cumsum([len(x) for x in X]) - 1
     steps_back: NDArray[np.float64] = norms[last[:, None] - np.arange(n_steps + 1)]
     return steps_back.astype("float64")
 
@@ -346,7 +346,7 @@ def _tag_accuracy(ner: LSTMNer, examples: Sequence[Example]) -> float:
 def _gradient_at_last(scores: LinearChain, tags: Sequence[int]) -> Gradient:
     """The gradient of the sum over sequences of -log P(tag of the last token), with
     respect to the tokens' log-probabilities."""
-    _, last = first_and_last_rows(scores.lengths)
+    last = np.cumsum(scores.lengths)[scores.lengths > 0] - 1
     gradient = Gradient(np.zeros_like(scores.emit))
     gradient.emit[last, list(tags)] = -1.0
     return gradient

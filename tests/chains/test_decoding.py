@@ -10,21 +10,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from util import all_paths, split
+from util import all_paths, random_chain, split
 
-from spacy_lstm_ner.chains.bio_transitions import BioTransitions
 from spacy_lstm_ner.chains.decoding import (
     MIN_LISTED,
-    confidences_of,
+    best_path,
     decode_best_path,
     decode_by_probability,
     decode_paths,
     merge_candidates,
 )
-from spacy_lstm_ner.chains.linear_chain import LinearChain, NoPathError
-from spacy_lstm_ner.chains.spans import Spans, find_spans
-from spacy_lstm_ner.chains.viterbi import best_path
-from spacy_lstm_ner.tags import may_follow
+from spacy_lstm_ner.chains.linear_chain import LinearChain, NoPathError, Spans
+from spacy_lstm_ner.chains.path_sums import confidences_of
+from spacy_lstm_ner.chains.transitions import BioTransitions
+from spacy_lstm_ner.tags import TagSet
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -85,13 +84,11 @@ def test_spans_and_confidence_against_all_paths(lengths, n_labels, seed):
 @settings(deadline=None, max_examples=60)
 def test_never_an_illegal_path(lengths, n_labels, seed):
     chain = bio_chain(lengths, n_labels, seed=seed, scale=3.0)
-    names = ["O", *(f"{p}-{i}" for i in range(n_labels) for p in "BI")]
     paths = split(best_path(chain), chain.lengths)
     expected = []
     for b, path in enumerate(paths):
-        tags = ["O", *(names[tag] for tag in path)]
-        for previous, tag in itertools.pairwise(tags):
-            assert may_follow(previous, tag)
+        tags = [TagSet.outside, *path.tolist()]
+        assert all(itertools.starmap(TagSet.follows, itertools.pairwise(tags)))
         expected += [(b, *span) for span in spans_of(path.tolist())]
     decoded = decode_best_path(chain)
     assert rows_of(decoded) == expected
@@ -141,10 +138,12 @@ def test_confidence_is_at_most_1():
 
 def test_find_spans():
     chain = bio_chain([5, 0, 3], 2)
-    spans = find_spans(chain, np.array([1, 2, 2, 0, 3, 1, 3, 4]))
+    spans = Spans.of_path(chain, np.array([1, 2, 2, 0, 3, 1, 3, 4]))
     assert rows_of(spans) == [(0, 0, 3, 0), (0, 4, 5, 1), (2, 0, 1, 0), (2, 1, 3, 1)]
     assert spans.chosen.all()
-    assert [rows.tolist() for rows in spans.rows(chain)] == [[0, 4, 5, 6], [3, 5, 6, 8]]
+    first = chain.first_rows[spans.sequence]
+    assert (first + spans.start).tolist() == [0, 4, 5, 6]
+    assert (first + spans.end).tolist() == [3, 5, 6, 8]
 
 
 def test_spans_of_positions():
@@ -424,6 +423,9 @@ def test_merging_keeps_what_only_one_has():
 
 
 def test_rounding_lifts_no_probability_above_one():
-    """Rounding may leave the log probability of what is certain above 0."""
-    certain = Spans.of([(0, 0, 2, 0)]).with_log_probs(np.array([1e-9]))
-    assert certain.confidence.tolist() == [1.0]
+    """Rounding may leave the log probability of a certain span above 0."""
+    chain = random_chain([50] * 20, 3, scale=9.0)
+    only_path = np.arange(3) == np.tile([1, 2], 500)[:, None]
+    confidence = decode_best_path(chain.constrain(only_path)).confidence
+    np.testing.assert_allclose(confidence, 1.0)
+    assert (confidence <= 1.0).all()

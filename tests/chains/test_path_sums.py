@@ -12,6 +12,7 @@ from util import (
     as_learned,
     bio_chain,
     extreme_chain,
+    fresh,
     gradient_arrays,
     numeric_gradient,
     random_chain,
@@ -20,12 +21,11 @@ from util import (
     split,
 )
 
-from spacy_lstm_ner.chains import learned_transitions, recursion
-from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
-from spacy_lstm_ner.chains.linear_chain import NoPathError
+from spacy_lstm_ner.chains import recursion, transitions
+from spacy_lstm_ner.chains.decoding import best_path, n_best_paths
+from spacy_lstm_ner.chains.linear_chain import NoPathError, Spans
 from spacy_lstm_ner.chains.path_sums import PathSums
-from spacy_lstm_ner.chains.spans import Spans
-from spacy_lstm_ner.chains.viterbi import best_path, n_best_paths
+from spacy_lstm_ner.chains.transitions import LearnedTransitions
 
 # Log-space sums in float64, of scores up to 4 * 400 * 9.
 EXACT = {"rtol": 1e-12, "atol": 1e-9}
@@ -67,17 +67,17 @@ def test_expected_counts(chain, weighted):
     total = sum(weights[chain.lengths > 0]) if weighted else (chain.lengths > 0).sum()
     np.testing.assert_allclose(ends, total)
     found = found.transitions.scores
-    assert found.shape == (chain.n_tags, chain.n_tags)
+    assert found.shape == (chain.emit.shape[1], chain.emit.shape[1])
     np.testing.assert_allclose(found, found * 0 + pairs, **close)
 
 
 def test_expected_transitions_of_scores_far_apart():
     """Pairs of tags one block after the other, where exponentials could underflow."""
     chain = random_chain([299, 2], 101)
-    emit, T = chain.emit.copy(), chain.transitions.scores.copy()
+    emit, learned = chain.emit.copy(), chain.transitions
     emit[7:9] *= 500
-    T[5, 6] = T[9, 1] = -2e3
-    chain = replace(chain, emit=emit, transitions=replace(chain.transitions, scores=T))
+    learned.scores[5, 6] = learned.scores[9, 1] = -2e3
+    chain = replace(chain, emit=emit, transitions=learned)
     found = PathSums(chain).expected().transitions.scores
     parts = [
         PathSums(replace(chain, emit=part, lengths=np.array([len(part)]))).expected()
@@ -93,7 +93,7 @@ def every_span(chain):
         (b, start, end, label)
         for b, n in enumerate(chain.lengths.tolist())
         for start in range(n)
-        for label in range(chain.n_tags // 2)
+        for label in range(chain.emit.shape[1] // 2)
         for end in range(start + 1, n + 1)
     )
 
@@ -123,7 +123,7 @@ def test_spans_that_begin_alike_exclude_each_other(seed):
     chain = bio_chain([5, 3], 5, seed=seed, scale=3.0)
     spans, sums = every_span(chain), PathSums(chain)
     probs = np.exp(sums.log_prob_of_spans(spans))
-    by_row = np.bincount(spans.rows(chain)[0], probs, 8)
+    by_row = np.bincount(chain.first_rows[spans.sequence] + spans.start, probs, 8)
     begins = sums.marginals()[:, [1, 3]].sum(axis=1)
     np.testing.assert_allclose(by_row, begins, atol=1e-9)
 
@@ -232,7 +232,7 @@ def test_matrix_products_agree_with_logarithms(scale, make_chain, monkeypatch):
         return [*parts, mean, *gradient_arrays(gradient).values()]
 
     default = everything()
-    for module in (recursion, learned_transitions):
+    for module in (recursion, transitions):
         monkeypatch.setattr(module, "UNDERFLOW", -1e9)
     for found, expected in zip(default, everything(), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
@@ -314,7 +314,7 @@ def test_log_prob_of_paths(chain):
 @several
 @given(chains(), st.sampled_from([0.01, 0.1, 0.5]))
 def test_probable_spans(chain, least):
-    at_least = least * (1 + np.arange(chain.n_tags // 2))
+    at_least = least * (1 + np.arange(chain.emit.shape[1] // 2))
     every, sums = every_span(chain), PathSums(chain)
     probs = np.exp(sums.log_prob_of_spans(every))
     limits = at_least[every.label]
@@ -338,7 +338,7 @@ def test_covariance_is_the_derivative_of_the_expectation(make_chain):
     values = np.random.default_rng(1).standard_normal(chain.emit.shape)
 
     def expectation():
-        return (PathSums(chain).marginals() * values).sum()
+        return (PathSums(fresh(chain)).marginals() * values).sum()
 
     expected, gradient = PathSums(chain).covariance(values)
     by_sequence = split(PathSums(chain).marginals() * values, chain.lengths)
@@ -358,7 +358,7 @@ def test_covariance_against_all_paths(chain):
         all_paths(chain), split(values, chain.lengths), expected,
         split(gradient.emit, chain.lengths), strict=True,
     )  # fmt: skip
-    by_transition = np.zeros((chain.n_tags, chain.n_tags))
+    by_transition = np.zeros((chain.emit.shape[1], chain.emit.shape[1]))
     for sequence, value, mean, d_tag in parts:
         rows = np.arange(len(value))
         sums = value[rows, sequence.paths].sum(axis=1)
@@ -398,11 +398,10 @@ def test_find_non_finite(bad):
 
 @pytest.mark.parametrize("name", ["scores", "start", "end"])
 def test_find_non_finite_transitions(name):
-    chain = random_chain([2], 3)
-    getattr(chain.transitions, name).flat[1] = -np.inf  # forbidden
-    assert chain.find_non_finite() is None
-    getattr(chain.transitions, name).flat[1] = np.nan
-    assert chain.find_non_finite() == (0, 0)
+    for score, expected in [(-np.inf, None), (np.nan, (0, 0)), (np.inf, (0, 0))]:
+        chain = random_chain([2], 3)
+        getattr(chain.transitions, name).flat[1] = score
+        assert chain.find_non_finite() == expected
 
 
 def dead_end(chain):
@@ -430,7 +429,8 @@ def test_dead_end_at_the_start_and_at_the_end():
     allowed[0, :2] = False
     assert dead_end(chain.constrain(allowed)) == (0, 0, [2], [])
     learned = as_learned(chain).transitions
-    ended = replace(chain, transitions=replace(learned, end=np.full(3, -np.inf)))
+    learned.end[:] = -np.inf
+    ended = replace(chain, transitions=learned)
     assert dead_end(ended) == (0, 1, [0, 1, 2], [0, 1, 2])
     no_tag = chain.constrain(np.zeros(chain.emit.shape, dtype=bool))
     assert dead_end(no_tag) == (0, 0, [], [])

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from spacy_lstm_ner.chains.bio_transitions import BioTransitions
-from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
+from spacy_lstm_ner.chains.transitions import BioTransitions, LearnedTransitions
 
 F = -np.inf
 # To:  O  B0 I0 B1 I1
@@ -24,7 +23,7 @@ def test_the_rules_alone():
     np.testing.assert_array_equal(T.start, [0, 0, F, 0, F])
     np.testing.assert_array_equal(T.end, np.zeros(5))
     assert T.scaled(0.5) is T
-    assert T.is_finite()
+    assert T.is_finite
 
 
 def test_no_labels():

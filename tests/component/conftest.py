@@ -11,7 +11,7 @@ from spacy.language import Language
 from thinc.api import fix_random_seed
 from util import all_paths
 
-from spacy_lstm_ner.tags import tag_names, to_spans
+from spacy_lstm_ner.tags import TagSet, to_spans
 
 from .unsure import DISAGREEING, LABELS, TEXT, Path, examples_of, pipe_of
 
@@ -49,7 +49,7 @@ def paths(unsure) -> list[Path]:
     """All legal tag paths of TEXT."""
     nlp = make_nlp().from_bytes(unsure)
     (sequence,) = all_paths(pipe_of(nlp).model.predict([nlp.make_doc(TEXT)]))
-    names = tag_names(LABELS)
+    names = TagSet(LABELS).names
     paths = []
     for path, prob in zip(sequence.paths, sequence.probs.tolist(), strict=True):
         if prob:

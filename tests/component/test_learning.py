@@ -18,8 +18,8 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus
 from thinc.api import SGD, fix_random_seed
 
+from spacy_lstm_ner.chains.linear_chain import Spans
 from spacy_lstm_ner.chains.path_sums import PathSums
-from spacy_lstm_ner.chains.spans import Spans
 
 LABELS = ("GPE", "PER")
 KEY = "wrong"

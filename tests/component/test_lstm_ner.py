@@ -8,8 +8,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import SGD, fix_random_seed
 
+from spacy_lstm_ner.chains.linear_chain import Spans
 from spacy_lstm_ner.chains.path_sums import PathSums
-from spacy_lstm_ner.chains.spans import Spans
 from spacy_lstm_ner.component.factory import DEFAULT_MODEL
 
 DATA = [

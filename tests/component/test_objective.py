@@ -19,9 +19,9 @@ from util import (
     relative_error,
 )
 
+from spacy_lstm_ner.chains.linear_chain import Spans
 from spacy_lstm_ner.chains.losses import negative_log_likelihood
 from spacy_lstm_ner.chains.path_sums import PathSums
-from spacy_lstm_ner.chains.spans import Spans
 from spacy_lstm_ner.component.objective import get_loss
 from spacy_lstm_ner.component.settings import Settings
 from spacy_lstm_ner.tags import TagSet, to_spans

@@ -28,7 +28,7 @@ from spacy_lstm_ner.course.lab import (
     measure_recall,
     recall_encoders,
 )
-from spacy_lstm_ner.layers.decoders.log_softmax import LogSoftmax
+from spacy_lstm_ner.layers.decoders import LogSoftmax
 from spacy_lstm_ner.reports.plots import draw_decay
 
 SENTENCE = "Sharon B-per\nflew O\nto O\nMiami B-geo\nlast O\nFriday B-tim\n. O\n\n"

@@ -18,9 +18,9 @@ from spacy_lstm_ner.chains.linear_chain import Gradient
 from spacy_lstm_ner.course.padding import padded_batches
 from spacy_lstm_ner.data.conll import ConllCorpus
 from spacy_lstm_ner.layers import LSTM
-from spacy_lstm_ner.layers.decoders.log_softmax import LogSoftmax
+from spacy_lstm_ner.layers.decoders import LogSoftmax
 from spacy_lstm_ner.layers.words.vocabulary import build_vocabulary, word_numbers
-from spacy_lstm_ner.tags import tag_names
+from spacy_lstm_ner.tags import TagSet
 
 nlp = spacy.blank("en")
 LABELS = ["geo", "per", "tim"]
@@ -67,7 +67,7 @@ def test_a_batch():
         [0, 0, 0, 0, 0, 0, 0],
         [11, 12, 13, 14, 0, 0, 0],
     ]
-    names = np.array(tag_names(LABELS))
+    names = np.array(TagSet(LABELS).names)
     assert names[batch.tags[0]].tolist() == SENTENCES[0].replace("/", " ").split()[1::2]
     mask = batch.mask.astype(int).tolist()
     assert mask == [
@@ -161,7 +161,7 @@ def textbook_model(examples, width=8, hidden=16):
     """Embedding -> LSTM -> Dense -> log-softmax, initialized."""
     embed = embedding(examples, width)
     encode = LSTM(hidden, bi=False, dropout=0.0)
-    decode = LogSoftmax(len(tag_names(LABELS)))
+    decode = LogSoftmax(len(TagSet(LABELS).names))
     model = build_lstm_tagger(embed, encode, decode)
     docs = [eg.predicted for eg in examples if len(eg.predicted)]
     return model.initialize(X=docs)

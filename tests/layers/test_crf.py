@@ -5,12 +5,10 @@ import pytest
 from thinc.api import Adam, fix_random_seed
 from util import gradient_errors, random_vectors
 
-from spacy_lstm_ner.chains.decoding import decode_best_path
+from spacy_lstm_ner.chains.decoding import best_path, decode_best_path
 from spacy_lstm_ner.chains.losses import negative_log_likelihood
 from spacy_lstm_ner.chains.path_sums import PathSums
-from spacy_lstm_ner.chains.viterbi import best_path
-from spacy_lstm_ner.layers.decoders.crf import CRF
-from spacy_lstm_ner.layers.decoders.log_softmax import LogSoftmax
+from spacy_lstm_ner.layers.decoders import CRF, LogSoftmax
 from spacy_lstm_ner.tags import TagSet
 
 LENGTHS = [4, 1, 0, 3]

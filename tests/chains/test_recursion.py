@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from strategies import lengths
 from util import bio_chain, random_chain
 
-from spacy_lstm_ner.chains import long_sequences
-from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
-from spacy_lstm_ner.chains.long_sequences import send
+from spacy_lstm_ner.chains import recursion
+from spacy_lstm_ner.chains.decoding import best_path, n_best_paths
 from spacy_lstm_ner.chains.path_sums import PathSums
-from spacy_lstm_ner.chains.recursion import LogProduct, Product
-from spacy_lstm_ner.chains.viterbi import best_path, n_best_paths
+from spacy_lstm_ner.chains.recursion import LogProduct, Product, send
+from spacy_lstm_ner.chains.transitions import LearnedTransitions
 
 both_directions = pytest.mark.parametrize("backwards", [False, True])
 
@@ -23,7 +22,6 @@ class StepByStep(Product):
     """A product without a faster `run`; it counts its steps."""
 
     def __init__(self, product):
-        super().__init__(np)
         self.product = product
         self.n_steps = 0
 
@@ -33,14 +31,14 @@ class StepByStep(Product):
 
 
 def log_product(chain, backwards):
-    return LogProduct(np, chain.transitions.on(np), [backwards])
+    return LogProduct(chain.transitions, [backwards])
 
 
 def send_in(block, chain, *, backwards=False):
     """The messages, with blocks of that length, and the number of products."""
     product = StepByStep(log_product(chain, backwards))
     with pytest.MonkeyPatch.context() as patch, np.errstate(divide="ignore"):
-        patch.setattr(long_sequences, "_BLOCK", block)
+        patch.setattr(recursion, "BLOCK", block)
         found = send_messages(chain, product, backwards)
     return found, product.n_steps
 
@@ -48,7 +46,7 @@ def send_in(block, chain, *, backwards=False):
 def send_messages(chain, product, backwards):
     T, emit = chain.transitions, chain.emit.astype("float64")
     first = T.end if backwards else T.start
-    return send(np, emit, chain.lengths, first, product, backwards=backwards)
+    return send(emit, chain.lengths, first, product, backwards=backwards)
 
 
 def stay_or_leave(lengths, ends):
@@ -111,7 +109,7 @@ def test_all_that_is_made_of_them(lengths, seed):
     path = best_path(chain)
     np.testing.assert_array_equal(path, n_best_paths(chain, 1)[0][0])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(long_sequences, "_BLOCK", 4)
+        patch.setattr(recursion, "BLOCK", 4)
         cut = PathSums(chain)
         np.testing.assert_array_equal(best_path(chain), path)
     np.testing.assert_allclose(cut.log_z, whole.log_z, rtol=1e-12)

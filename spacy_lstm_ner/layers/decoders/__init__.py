@@ -1,1 +1,0 @@
-"""From vectors to distributions over tag paths."""
