@@ -81,6 +81,7 @@ class _Namespace(SimpleNamespace):
     """NumPy's functions, for arrays on the device."""
 
     ndarray = Array
+    __hash__ = object.__hash__  # a module is hashable
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(np, name)

@@ -13,6 +13,7 @@ from util import (
     all_paths,
     as_learned,
     bio_chain,
+    fresh,
     gradient_arrays,
     numeric_gradient,
     random_chain,
@@ -462,7 +463,7 @@ def test_entity_ratio(low, high, side, settings):
             assert np.array_equal(found, plain_arrays.get(name, np.zeros_like(found)))
             continue
         numeric = numeric_gradient(
-            lambda: loss_of(objective, RATIO_CASES, scores)[0], array, eps=1e-3
+            lambda: loss_of(objective, RATIO_CASES, fresh(scores))[0], array, eps=1e-3
         )
         assert relative_error(found, numeric) < 1e-5, name
 
