@@ -6,6 +6,6 @@ modules. A command imports the rest when it runs.
 """
 
 from . import annotate, course, data, evaluate
-from ._util import app
+from .shared import app
 
 __all__ = ["annotate", "app", "course", "data", "evaluate"]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..data.annotate import annotate as annotate_files
-from ._util import Arg, Model, Opt, Quiet, app, progress
+from .shared import Arg, Model, Opt, Quiet, app, progress
 
 _DEFAULTS = annotate_files.__kwdefaults__ or {}
 

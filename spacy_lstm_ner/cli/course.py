@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ..checks import check_at_least
-from ._util import Arg, Opt, Quiet, app, progress
+from .shared import Arg, Opt, Quiet, app, progress
 
 # Steps back in time of the printed gradients.
 _STEPS_BACK = 30

@@ -15,7 +15,7 @@ from ..data.conll import DOCS, ConllCorpus
 from ..data.json_lines import for_spacy, read_texts, write_records
 from ..data.word2vec import MODELS, train_word2vec
 from ..tags import INVALID, SCHEMES
-from ._util import (
+from .shared import (
     Arg,
     Opt,
     Quiet,

@@ -12,7 +12,7 @@ from spacy.training import Corpus, Example
 from ..data.json_lines import for_spacy, read_texts, write_records
 from ..errors import Errors
 from ..reports.rank import MEASURES, rank_texts
-from ._util import (
+from .shared import (
     Arg,
     Component,
     Data,

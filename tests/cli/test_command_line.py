@@ -10,7 +10,7 @@ import pytest
 from spacy.cli._util import app as spacy_app
 from typer.main import get_command
 
-from spacy_lstm_ner.cli._util import progress
+from spacy_lstm_ner.cli.shared import progress
 
 from .helpers import lstm_ner, message
 
