@@ -9,7 +9,7 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .component.analysis import Analysis, Uncertainty
+    from .component.analysis import Analysis, Calibration, Uncertainty
     from .component.confidences import confidence
     from .component.lstm_ner import LSTMNer
     from .data.conll import ConllCorpus
@@ -18,13 +18,21 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Analysis": "component.analysis",
+    "Calibration": "component.analysis",
     "ConllCorpus": "data.conll",
     "LSTMNer": "component.lstm_ner",
     "Uncertainty": "component.analysis",
     "confidence": "component.confidences",
 }
 
-__all__ = ["Analysis", "ConllCorpus", "LSTMNer", "Uncertainty", "confidence"]
+__all__ = [
+    "Analysis",
+    "Calibration",
+    "ConllCorpus",
+    "LSTMNer",
+    "Uncertainty",
+    "confidence",
+]
 
 
 def __getattr__(name: str) -> Any:
