@@ -13,7 +13,8 @@ forward and three times as many with backward, as a share of the speed of a prod
 two matrices of 1,024 x 1,024. "products" is the time of the layer's matrix products
 alone, step by step, as a share of the time of the forward pass. The other share is the
 arithmetic of the gates (28 H operations and 10 H tanh per token, on 54 H numbers read
-and 38 H written, mostly in the cache) and the 9 calls per time step.
+and 38 H written, mostly in the cache) and 8 calls per time step, or 9 if the batch has
+fewer rows than the input is wide.
 """
 
 import argparse

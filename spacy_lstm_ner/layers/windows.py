@@ -1,10 +1,10 @@
 """Long sequences in overlapping windows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, pairwise
-from typing import NamedTuple
+from itertools import accumulate, chain, groupby, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from thinc.api import Model
@@ -15,9 +15,6 @@ from .common import Settings, no_backward
 
 Layer = Model[list[Floats2d], list[Floats2d]]
 
-# Rows that are computed at once in prediction, which bounds its memory.
-_GROUP = 16_384
-
 
 @dataclass(frozen=True)
 class _Settings(Settings):
@@ -25,6 +22,7 @@ class _Settings(Settings):
 
     size: int | None
     overlap: int
+    n_rows: int
 
 
 class Window(NamedTuple):
@@ -37,7 +35,9 @@ class Window(NamedTuple):
     last: int
 
 
-def with_windows(layer: Layer, size: int | None, overlap: int) -> Layer:
+def with_windows(
+    layer: Layer, size: int | None, overlap: int, n_rows: int = 16_384
+) -> Layer:
     """Let a layer read long sequences in overlapping windows, in parallel.
 
     An LSTM remembers little of distant words. Therefore a sequence that is longer than
@@ -49,6 +49,8 @@ def with_windows(layer: Layer, size: int | None, overlap: int) -> Layer:
     size (Optional[int]): Most tokens of a window; None: one window for any length.
     overlap (int): Fewest tokens of context on either side, except at the ends of the
         sequence.
+    n_rows (int): About so many rows are computed at once in prediction, which bounds
+        its memory.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): (T_b, I) -> (T_b, O) for each b.
     RAISES ValueError (L045): If the windows have no middle.
     """
@@ -60,7 +62,7 @@ def with_windows(layer: Layer, size: int | None, overlap: int) -> Layer:
         init=init,
         dims={"nO": layer.maybe_get_dim("nO")},
         layers=[layer],
-        attrs={"settings": _Settings(size, overlap)},
+        attrs={"settings": _Settings(size, overlap, n_rows)},
     )
 
 
@@ -78,21 +80,24 @@ def forward(
     layer, xp = model.layers[0], model.ops.xp
     settings: _Settings = model.attrs["settings"]
     size, overlap = settings.size, settings.overlap
-    if size is None or all(len(x) <= size for x in X):
-        if is_train:
-            return layer(X, is_train)
-        return list(_predict(layer, X)), partial(no_backward, model.name)
+    is_short = size is None or all(len(x) <= size for x in X)
+    if is_short and is_train:
+        return layer(X, is_train)
     windows = [windows_of(len(x), size, overlap) for x in X]
     pieces = [
         x[w.start : w.end] for x, of_x in zip(X, windows, strict=True) for w in of_x
     ]
-    if is_train:
-        outputs, backprop_layer = layer(pieces, is_train)
+    if not is_train:
+        outputs: list[Floats2d] = []
+        # Group by group, so that memory does not grow with the text.
+        starts = accumulate(map(len, pieces), initial=0)
+        for _, group in groupby(
+            zip(pieces, starts, strict=False), lambda pair: pair[1] // settings.n_rows
+        ):
+            outputs += layer.predict([piece for piece, _ in group])
+        backprop_layer: Any = partial(no_backward, model.name)
     else:
-        outputs, backprop_layer = (
-            _predict(layer, pieces),
-            partial(no_backward, model.name),
-        )
+        outputs, backprop_layer = layer(pieces, is_train)
     Y = []
     left = iter(outputs)
     for x, of_x in zip(X, windows, strict=True):
@@ -118,14 +123,7 @@ def forward(
                 dx[w.start : w.end] += next(d_pieces)
         return dX
 
-    return Y, backprop
-
-
-def _predict(layer: Layer, X: list[Floats2d]) -> Iterator[Floats2d]:
-    """The layer's outputs, group by group, so that memory does not grow with the
-    text."""
-    for group in _groups(X):
-        yield from layer.predict(group)
+    return Y, backprop if is_train else backprop_layer
 
 
 def windows_of(length: int, size: int | None, overlap: int) -> list[Window]:
@@ -147,17 +145,3 @@ def windows_of(length: int, size: int | None, overlap: int) -> list[Window]:
         Window(start, start + size, first, last)
         for start, (first, last) in zip(starts, pairwise(cuts), strict=True)
     ]
-
-
-def _groups(pieces: list[Floats2d]) -> Iterator[list[Floats2d]]:
-    """The pieces in order, in groups of about `_GROUP` rows."""
-    group: list[Floats2d] = []
-    n_rows = 0
-    for piece in pieces:
-        group.append(piece)
-        n_rows += len(piece)
-        if n_rows >= _GROUP:
-            yield group
-            group, n_rows = [], 0
-    if group:
-        yield group

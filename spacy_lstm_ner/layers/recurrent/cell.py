@@ -1,7 +1,6 @@
 """The interface of a cell: the equations of one step of time, forward and backward.
 
-Letters of array axes: n running sequences, T tokens of the batch, D directions, I input
-width, H width of one direction. "By gate" means that the gates are the first axis.
+Letters of array axes: see layer.py.
 """
 
 from abc import ABC, abstractmethod

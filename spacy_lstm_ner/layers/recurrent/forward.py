@@ -58,25 +58,19 @@ def record(
     model: Model[list[Floats2d], list[Floats2d]], X: list[Floats2d]
 ) -> tuple[Floats2d, Tape]:
     """The forward pass in training: the outputs, (T, O), and their backward pass."""
-    xp, settings = model.ops.xp, model.attrs["settings"]
+    settings = model.attrs["settings"]
     rows, lengths = joined(model, X), [len(x) for x in X]
     packing = pack(np.array(lengths))
     layers: list[Unrolled] = []
     for rate, layer in zip(settings.rates, model.layers, strict=False):
-        dropout = _mask(model, rate, len(lengths), rows.shape[1])
-        if dropout is not None:
-            dropout = xp.repeat(dropout, lengths, axis=0)
-            rows = rows * dropout
+        rows, dropout = _drop(model, rate, rows, lengths)
         nD = layer.get_dim("nD")
         nH = layer.get_dim("nO") // nD
         mask = _mask(model, settings.recurrent_dropout, nD, packing.n_first, nH)
         run = _Pass(layer, packing, rows, mask)
         rows, unrolled = run.unroll(dropout, settings.skip)
         layers.append(unrolled)
-    dropout = _mask(model, settings.rates[-1], len(lengths), rows.shape[1])
-    if dropout is not None:
-        dropout = xp.repeat(dropout, lengths, axis=0)
-        rows = rows * dropout
+    rows, dropout = _drop(model, settings.rates[-1], rows, lengths)
     return rows, Tape(model, lengths, layers, dropout)
 
 
@@ -93,6 +87,17 @@ def forward_layer(
         return Ragged(unrolled.backprop(dY.dataXd), dY.lengths)
 
     return Ragged(Y, X.lengths), backprop
+
+
+def _drop(
+    model: Model[Any, Any], rate: float | None, rows: Floats2d, lengths: list[int]
+) -> tuple[Floats2d, Floats2d | None]:
+    """The rows after dropout, and its factors."""
+    mask = _mask(model, rate, len(lengths), rows.shape[1])
+    if mask is None:
+        return rows, None
+    factors = model.ops.xp.repeat(mask, lengths, axis=0)
+    return rows * factors, factors
 
 
 def _mask(model: Model[Any, Any], rate: float | None, *shape: int) -> FloatsXd | None:

@@ -71,14 +71,8 @@ def multiply_once(
     out: FloatsXd,
     small_kernels: bool | None = None,
 ) -> None:
-    """Multiply many rows by weights, once.
-
-    xp: NumPy or CuPy.
-    rows: (..., M, K)
-    weights: (..., K, N)
-    out: Receives the product.  (..., M, N)
-    small_kernels: See `multiplier`.
-    """
+    """Multiply many rows, (..., M, K), by weights, once. The other arguments: see
+    `multiplier`."""
     small_kernels = _use_small_kernels(xp, small_kernels)
     n_rows = rows.shape[-2]
     n_cut = n_rows - n_rows % _ROWS if small_kernels else 0
@@ -97,11 +91,8 @@ def untransposed(
     """Copies transposed weights to C order if small kernels will multiply them;
     otherwise returns them unchanged.
 
-    xp: NumPy or CuPy.
-    weights: A transposed view.  (..., K, N)
     n_rows: Most rows that they are multiplied with.
-    small_kernels: See `multiplier`.
-    RETURNS: The same numbers.
+    xp, weights, small_kernels: See `multiplier`.
     """
     if n_rows > 1 and _use_small_kernels(xp, small_kernels):
         return np.ascontiguousarray(weights)
@@ -113,7 +104,7 @@ def columns_per_part(n_rows: int, n_inner: int, n_columns: int) -> int:
     """The width of the parts of a product: as wide as small kernels take, in equal
     parts that fill registers; all columns if there are no such parts.
 
-    n_rows, n_inner, n_columns (int): M, K, N.
+    n_rows, n_inner, n_columns: M, K, N.
     """
     n_per_column = n_rows * n_inner
     if n_per_column * n_columns <= _MOST:

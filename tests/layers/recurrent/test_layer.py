@@ -80,10 +80,8 @@ def avoid_kinks(model):
     ("lengths", "nI", "settings"),
     [
         (UNEVEN, 3, {"bi": False}),
-        ([2, 1], 4, {"bi": True}),
-        ([2, 0, 3], 4, {"bi": True, "depth": 2, "skip": True, "grad_clip": 1e6}),
-        (UNEVEN, 3, {"bi": False, "dropout": 0.3, "recurrent_dropout": 0.5}),
-        ([2, 1], 4, {"bi": True, "dropout": None, "recurrent_dropout": 0.5}),
+        ([2, 0, 1], 4, {"bi": True, "depth": 2, "skip": True, "grad_clip": 1e6}),
+        ([3, 1], 3, {"bi": False, "dropout": 0.3, "recurrent_dropout": 0.5}),
     ],
     ids=str,
 )
@@ -341,7 +339,7 @@ def test_only_empty_sequences(lengths):
 
 
 @pytest.mark.parametrize(
-    ("width", "n_sequences", "bi"), [(8, 7, False), (64, 32, True), (128, 128, True)]
+    ("width", "n_sequences", "bi"), [(8, 7, False), (64, 32, True)]
 )
 def test_result_is_independent_of_the_batch(cell, bi, width, n_sequences):
     # Not to the last bit: BLAS sums in an order that depends on the shapes. Over
@@ -387,7 +385,7 @@ def test_training_pass_without_dropout_equals_prediction(cell):
 
 
 @both_directions
-@pytest.mark.parametrize("lengths", [[1], [700, 1, 699], [40] * 60, [3] * 600], ids=len)
+@pytest.mark.parametrize("lengths", [[1], [300, 1, 299], [3] * 300], ids=len)
 def test_prediction_is_the_forward_pass_of_training(cell, bi, lengths):
     model = make(cell, 8, 3, bi=bi)
     for layer in layers_of(model):  # a ReLU must not explode
