@@ -44,9 +44,12 @@ def decode_by_probability(
     RETURNS (Spans): By sequence, start, label and end.
     RAISES NoPathError: If a sequence has no allowed path.
     """
+    at_least = np.maximum(thresholds, MIN_LISTED)
+    if _has_no_spans(chain, at_least):
+        return Spans.of([])
     sums = PathSums(chain)
     chain.require_paths(sums.has_path())
-    spans = sums.probable_spans(np.maximum(thresholds, MIN_LISTED))
+    spans = sums.probable_spans(at_least)
     taken = np.zeros(len(chain.emit), dtype=bool)
     chosen = np.zeros(len(spans), dtype=bool)
     first = chain.first_rows[spans.sequence]
@@ -56,6 +59,27 @@ def decode_by_probability(
         if not taken[rows].any():
             taken[rows] = chosen[i] = True
     return replace(spans, chosen=chosen)
+
+
+def _has_no_spans(chain: LinearChain, at_least: NDArray[np.floating]) -> bool:
+    """Whether a bound shows, without sums over paths, that no span is so probable.
+
+    By the BIO rules alone, any tag other than I is legal in place of the B at token t,
+    with any of them behind it. So the probability that a span begins at t is at most
+    b_t (1 + i_{t+1} (1 + i_{t+2} (...))) <= max b / (1 - max i), where b and i are the
+    weights of B and I relative to all tags other than I.
+    """
+    if not isinstance(chain.transitions, BioTransitions) or not len(chain.emit):
+        return False
+    xp = get_array_module(chain.emit)
+    with np.errstate(all="ignore"):  # no bound if a token has no tag other than I
+        weights = xp.exp(chain.emit - chain.emit.max(axis=1, keepdims=True))
+        insides = weights[:, TagSet.insides]
+        others = (weights.sum(axis=1) - insides.sum(axis=1))[:, None]
+        begin = (weights[:, TagSet.begins] / others).max(axis=0)
+        inside = (insides / others).max(axis=0)
+        is_far = begin < 0.99 * xp.asarray(at_least) * (1 - inside)
+    return bool(is_far.all()) and bool((others > 0).all())
 
 
 def merge_candidates(best: Spans, probable: Spans) -> Spans:
