@@ -20,8 +20,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .types import FloatsXd
-
 
 class Run(NamedTuple):
     """Packed rows `start <= i < end`: consecutive steps with n rows each."""
@@ -70,21 +68,6 @@ class Packing:
             (2 * array + [[0], [1]]).reshape(-1) for array in (self.both_rows, steps)
         )
         return np.asarray(outputs[keys.argsort(kind="stable")])
-
-
-def by_step(packed: FloatsXd, n: int) -> FloatsXd:
-    """A view of the packed rows of a run, with the steps as the first axis.
-
-    packed (FloatsXd): (..., T, K)
-    n (int): Rows of each step.
-    RETURNS (FloatsXd): (T / n, ..., n, K)
-    """
-    *others, n_rows, width = packed.shape
-    if n_rows == n:
-        return packed[None]
-    at = len(others)
-    view = packed.reshape(*others, n_rows // n, n, width)
-    return view.transpose(at, *range(at), at + 1, at + 2)
 
 
 def pack(lengths: NDArray[np.integer]) -> Packing:

@@ -42,6 +42,7 @@ class TagSet:
     and may be the first of a sequence. No other part of the package knows the numbers.
 
     labels (Iterable[str]): The labels of entities, each once.
+    n_tags (int): Number of tags, N.
 
     >>> TagSet(["geo", "per"]).names
     ['O', 'B-geo', 'I-geo', 'B-per', 'I-per']
@@ -54,6 +55,7 @@ class TagSet:
 
     def __init__(self, labels: Iterable[str]) -> None:
         self.labels = tuple(labels)
+        self.n_tags = 1 + 2 * len(self.labels)
 
     @staticmethod
     @lru_cache(maxsize=16)
@@ -63,11 +65,6 @@ class TagSet:
         n_tags (int): 1 for O, and 2 for each label.
         """
         return TagSet(map(str, range(n_tags // 2)))
-
-    @property
-    def n_tags(self) -> int:
-        """Number of tags, N."""
-        return 1 + 2 * len(self.labels)
 
     @cached_property
     def names(self) -> list[str]:

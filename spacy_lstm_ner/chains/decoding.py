@@ -174,7 +174,9 @@ def _without_insides(
     rest = np.zeros(len(chain.lengths), dtype=bool)
     if not (gains_nothing.all() and is_certain.all()):
         is_certain[:-1] &= gains_nothing.all(axis=1)
-        rest[chain.sequences[~is_certain]] = True
+        ends = np.cumsum(chain.lengths)
+        rows = np.flatnonzero(~is_certain)
+        rest[np.searchsorted(ends, rows, side="right")] = True
     return tags, rest
 
 

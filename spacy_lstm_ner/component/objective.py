@@ -78,7 +78,8 @@ def _allowed(tags: Tags, tag_set: TagSet) -> NDArray[np.bool_]:
     is_unknown = tags == UNKNOWN
     allowed: NDArray[np.bool_] = tags[:, None] == np.arange(tag_set.n_tags)
     allowed |= is_unknown[:, None]
-    is_behind_entity = np.append(False, tag_set.label_of(tags[:-1]) >= 0)
+    is_in_entity = ~is_unknown & (tags != tag_set.outside)
+    is_behind_entity = np.append(False, is_in_entity[:-1])
     allowed[is_behind_entity & is_unknown, tag_set.insides] = False
     return allowed
 

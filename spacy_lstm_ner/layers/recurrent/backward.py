@@ -9,7 +9,7 @@ from typing import Any
 from thinc.api import Model
 from thinc.types import Ragged
 
-from ...packing import Packing, by_step
+from ...packing import Packing
 from ...types import Floats2d, Floats3d, Floats4d, FloatsXd, Ints2d
 from ..ragged import cut, joined
 from .cell import Cell
@@ -73,7 +73,7 @@ class Unrolled:
         direct: Floats3d | None = None  # what the next step sends past the product
         dh_next: Floats3d | None = None  # what the next step sends
         for start, end, n in reversed(self.packing.runs):
-            now = [by_step(view[..., start:end, :], n)[::-1] for view in views]
+            now = [_by_step(view[..., start:end, :], n)[::-1] for view in views]
             for dh, d_now, *own_now in zip(*now, strict=True):
                 if d_later is not None:
                     if dh_next is None or dh_next.shape[1] != d_later.shape[1]:
@@ -172,3 +172,14 @@ def _side_by_side(by_gate: Floats4d) -> Floats3d:
     a copy of parameters."""
     n_gates, nD, nK, nH = by_gate.shape
     return by_gate.transpose(1, 2, 0, 3).reshape(nD, nK, n_gates * nH)
+
+
+def _by_step(packed: FloatsXd, n: int) -> FloatsXd:
+    """A view of packed rows, n for each step, with the steps as the first axis:
+    (..., T, K) -> (T / n, ..., n, K)."""
+    *others, n_rows, width = packed.shape
+    if n_rows == n:
+        return packed[None]
+    at = len(others)
+    view = packed.reshape(*others, n_rows // n, n, width)
+    return view.transpose(at, *range(at), at + 1, at + 2)
