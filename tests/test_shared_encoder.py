@@ -28,7 +28,7 @@ def test_components_learn_on_the_encoder(names: list[str], tmp_path: Path):
     encoder = nlp.get_pipe("tok2vec").model.layers[1]
     before = parameters(encoder)
     sgd = Adam(0.01)
-    for _ in range(30):
+    for _ in range(60):
         nlp.update(list(corpus(nlp)), sgd=sgd)
     assert before
     for name, value in parameters(encoder).items():
