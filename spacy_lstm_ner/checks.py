@@ -25,7 +25,7 @@ def check_at_least(least: int, **settings: float | None) -> None:
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Refuse a setting that is not one of its allowed values.
 
-    name (str): The setting, as the user writes it.
+    name (str): The name of the setting in the config.
     value (str): Its value.
     choices (Iterable[str]): The allowed values.
     RAISES ValueError (L100): If `value` is not among `choices`.

@@ -303,5 +303,5 @@ def _mean(
 
 
 def _quiet_log_of_zero() -> Any:
-    """The log of an empty sum is -inf, as it should be."""
+    """No warning for the log of an empty sum, which is -inf."""
     return np.errstate(divide="ignore")

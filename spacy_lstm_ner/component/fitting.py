@@ -36,7 +36,7 @@ def best_threshold(
     is computed for every threshold that makes a difference.
 
     confidences (ndarray): Confidence of each span; keeping or dropping one must not
-        depend on the others, as it would where they overlap.  (S,)
+        depend on the others, so spans must not overlap.  (S,)
     correct (ndarray): Whether it is right.  (S,)
     n_gold (int): Number of gold spans, found or not.
     beta (float): Positive; 0.5 prefers precision, 2 recall.

@@ -381,7 +381,7 @@ def test_calibration_that_fails_changes_nothing(load):
 
 
 def test_threshold_does_not_part_equal_confidences(shared):
-    """The same text in other batches has the same confidence, but for rounding."""
+    """The same text in other batches has the same confidence, except for rounding."""
     nlp = shared()
     gold = [{"Ada Lovelace": "PER", "New York": "GPE"}, {}, {}]
     for n in range(9):

@@ -128,7 +128,7 @@ def confidence_of(ent: Span) -> Any:
 
 
 def expected(nlp: Language, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows as one process annotates them; confidences but for rounding."""
+    """The rows as one process annotates them; confidences may differ by rounding."""
     found = []
     for row in rows:
         ents = None
