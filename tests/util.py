@@ -16,6 +16,9 @@ from thinc.api import Model, fix_random_seed
 from spacy_lstm_ner.chains.linear_chain import LinearChain
 from spacy_lstm_ner.chains.transitions import BioTransitions, LearnedTransitions
 
+# Of the check of a gradient in a large array.
+_N_DIRECTIONS = 8
+
 # By the number of gates that the output feeds: PyTorch's parameters, ours, and which of
 # our gates are PyTorch's, in its order.
 _TO_TORCH = {
@@ -45,27 +48,50 @@ def relative_error(found: Any, expected: Any) -> float:
     return float(np.abs(found - expected).max() / largest) if largest else np.inf
 
 
-def numeric_gradient(loss: Callable[[], float], array: Any, eps: float) -> Any:
-    """Gradient of a loss by central differences in each finite element of an array
-    that the loss reads; 0 for the elements that are infinite.
+def derivatives(
+    loss: Callable[[], float], array: Any, gradient: Any, eps: float
+) -> tuple[Any, Any]:
+    """Derivatives of a loss along directions in an array that the loss reads: by a
+    gradient, and by central differences.  (D,), (D,)
+
+    The directions are the axes of a small array, and random ones in a large array. A
+    random direction has a part along each axis, no two of them of the same length:
+    each wrong element of the gradient shows. Infinite elements stay as they are; their
+    gradient must be 0.
 
     Two differences, of steps eps and 2 eps, cancel the error of order eps ** 2
     (Richardson): the step may be large, so that float32 rounding matters little.
     """
+    assert gradient.shape == array.shape
+    finite = np.isfinite(array)
+    assert not gradient[~finite].any()
+    n = int(finite.sum())
+    directions = np.eye(n)
+    if n > _N_DIRECTIONS:
+        rng = np.random.default_rng(n)
+        directions = rng.choice([-1, 1], (_N_DIRECTIONS, n))
+        directions = directions * rng.uniform(0.5, 1.5, directions.shape) / n**0.25
+    values = array[finite]
 
-    def difference(i: tuple[Any, ...], step: float) -> float:
-        value = array[i]
-        array[i] = value + step
+    def difference(direction: Any, step: float) -> float:
+        array[finite] = values + step * direction
         above = loss()
-        array[i] = value - step
+        array[finite] = values - step * direction
         below = loss()
-        array[i] = value
+        array[finite] = values
         return (above - below) / (2 * step)
 
-    gradient = np.zeros(array.shape)
-    for i in zip(*np.nonzero(np.isfinite(array)), strict=True):
-        gradient[i] = (4 * difference(i, eps) - difference(i, 2 * eps)) / 3
-    return gradient
+    numeric = [
+        (4 * difference(d, eps) - difference(d, 2 * eps)) / 3 for d in directions
+    ]
+    return directions @ gradient[finite].astype("float64"), np.array(numeric)
+
+
+def gradient_error(
+    loss: Callable[[], float], array: Any, gradient: Any, eps: float
+) -> float:
+    """Relative error of a gradient of a loss against central differences."""
+    return relative_error(*derivatives(loss, array, gradient, eps))
 
 
 def gradient_errors(
@@ -92,13 +118,12 @@ def gradient_errors(
     Y, backprop = run()
     zero_gradients(model)
     dX = backprop(loss(Y)[1])
-    numeric_dX = np.concatenate([numeric_gradient(value, x, eps) for x in X])
-    errors = {"X": relative_error(np.concatenate(dX), numeric_dX)}
+    of_inputs = [derivatives(value, x, dx, eps) for x, dx in zip(X, dX, strict=True)]
+    errors = {"X": relative_error(*map(np.concatenate, zip(*of_inputs, strict=True)))}
     for name, node, key in parameters(model):
         # Read before the loss runs again; the array is the model's own.
         found = node.get_grad(key).copy()
-        numeric = numeric_gradient(value, node.get_param(key), eps)
-        errors[name] = relative_error(found, numeric)
+        errors[name] = gradient_error(value, node.get_param(key), found, eps)
     return errors
 
 

@@ -16,6 +16,7 @@ from thinc.api import (
     set_dropout_rate,
 )
 from util import (
+    gradient_error,
     gradient_errors,
     parameters,
     random_sum,
@@ -110,6 +111,23 @@ def test_check_fails_for_a_gradient_that_is_zero():
 
     errors = gradient_errors(model, random_vectors([2, 1], 3), no_gradient)
     assert not any(error < NUMERIC for error in errors.values())
+
+
+@pytest.mark.parametrize("size", [5, 100])
+def test_check_fails_for_each_wrong_element(size):
+    array = np.random.default_rng(0).standard_normal(size).astype("f")
+    gradient = np.exp(array)  # of the sum of the exponentials
+
+    def error(found):
+        return gradient_error(
+            lambda: np.exp(array.astype("d")).sum(), array, found, eps=3e-2
+        )
+
+    assert error(gradient) < NUMERIC / 10
+    for i in range(size):
+        found = gradient.copy()
+        found[i] = 0
+        assert error(found) > NUMERIC, i
 
 
 def test_gradients_of_two_backward_passes_add_up():
