@@ -49,8 +49,9 @@ from thinc.api import Config
 from spacy_lstm_ner.component.gold import token_spans
 from spacy_lstm_ner.component.lstm_ner import LSTMNer
 from spacy_lstm_ner.data.conll import ConllCorpus
+from spacy_lstm_ner.data.tag_schemes import to_spans, to_tags
 from spacy_lstm_ner.reports.plots import check_picture
-from spacy_lstm_ner.tags import TokenSpan, to_spans, to_tags
+from spacy_lstm_ner.tags import TokenSpan
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 # The sections of the Broad Twitter Corpus, by part.

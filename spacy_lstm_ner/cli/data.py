@@ -13,8 +13,8 @@ from spacy.vocab import Vocab
 from ..checks import check_at_least
 from ..data.conll import DOCS, ConllCorpus
 from ..data.json_lines import for_spacy, read_texts, write_records
+from ..data.tag_schemes import INVALID, SCHEMES
 from ..data.word2vec import MODELS, train_word2vec
-from ..tags import INVALID, SCHEMES
 from .shared import (
     Arg,
     Opt,

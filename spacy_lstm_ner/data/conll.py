@@ -1,7 +1,7 @@
 """Reads CoNLL-style files: a token and its tag per line, blank lines between sentences.
 
-`tags.to_spans` reads the tags of a sentence. This module knows files, lines, columns,
-sentences and documents.
+`tag_schemes.to_spans` reads the tags of a sentence. This module knows files, lines,
+columns, sentences and documents.
 """
 
 import codecs
@@ -20,16 +20,9 @@ from spacy.vocab import Vocab
 
 from ..checks import check_choice
 from ..errors import Errors
-from ..tags import (
-    INVALID,
-    OUTSIDE,
-    SCHEMES,
-    TagError,
-    TokenSpan,
-    is_tag,
-    to_spans,
-)
+from ..tags import OUTSIDE, TokenSpan
 from .files import find_files
+from .tag_schemes import INVALID, SCHEMES, TagError, is_tag, to_spans
 
 Augmenter = Callable[[Language, Example], Iterator[Example]]
 

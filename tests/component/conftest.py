@@ -11,7 +11,8 @@ from spacy.language import Language
 from thinc.api import fix_random_seed
 from util import all_paths
 
-from spacy_lstm_ner.tags import TagSet, to_spans
+from spacy_lstm_ner.data.tag_schemes import to_spans
+from spacy_lstm_ner.tags import TagSet
 
 from .unsure import DISAGREEING, LABELS, TEXT, Path, examples_of, pipe_of
 

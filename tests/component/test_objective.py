@@ -25,7 +25,8 @@ from spacy_lstm_ner.chains.losses import negative_log_likelihood
 from spacy_lstm_ner.chains.path_sums import PathSums
 from spacy_lstm_ner.component.objective import get_loss
 from spacy_lstm_ner.component.settings import Settings
-from spacy_lstm_ner.tags import TagSet, to_spans
+from spacy_lstm_ner.data.tag_schemes import to_spans
+from spacy_lstm_ner.tags import TagSet
 
 LABELS = ("GPE", "PER")
 TAG_SET = TagSet(LABELS)

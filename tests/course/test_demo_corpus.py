@@ -18,7 +18,8 @@ from spacy_lstm_ner.course.demo_corpus import (
 from spacy_lstm_ner.course.demo_corpus.generate import part_of, tokenize
 from spacy_lstm_ner.course.demo_corpus.names import NAMES
 from spacy_lstm_ner.course.demo_corpus.templates import CLAUSES, PHRASES
-from spacy_lstm_ner.tags import TokenSpan, to_tags
+from spacy_lstm_ner.data.tag_schemes import to_tags
+from spacy_lstm_ner.tags import TokenSpan
 
 Corpus = dict[str, list[Sentence]]
 

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import spacy
 from spacy.language import Language
 
+from ...data.tag_schemes import to_tags
 from ...errors import Errors
-from ...tags import TokenSpan, to_tags
+from ...tags import TokenSpan
 from .names import NAMES
 from .templates import CLAUSES, PHRASES
 
