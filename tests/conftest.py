@@ -1,6 +1,8 @@
 """Settings of all tests, and the folder of the real corpora."""
 
 import os
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,17 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{_library}_NUM_THREADS"] = "1"
 
 _BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "corpora"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_torch_in_new_processes() -> Iterator[None]:
+    """Processes that tests start find no PyTorch. Thinc imports it if it is there,
+    which would take most of the time of such a process; nothing in one needs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if find_spec("spacy_curated_transformers") is None:  # spaCy imports it, too
+            hidden = str(Path(__file__).with_name("without_torch"))
+            patch.setenv("PYTHONPATH", hidden, prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture(scope="session")
