@@ -239,7 +239,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "ends of the entity. Correct the template or the name."
     )
     L201 = (
-        "Output '{output}' does not end in '{suffix}': expected the file to write as "
+        "Output '{output}' does not end in {endings}: expected the file to write as "
         "the last argument. Add the file, or its ending."
     )
     L202 = (
@@ -304,6 +304,14 @@ class Errors(metaclass=ErrorsWithCodes):
         "The component {name!r} finds no entities in the annotated parts of '{path}', "
         "so there is nothing to draw: expected annotated texts, and a component that "
         "is trained."
+    )
+    L217 = (
+        "'{path}' is there already, and this command has not written it: name another "
+        "output, or add --force to replace it."
+    )
+    L218 = (
+        "The folder '{path}' is a mount point, which cannot be replaced as a whole: "
+        "name a folder within it."
     )
 
     # Annotation with Ray

@@ -1,10 +1,10 @@
 """The command of the course."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 from ..checks import check_at_least
+from .outputs import Force, check_file, has_text, is_json_with, write_json
 from .shared import Arg, Opt, Quiet, app, progress
 
 # Steps back in time of the printed gradients.
@@ -22,6 +22,7 @@ def lab(
     ],
     updates: Annotated[int, Opt(help="Updates of each network")] = 1000,
     seed: Annotated[int, Opt(help="Another seed gives other weights")] = 0,
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure how far back in time networks learn."""
@@ -33,19 +34,25 @@ def lab(
         measure_recall,
         recall_encoders,
     )
-    from ..reports.plots import check_picture, draw_decay
+    from ..reports.plots import CREATOR, check_picture, draw_decay
 
     picture = folder / "gradients.svg"
     check_picture(picture)
     check_at_least(1, updates=updates)
+    written = {
+        picture: lambda path: has_text(path, CREATOR),
+        folder / "gradients.json": lambda path: is_json_with(path, "networks"),
+        folder / "recall.json": lambda path: is_json_with(path, "accuracy"),
+    }
+    for path, is_ours in written.items():
+        check_file(path, [path.suffix], is_ours, inputs=[corpus], force=force)
     settings: dict[str, Any] = {"updates": updates, "seed": seed}
     n_networks = len(gradient_encoders()) + len(recall_encoders()) * len(LEARN_RATES)
     with progress(total=n_networks * updates, quiet=quiet) as bar:
         decays = measure_gradients(corpus, **settings, on_update=bar.update)
         accuracies = measure_recall(**settings, on_update=bar.update)
-    folder.mkdir(parents=True, exist_ok=True)
     draw_decay(decays, picture, title=f"Gradients of taggers, on {corpus.name}")
-    _write_json(
+    write_json(
         folder / "gradients.json",
         {
             "corpus": str(corpus),
@@ -53,7 +60,7 @@ def lab(
             "networks": {name: decay._asdict() for name, decay in decays.items()},
         },
     )
-    _write_json(
+    write_json(
         folder / "recall.json",
         {"steps": RECALL_STEPS, **settings, "accuracy": accuracies},
     )
@@ -69,7 +76,3 @@ def lab(
             f"{name:<22}" + "".join(f"{by_rate[rate]:>10.3f}" for rate in LEARN_RATES)
         )
     print(f"{folder}: gradients.json, gradients.svg, recall.json")
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf8")

@@ -12,18 +12,27 @@ from spacy.vocab import Vocab
 
 from ..checks import check_at_least
 from ..data.conll import DOCS, ConllCorpus
-from ..data.json_lines import for_spacy, read_texts, write_records
+from ..data.json_lines import ENDINGS, for_spacy, read_texts, write_records
+from ..data.replacing import replacing
 from ..data.tag_schemes import INVALID, SCHEMES
 from ..data.word2vec import MODELS, train_word2vec
+from .outputs import (
+    Force,
+    check_file,
+    check_folder,
+    has_fields,
+    is_docs,
+    is_pipeline,
+    is_vectors,
+    write_pipeline,
+)
 from .shared import (
     Arg,
     Opt,
     Quiet,
     app,
     check_data,
-    check_suffix,
     choice,
-    make_folder_of,
     progress,
 )
 
@@ -36,11 +45,12 @@ _WORD2VEC = train_word2vec.__kwdefaults__ or {}
 def demo_corpus(
     folder: Annotated[Path, Arg(metavar="OUTDIR", help="Folder to write to")],
     seed: Annotated[int, Opt(help="Another seed gives other sentences")] = 0,
+    force: Force = False,
 ) -> None:
     """Generate the demo corpus as CoNLL files."""
     from ..course.demo_corpus import unseen_share, write_corpus
 
-    corpus = write_corpus(folder, seed=seed)
+    corpus = write_corpus(folder, seed=seed, force=force)
     for part, sentences in corpus.items():
         n_tokens = sum(len(sentence.words) for sentence in sentences)
         labels = [span.label for sentence in sentences for span in sentence.spans]
@@ -73,10 +83,11 @@ def convert(
         "comment"
     ],
     limit: Annotated[int, Opt(help="Number of Docs, 0 for all")] = _CONLL["limit"],
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Convert CoNLL files to spaCy's binary format."""
-    check_suffix(output, ".spacy")
+    check_file(output, [".spacy"], is_docs, inputs=inputs, force=force)
     corpus = ConllCorpus(
         list(inputs),
         word_column=word_column,
@@ -90,8 +101,8 @@ def convert(
     )
     examples = progress(corpus(spacy.blank("xx")), quiet=quiet)
     found = [eg.reference for eg in examples]
-    make_folder_of(output)
-    DocBin(docs=found).to_disk(output)
+    with replacing(output) as new:
+        DocBin(docs=found).to_disk(new)
     labels = [ent.label_ for doc in found for ent in doc.ents]
     _print_counts(output, len(found), sum(map(len, found)), labels)
 
@@ -102,14 +113,20 @@ def raw_text(
         list[Path], Arg(metavar="DATA.spacy", help="Texts in .spacy format")
     ],
     output: Annotated[Path, Arg(metavar="OUTPUT.jsonl", help="File to write")],
+    force: Force = False,
 ) -> None:
     """Write texts as JSON lines, for spacy pretrain."""
-    check_suffix(output, ".jsonl")
+    check_file(
+        output,
+        ENDINGS,
+        lambda path: has_fields(path, ["text"], only=True),
+        inputs=inputs,
+        force=force,
+    )
     texts = []
     for path in inputs:
         check_data(path)
         texts += [doc.text for doc in DocBin().from_disk(path).get_docs(Vocab())]
-    make_folder_of(output)
     write_records(output, ({"text": text} for text in texts))
     print(f"{output}: {len(texts)} texts")
 
@@ -120,14 +137,15 @@ def vectors(
     limit: Annotated[
         int | None, Opt(help="Number of words. Default: all 400,000")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Make GloVe's word vectors, for configs/vectors.cfg."""
     from ..data.glove import load_glove
 
     check_at_least(1, limit=limit)
+    check_folder(output, is_pipeline, force=force)
     nlp = load_glove(limit=limit)
-    make_folder_of(output)
-    nlp.to_disk(output)
+    write_pipeline(nlp, output)
     n_words, width = nlp.vocab.vectors.shape
     print(f"{output}: {n_words} vectors of width {width}")
 
@@ -156,13 +174,13 @@ def word2vec(
     seed: Annotated[int, Opt(help="Another seed gives other vectors")] = _WORD2VEC[
         "seed"
     ],
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Train word vectors on raw text, for spacy init vectors."""
-    check_suffix(output, ".vec")
+    check_file(output, [".vec"], is_vectors, inputs=inputs, force=force)
     nlp = spacy.blank(lang)
     docs = [doc for path in inputs for doc in _read_docs(path, nlp)]
-    make_folder_of(output)
     with progress(total=epochs, quiet=quiet) as bar:
         n_words = train_word2vec(
             docs,

@@ -1,6 +1,5 @@
 """Commands about a trained pipeline: calibration, scores, pages, uncertain texts."""
 
-import json
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,9 +8,25 @@ import spacy
 from spacy.language import Language
 from spacy.training import Corpus, Example
 
-from ..data.json_lines import for_spacy, read_texts, write_records
+from ..data.json_lines import (
+    ENDINGS,
+    for_spacy,
+    parse_json,
+    read_texts,
+    write_records,
+)
+from ..data.replacing import replacing
 from ..errors import Errors
 from ..reports.rank import MEASURES, rank_texts
+from .outputs import (
+    Force,
+    check_file,
+    check_folder,
+    has_fields,
+    has_text,
+    is_pipeline,
+    write_pipeline,
+)
 from .shared import (
     Arg,
     Component,
@@ -21,11 +36,9 @@ from .shared import (
     Quiet,
     app,
     check_data,
-    check_suffix,
     choice,
     docs_before,
     find_recognizer,
-    make_folder_of,
     progress,
 )
 
@@ -44,11 +57,13 @@ def calibrate(
         ),
     ] = None,
     component: Component = None,
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Fit confidences, and a threshold, to held-out data."""
     from ..checks import check_beta
 
+    check_folder(output, is_pipeline, force=force)
     check_data(data)
     if beta is not None:
         check_beta(beta)
@@ -63,8 +78,7 @@ def calibrate(
     if fitted.f_score is not None:
         f_score = 100 * fitted.f_score
         print(f"threshold {fitted.threshold:.4f}, with an F-score of {f_score:.1f}")
-    make_folder_of(output)
-    nlp.to_disk(output)
+    write_pipeline(nlp, output)
     print(f"{output}: fitted to {len(examples)} texts")
 
 
@@ -76,6 +90,7 @@ def reliability(
         Path, Arg(metavar="OUTPUT.svg", help="Picture to write: .svg, .png or .pdf")
     ],
     component: Component = None,
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Draw how often entities are right, by confidence."""
@@ -85,9 +100,16 @@ def reliability(
         expected_calibration_error,
         reliability_bins,
     )
-    from ..reports.plots import check_picture, draw_reliability
+    from ..reports.plots import CREATOR, METADATA, check_picture, draw_reliability
 
     check_picture(output)
+    check_file(
+        output,
+        METADATA,
+        lambda path: has_text(path, CREATOR),
+        inputs=[data],
+        force=force,
+    )
     check_data(data)
     nlp = spacy.load(model)
     name, ner = find_recognizer(nlp, component)
@@ -97,7 +119,6 @@ def reliability(
     )
     if not len(correct):
         raise ValueError(Errors.L216.format(name=name, path=data))
-    make_folder_of(output)
     draw_reliability(confidences, correct, output, title=f"{model} on {data}")
     print(f"{'confidence':>12}{'right':>8}{'entities':>10}")
     for row in zip(*reliability_bins(confidences, correct), strict=True):
@@ -123,12 +144,17 @@ def rank(
         str, choice(MEASURES, "Measure to sort by, the most uncertain text first")
     ] = "entropy",
     component: Component = None,
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Sort raw texts by how uncertain a pipeline is."""
-    check_suffix(output, ".jsonl")
-    if output.exists() and output.samefile(texts):
-        raise ValueError(Errors.L213.format(path=output))
+    check_file(
+        output,
+        ENDINGS,
+        lambda path: has_fields(path, MEASURES),
+        inputs=[texts],
+        force=force,
+    )
     records = read_texts(texts)
     for i, record in enumerate(records, start=1):
         taken = [name for name in MEASURES if name in record]
@@ -140,7 +166,6 @@ def rank(
     docs = docs_before(nlp, name, (for_spacy(record["text"]) for record in records))
     bar = progress(docs, quiet=quiet, total=len(records))
     ranked = rank_texts(records, bar, ner, by=by, batch_size=nlp.batch_size)
-    make_folder_of(output)
     write_records(output, ranked)
     print(f"{output}: {len(ranked)} texts, the most uncertain first")
 
@@ -151,12 +176,19 @@ def visualize(
     data: Data,
     output: Annotated[Path, Arg(metavar="OUTPUT.html", help="Page to write")],
     limit: Annotated[int, Opt(help="Number of texts, 0 for all")] = 200,
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Show predicted beside gold entities on an HTML page."""
-    from ..reports.visualize import render_page
+    from ..reports.visualize import MARK, render_page
 
-    check_suffix(output, ".html")
+    check_file(
+        output,
+        [".html"],
+        lambda path: has_text(path, MARK),
+        inputs=[data],
+        force=force,
+    )
     check_data(data)
     if limit < 0:
         raise ValueError(Errors.L120.format(limit=limit))
@@ -168,8 +200,8 @@ def visualize(
         eg.predicted = doc
     title = f"{model} on {data}: {len(examples)} texts"
     page = render_page(examples, title=title, lang=nlp.meta["lang"])
-    make_folder_of(output)
-    output.write_text(page, encoding="utf8")
+    with replacing(output) as new:
+        new.write_text(page, encoding="utf8")
     print(f"{output}: {len(examples)} texts")
 
 
@@ -193,10 +225,7 @@ def scores(
 
 
 def _read_scores(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf8"))
-    except ValueError as err:
-        raise ValueError(Errors.L204.format(path=path)) from err
+    found = parse_json(path.read_bytes())
     if not isinstance(found, dict) or "ents_per_type" not in found:
         raise ValueError(Errors.L204.format(path=path))
     return found

@@ -87,17 +87,6 @@ def progress(
     return tqdm(items, total=total, disable=disable, delay=2, leave=False)
 
 
-def check_suffix(output: Path, suffix: str) -> None:
-    """Refuse an output with another ending, often an input whose output was forgotten.
-
-    output (Path): The file to write.
-    suffix (str): The ending, with its dot.
-    RAISES ValueError (L201): If the file ends otherwise.
-    """
-    if output.suffix != suffix:
-        raise ValueError(Errors.L201.format(output=output, suffix=suffix))
-
-
 def check_data(path: Path) -> None:
     """Refuse a file that is not in spaCy's binary format.
 
@@ -142,11 +131,3 @@ def docs_before(nlp: Language, name: str, texts: Iterable[str | Doc]) -> Iterato
     """
     later = nlp.pipe_names[nlp.pipe_names.index(name) :]
     return nlp.pipe(texts, disable=later)
-
-
-def make_folder_of(path: Path) -> None:
-    """Create the folder of a file to write, with its parents.
-
-    path (Path): The file.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import Errors
 from .conll import read_lines
+from .replacing import replacing
 
 # Files with these endings have a record per line, all others a text.
 ENDINGS = (".jsonl", ".ndjson")
@@ -32,14 +33,28 @@ def read_texts(path: Path) -> list[dict[str, Any]]:
         return [{"text": line} for _, line in lines]
     records = []
     for where, line in lines:
-        try:
-            record = json.loads(line, parse_float=_finite, parse_constant=_finite)
-        except ValueError:
-            record = None
+        record = parse_json(line, only_finite=True)
         if not isinstance(record, dict) or not isinstance(record.get("text"), str):
             raise ValueError(Errors.L207.format(where=where, line=line[:50]))
         records.append(record)
     return records
+
+
+def parse_json(text: str | bytes, *, only_finite: bool = False) -> Any:
+    """Parse JSON, without an exception for what is none.
+
+    text (Union[str, bytes]): The JSON; bytes are UTF-8, also of lone surrogates.
+    only_finite (bool): Refuse NaN, and numbers that are too large for a float.
+    RETURNS (Any): The value; None if the text is not JSON, or nested so deeply that
+        Python cannot read it.
+    """
+    check = _finite if only_finite else None
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf8", "surrogatepass")
+        return json.loads(text, parse_float=check, parse_constant=check)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _finite(number: str) -> float:
@@ -56,7 +71,8 @@ def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
     path (Path): The file.
     records (Iterable[Dict[str, Any]]): The records.
     """
-    path.write_bytes(b"".join(to_json(record) + b"\n" for record in records))
+    with replacing(path) as new, new.open("wb") as file:
+        file.writelines(to_json(record) + b"\n" for record in records)
 
 
 def to_json(value: Any) -> bytes:

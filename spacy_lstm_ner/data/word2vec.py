@@ -12,6 +12,7 @@ from spacy.tokens import Doc
 
 from ..checks import check_at_least
 from ..errors import Errors
+from .replacing import replacing
 
 MODELS: tuple[str, ...] = ("cbow", "skipgram")
 
@@ -80,7 +81,8 @@ def train_word2vec(
         epochs=epochs,
         callbacks=[Epoch()],
     )
-    trained.wv.save_word2vec_format(str(output))
+    with replacing(output) as new:
+        trained.wv.save_word2vec_format(str(new))
     return len(trained.wv)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks import check_choice
+from ..data.replacing import replacing
 from ..errors import Errors
 from .metrics import (
     area_under_roc,
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 
     from ..course.lab import Decay
 
+# The program that has made a picture, by which its own pictures are known.
+CREATOR = "spacy-lstm-ner"
 # Metadata for each format. Dates are left out: the same arguments give the same file.
-_METADATA: dict[str, dict[str, None]] = {
-    ".svg": {"Date": None},
-    ".png": {},
-    ".pdf": {"CreationDate": None},
+METADATA: dict[str, dict[str, str | None]] = {
+    ".svg": {"Creator": CREATOR, "Date": None},
+    ".png": {"Software": CREATOR},
+    ".pdf": {"Creator": CREATOR, "CreationDate": None},
 }
 # Colours of Okabe and Ito, distinct for colour-blind readers.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#E69F00", "#666666"
@@ -60,7 +63,7 @@ def draw_reliability(
 
     confidences (ndarray): Confidence of each span.  (S,)
     correct (ndarray): Whether it is right.  (S,)
-    output (Path): The file to write, an .svg, .png or .pdf, in a folder that exists.
+    output (Path): The file to write, an .svg, .png or .pdf.
     title (str): Title of the picture.
     RAISES ValueError: L020 if the lengths differ, L021 if a confidence is not within
         0 to 1, L100 if the file has another ending.
@@ -122,7 +125,7 @@ def check_picture(output: Path) -> None:
     RAISES ValueError: L100 if the file does not end in .svg, .png or .pdf.
     RAISES ImportError: L205 without matplotlib.
     """
-    check_choice("suffix of output", output.suffix, _METADATA)
+    check_choice("suffix of output", output.suffix.lower(), METADATA)
     try:
         import matplotlib  # noqa: F401, PLC0415
     except ImportError as err:
@@ -132,8 +135,9 @@ def check_picture(output: Path) -> None:
 def _save(figure: "Figure", output: Path) -> None:
     from matplotlib import rc_context  # noqa: PLC0415
 
-    with rc_context({"svg.hashsalt": "spacy-lstm-ner"}):
-        figure.savefig(output, dpi=150, metadata=_METADATA[output.suffix])
+    metadata = METADATA[output.suffix.lower()]
+    with rc_context({"svg.hashsalt": "spacy-lstm-ner"}), replacing(output) as new:
+        figure.savefig(new, dpi=150, metadata=metadata)
 
 
 def _draw_lines(axes: "Axes", ratios: Mapping[str, Sequence[float]]) -> None:

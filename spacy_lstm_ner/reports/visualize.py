@@ -51,6 +51,7 @@ _PAGE = """<!DOCTYPE html>
 <html lang="{lang}">
 <head>
 <meta charset="utf-8">
+<meta name="generator" content="spacy-lstm-ner">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>{style}</style>
@@ -70,6 +71,9 @@ _PAGE = """<!DOCTYPE html>
 </body>
 </html>
 """
+
+# The line by which the pages of this module are known.
+MARK = '<meta name="generator" content="spacy-lstm-ner">'
 
 # An entity: the offsets of its characters, end exclusive, and its label.
 _Entity = tuple[int, int, str]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import spacy
 from spacy.language import Language
 
+from ...data.replacing import replacing
 from ...data.tag_schemes import to_tags
 from ...errors import Errors
 from ...tags import TokenSpan
@@ -114,20 +115,32 @@ def unseen_share(train: Iterable[Sentence], test: Iterable[Sentence]) -> float:
 
 
 def write_corpus(
-    folder: Path, *, sizes: Mapping[str, int] = SIZES, seed: int = 0
+    folder: Path,
+    *,
+    sizes: Mapping[str, int] = SIZES,
+    seed: int = 0,
+    force: bool = False,
 ) -> dict[str, list[Sentence]]:
     """Generate the corpus and write it as train.conll, dev.conll and test.conll.
 
     folder (Path): Folder to write to; created if it does not exist.
     sizes (Mapping[str, int]): The number of sentences of each part.
     seed (int): As for `generate`.
+    force (bool): Replace files with other contents.
     RETURNS (Dict[str, List[Sentence]]): The sentences, by part.
+    RAISES ValueError (L217): If one of the files is there, with other contents.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     corpus = {part: list(generate(part, n, seed=seed)) for part, n in sizes.items()}
-    for part, sentences in corpus.items():
-        text = "\n".join(map(_to_conll, sentences))
-        (folder / f"{part}.conll").write_text(text, encoding="utf8", newline="\n")
+    contents = {
+        folder / f"{part}.conll": "\n".join(map(_to_conll, sentences)).encode()
+        for part, sentences in corpus.items()
+    }
+    for path, content in contents.items():
+        if not force and path.exists() and path.read_bytes() not in (b"", content):
+            raise ValueError(Errors.L217.format(path=path))
+    for path, content in contents.items():
+        with replacing(path) as new:
+            new.write_bytes(content)
     return corpus
 
 

@@ -1,6 +1,5 @@
 """The file formats: Parquet and JSON lines."""
 
-import json
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...errors import Errors
-from ..json_lines import ENDINGS, to_json
+from ..json_lines import ENDINGS, parse_json, to_json
 from .shards import Columns, Shard
 
 # The entities of a row; None if the row has no text.
@@ -179,10 +178,7 @@ def _read_texts(
 
 def _read_text(line: bytes, where: str, columns: Columns) -> str | None:
     """The text of a record, which must not have a field of the entities' name."""
-    try:
-        record = json.loads(_record(line).decode("utf8", "surrogatepass"))
-    except ValueError:
-        record = None
+    record = parse_json(_record(line))
     if (
         not isinstance(record, dict)
         or columns.text not in record

@@ -1,12 +1,12 @@
 """The folder of the output: its manifest, and files that are complete or absent.
 
-The manifest has the settings of the run and the list of its shards. A file is written
-under a temporary name, forced to disk and renamed, so a file under its final name is
-complete, and a shard that is annotated twice because its worker died exists once.
+The manifest has the settings of the run and the list of its shards. `replacing` writes
+the files, so a file under its final name is complete, and a shard that is annotated
+twice because its worker died exists once.
 """
 
 import json
-import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from ...errors import Errors
+from ..replacing import leftovers, replacing
 from .shards import Shard
 
 MANIFEST = "_manifest.json"
-_TEMPORARY = ".tmp"
+# The end of the name of an empty file that a worker leaves if it dies of a shard.
+_DIED = ".died"
 # Number of workers that may die of a shard in one run.
 _ATTEMPTS = 3
 
@@ -30,9 +32,13 @@ def check_output(source: Path, output: Path) -> None:
     RAISES ValueError (L407): If it is not a folder for this run.
     """
     is_inside = output.resolve().is_relative_to(source.resolve())
+    # A run that was killed while it wrote the manifest leaves a temporary folder.
+    manifest = output / MANIFEST
     is_foreign = output.exists() and (
         not output.is_dir()
-        or (any(output.iterdir()) and not (output / MANIFEST).is_file())
+        or (
+            not manifest.is_file() and not {*output.iterdir()} <= {*leftovers(manifest)}
+        )
     )
     if is_inside or is_foreign:
         raise ValueError(Errors.L407.format(path=output))
@@ -55,8 +61,8 @@ def open_output(
         shards = cut()
         output.mkdir(parents=True, exist_ok=True)
         content = {"settings": settings, "shards": shards}
-        with atomic_file(manifest) as file:
-            file.write(json.dumps(content).encode())
+        with replacing(manifest) as new:
+            new.write_text(json.dumps(content), encoding="utf8")
         return shards
     try:
         content = json.loads(manifest.read_bytes())
@@ -78,39 +84,40 @@ def open_output(
 
 
 def clear_temporaries(output: Path) -> None:
-    """Remove the temporary files of workers that were killed.
+    """Remove what killed workers left.
 
-    output (Path): The folder.
+    output (Path): The folder, in which no worker is at work.
     """
-    for path in output.glob(f"*{_TEMPORARY}"):
+    for path in output.glob(f".*{_DIED}"):
         path.unlink()
+    for path in output.glob(".*.tmp"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that appears under its name once it is complete and on disk.
+def shard_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open the file of a shard, which appears once it is complete and on disk.
 
-    Each attempt has its own temporary file, which remains if the process dies. Ray
-    repeats the work of a dead worker without limit, so the attempts are counted: a
+    Ray repeats the work of a dead worker without limit, so the attempts are counted: a
     shard that kills each worker, for want of memory for instance, must fail.
 
     path (Path): The file to write.
     YIELDS (IO[bytes]): The temporary file.
     RAISES RuntimeError: If too many workers have died of it.
     """
-    file = _claim(path)
+    attempt = _count(path)
     try:
-        with file:
+        with replacing(path) as new, new.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(file.name, path)
     finally:
-        Path(file.name).unlink(missing_ok=True)
+        attempt.unlink(missing_ok=True)
 
 
-def _claim(path: Path) -> IO[bytes]:
-    for attempt in range(_ATTEMPTS):
+def _count(path: Path) -> Path:
+    """Create the file that says that a worker died of the shard."""
+    for i in range(_ATTEMPTS):
+        attempt = path.with_name(f".{path.name}.{i}{_DIED}")
         with suppress(FileExistsError):
-            return path.with_name(f".{path.name}.{attempt}{_TEMPORARY}").open("xb")
+            attempt.touch(exist_ok=False)
+            return attempt
     raise RuntimeError(f"{_ATTEMPTS} workers died while they annotated it")

@@ -1,6 +1,7 @@
 """The pipeline that annotates, loaded by each process for itself."""
 
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -54,7 +55,9 @@ def _digest(folder: Path, paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         if "__pycache__" not in path.parts:
-            digest.update(f"{path.relative_to(folder).as_posix()}\n".encode())
+            name = path.relative_to(folder).as_posix()
+            # The name of a file need not be UTF-8.
+            digest.update(os.fsencode(name) + b"\n")
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 

@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from ...component.confidences import confidence
 from ..json_lines import for_spacy
 from .formats import Entities, format_of
-from .output import atomic_file
+from .output import shard_file
 from .pipeline import Pipeline
 from .shards import Columns, Shard
 
@@ -88,7 +88,7 @@ class Annotator:
     def _annotate(self, shard: Shard) -> list[Entities]:
         task = self.task
         path = task.root / shard.source
-        with atomic_file(task.output / shard.name) as file:
+        with shard_file(task.output / shard.name) as file:
             rows = format_of(path).read(path, shard, task.columns)
             texts = [for_spacy(text) for text in rows.texts if text is not None]
             docs = self.nlp.pipe(texts, batch_size=task.batch_size)
