@@ -1,6 +1,7 @@
 """The registered architectures: parts are wired here, arithmetic lives in layers."""
 
-from typing import Literal, cast
+from collections.abc import Callable
+from typing import Any, Literal, cast
 
 from spacy.tokens import Doc
 from thinc.api import Dropout, HashEmbed, Maxout, Model, chain, concatenate
@@ -9,6 +10,7 @@ from .chains.linear_chain import LinearChain
 from .checks import check_at_least
 from .errors import Errors
 from .layers import GRU, LSTM, RNN
+from .layers.common import Encoder
 from .layers.decoders import Decoder
 from .layers.fast_ops import use_fast_products
 from .layers.recurrent.rnn import Activation, Init
@@ -26,10 +28,11 @@ from .layers.words.vectors import WordVectors
 from .layers.words.vocabulary import WordIndex
 from .types import Floats2d, Ints2d
 
-Encoder = Model[list[Floats2d], list[Floats2d]]
 Tagger = Model[list[Doc], LinearChain]
 
 
+# The registered encoders list the settings of `StackSettings`, because a config is
+# checked against their signatures.
 def build_lstm_encoder(
     width: int,
     depth: int = 1,
@@ -46,31 +49,12 @@ def build_lstm_encoder(
     token. It can replace `spacy.MaxoutWindowEncoder.v2` in any pipeline.
 
     width (int): Width of the output, both directions together.
-    depth (int): Number of layers.
     bidirectional (bool): Read each sequence in both directions.
-    dropout (float | None): Rate of the variational dropout between layers; null takes
-        the rate of the training loop.
-    skip (bool): Add each layer's input to its output if their widths agree.
-    grad_clip (float | None): Element-wise limit of the gradient inside backpropagation
-        through time; null for none.
-    input_dropout, output_dropout (float | None): Rate of the variational dropout before
-        the first layer and after the last one; null takes `dropout`.
-    recurrent_dropout (float): Rate of the variational dropout of h_{t-1}.
     forget_bias (float): Initial bias of the forget gate.
+    Other settings: see `StackSettings`.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder.
     """
-    return LSTM(
-        width,
-        bi=bidirectional,
-        depth=depth,
-        dropout=dropout,
-        input_dropout=input_dropout,
-        output_dropout=output_dropout,
-        recurrent_dropout=recurrent_dropout,
-        skip=skip,
-        grad_clip=grad_clip,
-        forget_bias=forget_bias,
-    )
+    return _encoder(LSTM, **locals())
 
 
 def build_gru_encoder(
@@ -85,18 +69,8 @@ def build_gru_encoder(
     recurrent_dropout: float = 0.0,
 ) -> Encoder:
     """GRU encoder (`spacy_lstm_ner.GRUEncoder.v1`): fewer gates than the LSTM, and no
-    cell. Settings: see `LSTMEncoder.v1`."""
-    return GRU(
-        width,
-        bi=bidirectional,
-        depth=depth,
-        dropout=dropout,
-        input_dropout=input_dropout,
-        output_dropout=output_dropout,
-        recurrent_dropout=recurrent_dropout,
-        skip=skip,
-        grad_clip=grad_clip,
-    )
+    cell. Settings: see `build_lstm_encoder`."""
+    return _encoder(GRU, **locals())
 
 
 def build_rnn_encoder(
@@ -115,23 +89,15 @@ def build_rnn_encoder(
     """Plain recurrent encoder (`spacy_lstm_ner.RNNEncoder.v1`), whose gradients vanish
     or explode; less so with "relu" and "identity" (Le et al. 2015).
 
-    activation (str): "tanh" or "relu".
-    init (str): Initial recurrent weights: "orthogonal" or "identity".
-    Other settings: see `LSTMEncoder.v1`.
+    activation, init (str): See `RNN`. Other settings: see `build_lstm_encoder`.
     """
-    return RNN(
-        width,
-        bi=bidirectional,
-        depth=depth,
-        dropout=dropout,
-        input_dropout=input_dropout,
-        output_dropout=output_dropout,
-        recurrent_dropout=recurrent_dropout,
-        skip=skip,
-        grad_clip=grad_clip,
-        activation=activation,
-        init=init,
-    )
+    return _encoder(RNN, **locals())
+
+
+def _encoder(
+    layer: Callable[..., Encoder], width: int, bidirectional: bool, **settings: Any
+) -> Encoder:
+    return layer(width, bi=bidirectional, **settings)
 
 
 def build_word_char_embed(

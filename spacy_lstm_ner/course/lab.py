@@ -58,7 +58,6 @@ from thinc.api import (
 )
 
 from ..architectures import (
-    Encoder,
     Tagger,
     build_gru_encoder,
     build_lstm_encoder,
@@ -72,6 +71,7 @@ from ..component.lstm_ner import LSTMNer
 from ..component.scorer import masked_accuracy
 from ..data.conll import ConllCorpus
 from ..errors import Errors
+from ..layers.common import Encoder
 from ..layers.decoders import LogSoftmax
 from ..layers.recurrent.layer import hidden_gradients
 from ..tags import TagSet

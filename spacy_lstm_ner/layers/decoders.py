@@ -18,6 +18,7 @@ from ..chains.transitions import LearnedTransitions, bio_transitions
 from ..errors import Errors
 from ..tags import TagSet
 from ..types import Floats1d, Floats2d
+from .common import cut, joined
 
 Decoder = Model[list[Floats2d], LinearChain]
 
@@ -95,10 +96,7 @@ def _emissions(
     W: Floats2d = model.get_param("W")
     b: Floats1d = model.get_param("b")
     lengths = np.array([len(x) for x in X], dtype=np.intp)
-    if len(X) == 1:
-        X_TI = X[0].astype("f", copy=False)
-    else:
-        X_TI = ops.xp.concatenate(X or [ops.alloc2f(0, W.shape[1])])
+    X_TI = joined(model, X) if X else ops.alloc2f(0, W.shape[1])
     if X_TI.shape[1] != W.shape[1]:
         raise ValueError(Errors.L006.format(found=X_TI.shape[1], nI=W.shape[1]))
     Y_TN = ops.xp.matmul(X_TI, W.T)
@@ -108,8 +106,7 @@ def _emissions(
         model.inc_grad("W", ops.xp.matmul(dY_TN.T, X_TI))
         model.inc_grad("b", dY_TN.sum(axis=0))
         dX_TI = ops.xp.matmul(dY_TN, W)
-        ends = np.cumsum(lengths).tolist()
-        return [dX_TI[end - len(x) : end] for end, x in zip(ends, X, strict=True)]
+        return cut(dX_TI, lengths.tolist())
 
     return Y_TN, lengths, backprop
 

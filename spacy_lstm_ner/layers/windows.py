@@ -1,7 +1,6 @@
 """Long sequences in overlapping windows."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, chain, groupby, pairwise
 from typing import Any, NamedTuple
@@ -11,18 +10,7 @@ from thinc.api import Model
 
 from ..errors import Errors
 from ..types import Floats2d
-from .common import Settings, no_backward
-
-Layer = Model[list[Floats2d], list[Floats2d]]
-
-
-@dataclass(frozen=True)
-class _Settings(Settings):
-    """See `with_windows`."""
-
-    size: int | None
-    overlap: int
-    n_rows: int
+from .common import Encoder, no_backward
 
 
 class Window(NamedTuple):
@@ -36,8 +24,8 @@ class Window(NamedTuple):
 
 
 def with_windows(
-    layer: Layer, size: int | None, overlap: int, n_rows: int = 16_384
-) -> Layer:
+    layer: Encoder, size: int | None, overlap: int, n_rows: int = 16_384
+) -> Encoder:
     """Let a layer read long sequences in overlapping windows, in parallel.
 
     An LSTM remembers little of distant words. Therefore a sequence that is longer than
@@ -58,46 +46,46 @@ def with_windows(
         raise ValueError(Errors.L045.format(window=size, overlap=overlap))
     return Model(
         f"with_windows({layer.name})",
-        forward,
+        partial(forward, size=size, overlap=overlap, n_rows=n_rows),
         init=init,
         dims={"nO": layer.maybe_get_dim("nO")},
         layers=[layer],
-        attrs={"settings": _Settings(size, overlap, n_rows)},
     )
 
 
-def init(
-    model: Layer, X: list[Floats2d] | None = None, Y: list[Floats2d] | None = None
-) -> None:
+def init(model: Encoder, X: Any = None, Y: Any = None) -> None:
     """Let the layer infer its widths from the sample."""
     model.layers[0].initialize(X, Y)
 
 
 def forward(
-    model: Layer, X: list[Floats2d], is_train: bool
+    model: Encoder,
+    X: list[Floats2d],
+    is_train: bool,
+    *,
+    size: int | None,
+    overlap: int,
+    n_rows: int,
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
     """Cut the sequences into windows, run the layer, and join the middles."""
     layer, xp = model.layers[0], model.ops.xp
-    settings: _Settings = model.attrs["settings"]
-    size, overlap = settings.size, settings.overlap
-    is_short = size is None or all(len(x) <= size for x in X)
-    if is_short and is_train:
-        return layer(X, is_train)
     windows = [windows_of(len(x), size, overlap) for x in X]
+    if is_train and all(len(of_x) == 1 for of_x in windows):
+        return layer(X, is_train)
     pieces = [
         x[w.start : w.end] for x, of_x in zip(X, windows, strict=True) for w in of_x
     ]
-    if not is_train:
-        outputs: list[Floats2d] = []
+    outputs: list[Floats2d] = []
+    backprop_layer: Any = partial(no_backward, model.name)
+    if is_train:
+        outputs, backprop_layer = layer(pieces, is_train)
+    else:
         # Group by group, so that memory does not grow with the text.
         starts = accumulate(map(len, pieces), initial=0)
         for _, group in groupby(
-            zip(pieces, starts, strict=False), lambda pair: pair[1] // settings.n_rows
+            zip(pieces, starts, strict=False), lambda pair: pair[1] // n_rows
         ):
             outputs += layer.predict([piece for piece, _ in group])
-        backprop_layer: Any = partial(no_backward, model.name)
-    else:
-        outputs, backprop_layer = layer(pieces, is_train)
     Y = []
     left = iter(outputs)
     for x, of_x in zip(X, windows, strict=True):

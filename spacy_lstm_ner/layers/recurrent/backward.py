@@ -11,9 +11,10 @@ from thinc.types import Ragged
 
 from ...packing import Packing
 from ...types import Floats2d, Floats3d, Floats4d, FloatsXd, Ints2d
-from ..ragged import cut, joined
+from ..common import Encoder, cut, joined
+from . import matmul
 from .cell import Cell
-from .matmul import multiplier, untransposed
+from .matmul import multiplier
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Unrolled:
     """A layer unrolled in time over one batch: the result of the forward pass, in
     packed order, and the backward pass.
 
+    rows: The flat row of each packed row, for each direction.  (D, T)
     X: The input, after dropout.  (T, I)
     dropout: Factors of the input.  (T, I)
     mask: Recurrent dropout: factors of h_{t-1} in the product.  (D, B, H)
@@ -31,6 +33,7 @@ class Unrolled:
 
     layer: Model[Ragged, Ragged]
     packing: Packing
+    rows: Ints2d
     X: Floats2d
     dropout: Floats2d | None
     mask: Floats3d | None
@@ -55,7 +58,8 @@ class Unrolled:
         cell: Cell = self.layer.attrs["cell"]
         limit = self.layer.attrs["settings"].grad_clip
         WhT_DGH = _side_by_side(self.layer.get_param("Wh")).transpose(0, 2, 1)
-        WhT_DGH = untransposed(xp, WhT_DGH, self.packing.n_first)
+        if matmul.SMALL_KERNELS and self.packing.n_first > 1:
+            WhT_DGH = xp.ascontiguousarray(WhT_DGH)  # see `matmul._MOST`
 
         def clip(gradient: Floats3d) -> None:
             if limit is not None:
@@ -63,7 +67,7 @@ class Unrolled:
 
         nD, nT, nH = self.H.shape
         dH = xp.empty_like(self.H)
-        for d, rows in enumerate(self._rows()):
+        for d, rows in enumerate(self.rows):
             dH[d] = dY[rows, d * nH : (d + 1) * nH]
         # In memory, the gates of a row lie side by side: one product sums over them.
         dgates = _by_gate(xp.empty((nD, nT, cell.n_gates * nH), dtype="f"), nH)
@@ -73,7 +77,7 @@ class Unrolled:
         direct: Floats3d | None = None  # what the next step sends past the product
         dh_next: Floats3d | None = None  # what the next step sends
         for start, end, n in reversed(self.packing.runs):
-            now = [_by_step(view[..., start:end, :], n)[::-1] for view in views]
+            now = [by_step(view[..., start:end, :], n)[::-1] for view in views]
             for dh, d_now, *own_now in zip(*now, strict=True):
                 if d_later is not None:
                     if dh_next is None or dh_next.shape[1] != d_later.shape[1]:
@@ -91,11 +95,6 @@ class Unrolled:
                 d_later = d_now
         return dH, dgates
 
-    def flat(self, packed_DTH: Floats3d) -> Floats2d:
-        """Packed rows in flat order, the directions side by side: (T, O)."""
-        nD, nT, nH = packed_DTH.shape
-        return self._unpacked(packed_DTH).reshape(nT, nD * nH)
-
     def _learn(self, dgates: Floats4d) -> Floats2d:
         """Add to the gradients of the parameters, from the gradients of the
         pre-activations; return the gradient of the input, (T, I)."""
@@ -108,25 +107,13 @@ class Unrolled:
         before_DTH = self.H[:, xp.asarray(packing.previous)]
         if self.mask is not None:
             before_DTH *= self.mask[:, xp.asarray(packing.ranks[packing.n_first :])]
-        XT_DIT = self.X[self._rows()].transpose(0, 2, 1)
+        XT_DIT = self.X[self.rows].transpose(0, 2, 1)
         HT_DHT = before_DTH.transpose(0, 2, 1)
         layer.inc_grad("Wx", _by_gate(xp.matmul(XT_DIT, dinputs_DTG), nH))
         layer.inc_grad("Wh", _by_gate(xp.matmul(HT_DHT, dlater_DTG), nH))
         layer.inc_grad("b", _by_gate(_side_by_side(dgates).sum(axis=1), nH))
         WxT_DGI = _side_by_side(layer.get_param("Wx")).transpose(0, 2, 1)
-        return self._unpacked(xp.matmul(dinputs_DTG, WxT_DGI)).sum(axis=1)
-
-    def _rows(self) -> Ints2d:
-        """The flat rows in packed order, for each direction: (D, T)."""
-        return self.layer.ops.xp.asarray(self.packing.both_rows[: len(self.H)])
-
-    def _unpacked(self, packed_DTK: Floats3d) -> Floats3d:
-        """Packed rows in flat order: (D, T, K) -> (T, D, K)."""
-        nD, nT, nK = packed_DTK.shape
-        flat_TDK = self.layer.ops.xp.empty((nT, nD, nK), dtype="f")
-        for d, rows in enumerate(self._rows()):
-            flat_TDK[rows, d] = packed_DTK[d]
-        return flat_TDK
+        return unpacked(xp, xp.matmul(dinputs_DTG, WxT_DGI), self.rows).sum(axis=1)
 
 
 @dataclass(frozen=True)
@@ -138,25 +125,48 @@ class Tape:
     dropout: Factors of the last one's output.  (T, O)
     """
 
-    model: Model[Any, Any]
+    model: Encoder
     lengths: list[int]
     layers: list[Unrolled]
     dropout: Floats2d | None
 
     def backprop(self, dY: list[Floats2d]) -> list[Floats2d]:
         """Add to the gradients of the parameters: (T_b, O) -> (T_b, I) for each b."""
-        d_rows = self.into(0, dY)
-        return cut(self.layers[0].backprop(d_rows), self.lengths)
+        return cut(self.layers[0].backprop(self.into_first(dY)), self.lengths)
 
-    def into(self, i: int, dY: list[Floats2d]) -> Floats2d:
-        """The gradient of the output of layer i, (T, O); the parameters of later layers
-        learn."""
+    def into_first(self, dY: list[Floats2d]) -> Floats2d:
+        """The gradient of the output of the first layer, (T, O); the parameters of the
+        later layers learn."""
         d_rows = joined(self.model, dY)
         if self.dropout is not None:
             d_rows = d_rows * self.dropout
-        for layer in self.layers[:i:-1]:
+        for layer in self.layers[:0:-1]:
             d_rows = layer.backprop(d_rows)
         return d_rows
+
+
+def unpacked(xp: Any, packed_DTK: Floats3d, rows: Ints2d) -> Floats3d:
+    """Packed rows in flat order, (D, T, K) -> (T, D, K). `rows` are those of
+    `Unrolled`."""
+    nD, nT, nK = packed_DTK.shape
+    flat_TDK = xp.empty((nT, nD, nK), dtype="f")
+    for d, rows_of_direction in enumerate(rows):
+        flat_TDK[rows_of_direction, d] = packed_DTK[d]
+    return flat_TDK
+
+
+# Axes in the order of `by_step`, for each number of axes before the rows.
+_STEPS_FIRST = {1: (1, 0, 2, 3), 2: (2, 0, 1, 3, 4)}
+
+
+def by_step(packed: FloatsXd, n: int) -> FloatsXd:
+    """A view of packed rows, n for each step, with the steps as the first axis:
+    (..., T, K) -> (T / n, ..., n, K)."""
+    *others, n_rows, width = packed.shape
+    if n_rows == n:
+        return packed[None]
+    view = packed.reshape(*others, n_rows // n, n, width)
+    return view.transpose(_STEPS_FIRST[len(others)])
 
 
 def _by_gate(side_by_side: FloatsXd, nH: int) -> FloatsXd:
@@ -172,14 +182,3 @@ def _side_by_side(by_gate: Floats4d) -> Floats3d:
     a copy of parameters."""
     n_gates, nD, nK, nH = by_gate.shape
     return by_gate.transpose(1, 2, 0, 3).reshape(nD, nK, n_gates * nH)
-
-
-def _by_step(packed: FloatsXd, n: int) -> FloatsXd:
-    """A view of packed rows, n for each step, with the steps as the first axis:
-    (..., T, K) -> (T / n, ..., n, K)."""
-    *others, n_rows, width = packed.shape
-    if n_rows == n:
-        return packed[None]
-    at = len(others)
-    view = packed.reshape(*others, n_rows // n, n, width)
-    return view.transpose(at, *range(at), at + 1, at + 2)

@@ -5,7 +5,7 @@ Letters of array axes: see layer.py.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from thinc.initializers import glorot_uniform_init
 
@@ -17,13 +17,16 @@ from ...types import Floats2d, Floats3d, Floats4d, FloatsXd
 # h: Receives h_t.  (D, n, H)
 # kept: Receives the arrays that the backward pass needs; None in prediction.
 #     (n_kept, D, n, H)
-Step = Callable[[Floats4d, Floats3d, Floats3d, Floats4d | None], None]
+Step: TypeAlias = Callable[[Floats4d, Floats3d, Floats3d, Floats4d | None], None]
 
-# step_back(dh, *views): one step backward; completes the gradient of the gates.
+# A step backward, step(dh, *views), and the arrays (..., T, H) of which it gets its
+# rows as views. It completes the gradient of the gates.
 # dh: Gradient of h_t.  (D, n, H)
-# views: The rows of this step of the arrays that `Cell.backward` returns.
 # Returns the gradient of h_{t-1} that does not pass the product with Wh, or None.
-StepBack = Callable[..., Floats3d | None]
+Backward: TypeAlias = tuple[Callable[..., Floats3d | None], tuple[FloatsXd, ...]]
+
+# Clips, in place, a gradient that flows to the step before.
+Clip: TypeAlias = Callable[[Floats3d], None]
 
 
 class Cell(ABC):
@@ -34,8 +37,7 @@ class Cell(ABC):
 
     name: Of the layer.
     n_gates: Number of gates.
-    inputs: The gates that x_t Wx feeds.
-    recurrent: The gates that h_{t-1} Wh feeds.
+    inputs, recurrent: The gates that x_t Wx feeds, and those that h_{t-1} Wh feeds.
     scale: For each gate, the factor of its pre-activation in the step: 1/2 for a
         sigmoid, because sigmoid(s) = (1 + tanh(s / 2)) / 2. NumPy has no sigmoid, and
         one call of tanh serves all gates.
@@ -47,11 +49,9 @@ class Cell(ABC):
 
     name: str
     n_gates: int
-    inputs = slice(None)
-    recurrent = slice(None)
+    inputs = recurrent = products = slice(None)
     scale: tuple[float, ...]
     n_parts: int
-    products = slice(None)
     n_states = 0
     n_kept: int
 
@@ -64,18 +64,12 @@ class Cell(ABC):
             before the step.  (n_parts, D, n, H)
         b: The bias by gate.  (n_gates, D, 1, H)
         is_scaled: Whether x and the products contain `scale` already.
-        RETURNS: The step.
         """
 
     @abstractmethod
     def backward(
-        self,
-        xp: Any,
-        kept: Floats4d,
-        H: Floats3d,
-        dgates: Floats4d,
-        clip: Callable[[Floats3d], None],
-    ) -> tuple[StepBack, tuple[FloatsXd, ...]]:
+        self, xp: Any, kept: Floats4d, H: Floats3d, dgates: Floats4d, clip: Clip
+    ) -> Backward:
         """Set up the step backward. Factors of the gradients that depend on the forward
         pass alone are computed here, for all steps at once.
 
@@ -83,8 +77,7 @@ class Cell(ABC):
         H: The outputs.  (D, T, H)
         dgates: Receives the gradient of the pre-activations by gate, partly here and
             partly in the steps.  (n_gates, D, T, H)
-        clip: Clips in place a gradient that flows to the step before, other than dh.
-        RETURNS: The step, and the arrays (..., T, H) of which it gets its rows.
+        clip: For a gradient other than dh.
         """
 
     def initial_weights(
@@ -99,11 +92,7 @@ class Cell(ABC):
             if gate in gates[self.inputs]:
                 Wx.append(glorot_uniform_init(ops, (nI, nH)))
             if gate in gates[self.recurrent]:
-                Wh.append(_orthogonal(ops, nH))
+                normal = ops.asarray(ops.xp.random.normal(size=(nH, nH)), dtype="f")
+                Q, R = ops.xp.linalg.qr(normal)
+                Wh.append(Q * ops.xp.sign(ops.xp.diag(R)))
         return ops.xp.stack(Wx), ops.xp.stack(Wh), ops.alloc2f(self.n_gates, nH)
-
-
-def _orthogonal(ops: Any, nH: int) -> Floats2d:
-    normal = ops.asarray(ops.xp.random.normal(size=(nH, nH)), dtype="f")
-    Q, R = ops.xp.linalg.qr(normal)
-    return Q * ops.xp.sign(ops.xp.diag(R))

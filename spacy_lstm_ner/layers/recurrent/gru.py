@@ -18,24 +18,15 @@ Backward, step t sends to h_{t-1}::
 The second path has the factor z_t alone: near 1, it keeps the gradient.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from thinc.api import Model
-
-from ...types import Floats2d, Floats3d, Floats4d, FloatsXd
-from .cell import Cell, Step, StepBack
+from ...types import Floats3d, Floats4d
+from ..common import Encoder
+from .cell import Backward, Cell, Clip, Step
 from .layer import recurrent_stack
 
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
-    from .layer import StackSettings
-
-
-def GRU(
-    nO: int, nI: int | None = None, **settings: "Unpack[StackSettings]"
-) -> Model[list[Floats2d], list[Floats2d]]:
+def GRU(nO: int, nI: int | None = None, **settings: Any) -> Encoder:
     """Stacked GRU over sequences of any lengths, without padding. It computes the same
     function as `torch.nn.GRU` with the same weights. Recurrent dropout drops features
     of h_{t-1} in the products, not in z_t * h_{t-1}.
@@ -83,13 +74,8 @@ class GRUCell(Cell):
         return step
 
     def backward(
-        self,
-        xp: Any,
-        kept: Floats4d,
-        H: Floats3d,
-        dgates: Floats4d,
-        clip: Callable[[Floats3d], None],
-    ) -> tuple[StepBack, tuple[FloatsXd, ...]]:
+        self, xp: Any, kept: Floats4d, H: Floats3d, dgates: Floats4d, clip: Clip
+    ) -> Backward:
         """The step backward: all factors are known before."""
         r, z, a, n, change = kept
         dn, dr, dz, da = dgates

@@ -10,115 +10,94 @@ the gates are the first axis.
 """
 
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 from thinc.api import Model, get_width
 from thinc.types import Ragged
 
 from ...errors import Errors
 from ...types import Floats2d
-from ..common import Settings
+from ..common import Encoder
+from .backward import unpacked
 from .cell import Cell
 from .forward import forward, forward_layer, record
 
 
-class StackSettings(TypedDict, total=False):
-    """The settings of every recurrent encoder; see `recurrent_stack`."""
-
-    bi: bool
-    depth: int
-    dropout: float | None
-    input_dropout: float | None
-    output_dropout: float | None
-    recurrent_dropout: float
-    skip: bool
-    grad_clip: float | None
-
-
 @dataclass(frozen=True)
-class _StackSettings(Settings):
-    """rates: Dropout before each layer and after the last one; None takes the training
-    loop's rate. For the others see `recurrent_stack`."""
-
-    rates: tuple[float | None, ...]
-    recurrent_dropout: float
-    skip: bool
-
-
-@dataclass(frozen=True)
-class _LayerSettings(Settings):
-    """grad_clip: See `recurrent_stack`."""
-
-    grad_clip: float | None
-
-
-def recurrent_stack(
-    cell: Cell,
-    nO: int,
-    nI: int | None = None,
-    *,
-    bi: bool = True,
-    depth: int = 1,
-    dropout: float | None = None,
-    input_dropout: float | None = None,
-    output_dropout: float | None = None,
-    recurrent_dropout: float = 0.0,
-    skip: bool = False,
-    grad_clip: float | None = None,
-) -> Model[list[Floats2d], list[Floats2d]]:
-    """Stacked recurrent layers over sequences of any lengths, without padding.
+class StackSettings:
+    """The settings of every recurrent encoder. An attribute of this type is not saved
+    with a model, so those of the config hold when the model is loaded.
 
     Dropout is variational: one mask per sequence and feature, the same at every token
     (Gal & Ghahramani 2016). It suits taggers better than a mask per token (Reimers &
     Gurevych 2017). Each rate is the probability of dropping a feature. If the training
     loop's rate is 0, dropout is off in any case.
 
-    cell (Cell): The equations of all layers.
-    nO (int): Output width, both directions together.
-    nI (int | None): Input width; None infers it from the sample data.
     bi (bool): Read each sequence in both directions and concatenate the outputs.
     depth (int): Number of layers.
     dropout (float | None): Rate of dropout between layers; None takes the training
         loop's rate (`nlp.update(drop=...)`, `[training] dropout`).
-    input_dropout, output_dropout (float | None): The rate before the first layer and
-        after the last one; None: `dropout`.
-    recurrent_dropout (float): The rate on h_{t-1}, each layer's own last output.
     skip (bool): Add each layer's input to its output, F(x) + x, if their widths agree.
         The identity path carries the gradient past the layer undiminished (He et al.
         2016).
     grad_clip (float | None): Clip each element of the gradients that flow from one step
-        of time to the one before to [-grad_clip, grad_clip].
+        of time to the one before to [-grad_clip, grad_clip]. None: no limit.
+    input_dropout, output_dropout (float | None): The rate before the first layer and
+        after the last one; None: `dropout`.
+    recurrent_dropout (float): The rate on h_{t-1}, each layer's own last output.
+    RAISES ValueError: If a setting is out of its range (L001, L003, L004).
+    """
+
+    bi: bool = True
+    depth: int = 1
+    dropout: float | None = None
+    skip: bool = False
+    grad_clip: float | None = None
+    input_dropout: float | None = None
+    output_dropout: float | None = None
+    recurrent_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.depth < 1:
+            raise ValueError(Errors.L001.format(depth=self.depth))
+        if self.grad_clip is not None and self.grad_clip <= 0:
+            raise ValueError(Errors.L003.format(grad_clip=self.grad_clip))
+        for rate in (*self.rates, self.recurrent_dropout):
+            if rate is not None and not 0 <= rate < 1:
+                raise ValueError(Errors.L004.format(rate=rate))
+
+    @property
+    def rates(self) -> tuple[float | None, ...]:
+        """Rate of dropout before each layer and after the last one."""
+        first, last = (
+            self.dropout if rate is None else rate
+            for rate in (self.input_dropout, self.output_dropout)
+        )
+        return (first, *[self.dropout] * (self.depth - 1), last)
+
+
+def recurrent_stack(
+    cell: Cell, nO: int, nI: int | None = None, **settings: Any
+) -> Encoder:
+    """Stacked recurrent layers over sequences of any lengths, without padding.
+
+    cell (Cell): The equations of all layers.
+    nO (int): Output width, both directions together.
+    nI (int | None): Input width; None infers it from the sample data.
+    settings: See `StackSettings`.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): (T_b, I) -> (T_b, O) for each b.
         Its layers are from `recurrent_layer`.
     RAISES ValueError: If a setting is out of its range (L001 to L004).
     """
-    if depth < 1:
-        raise ValueError(Errors.L001.format(depth=depth))
-    if nO < 1 or (bi and nO % 2):
-        raise ValueError(Errors.L002.format(nO=nO))
-    if grad_clip is not None and grad_clip <= 0:
-        raise ValueError(Errors.L003.format(grad_clip=grad_clip))
-    first, last = (
-        dropout if rate is None else rate for rate in (input_dropout, output_dropout)
-    )
-    rates = (first, *[dropout] * (depth - 1), last)
-    for rate in (*rates, recurrent_dropout):
-        if rate is not None and not 0 <= rate < 1:
-            raise ValueError(Errors.L004.format(rate=rate))
-    widths = [nI, *[nO] * (depth - 1)]
+    of_stack = StackSettings(**settings)
+    widths = [nI, *[nO] * (of_stack.depth - 1)]
     return Model(
         cell.name,
         forward,
         init=_init_stack,
         dims={"nO": nO, "nI": nI},
-        layers=[
-            recurrent_layer(cell, nO, width, bi=bi, grad_clip=grad_clip)
-            for width in widths
-        ],
-        attrs={
-            "settings": _StackSettings(rates, recurrent_dropout, skip),
-            "dropout_rate": 0.0,
-        },
+        layers=[recurrent_layer(cell, nO, width, of_stack) for width in widths],
+        attrs={"settings": of_stack, "dropout_rate": 0.0},
     )
 
 
@@ -126,23 +105,27 @@ def recurrent_layer(
     cell: Cell,
     nO: int,
     nI: int | None = None,
-    *,
-    bi: bool = True,
-    grad_clip: float | None = None,
+    settings: StackSettings = StackSettings(),
 ) -> Model[Ragged, Ragged]:
     """One recurrent layer; both directions advance in the same step.
 
-    cell, nO, nI, bi, grad_clip: See `recurrent_stack`.
+    cell, nO, nI: See `recurrent_stack`.
+    settings (StackSettings): Its `bi` and `grad_clip` count.
     RETURNS (Model[Ragged, Ragged]): (T, I) -> (T, O), with the parameters
         Wx (gates, D, I, H), Wh (gates, D, H, H) and b (gates, D, H).
+    RAISES ValueError (L002): If the width is not positive, or odd and for two
+        directions.
     """
+    nD = 2 if settings.bi else 1
+    if nO < 1 or nO % nD:
+        raise ValueError(Errors.L002.format(nO=nO))
     return Model(
         f"{cell.name}_layer",
         forward_layer,
         init=_init_layer,
-        dims={"nO": nO, "nI": nI, "nD": 2 if bi else 1},
+        dims={"nO": nO, "nI": nI, "nD": nD},
         params={"Wx": None, "Wh": None, "b": None},
-        attrs={"cell": cell, "settings": _LayerSettings(grad_clip)},
+        attrs={"cell": cell, "settings": settings},
     )
 
 
@@ -156,9 +139,7 @@ def _init_stack(model: Model[Any, Any], X: Any = None, Y: Any = None) -> None:
 
 
 def _init_layer(model: Model[Any, Any], X: Any = None, Y: Any = None) -> None:
-    """Infer the input width, and let the cell choose the initial weights."""
-    if X is not None:
-        model.set_dim("nI", get_width(X))
+    """Let the cell choose the initial weights."""
     nD, nI = model.get_dim("nD"), model.get_dim("nI")
     nH = model.get_dim("nO") // nD
     cell: Cell = model.attrs["cell"]
@@ -169,11 +150,7 @@ def _init_layer(model: Model[Any, Any], X: Any = None, Y: Any = None) -> None:
         model.set_param(name, model.ops.xp.stack(arrays, axis=1))
 
 
-def hidden_gradients(
-    model: Model[list[Floats2d], list[Floats2d]],
-    X: list[Floats2d],
-    dY: list[Floats2d],
-) -> Floats2d:
+def hidden_gradients(model: Encoder, X: list[Floats2d], dY: list[Floats2d]) -> Floats2d:
     """The gradient of the loss with respect to each output h_t of the first layer,
     through all paths to the loss: later steps and later layers.
 
@@ -188,5 +165,6 @@ def hidden_gradients(
     RAISES ValueError (L005): If X has another width than the model was built for.
     """
     _, tape = record(model.copy(), X)  # the copy's parameters learn
-    dH, _ = tape.layers[0].through_time(tape.into(0, dY))
-    return tape.layers[0].flat(dH)
+    first = tape.layers[0]
+    dH, _ = first.through_time(tape.into_first(dY))
+    return unpacked(model.ops.xp, dH, first.rows).reshape(-1, model.get_dim("nO"))

@@ -21,19 +21,12 @@ tests/layers/recurrent/reference_lstm.py has the same equations in 40 lines of p
 NumPy, forward and backward.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from thinc.api import Model
-
-from ...types import Floats2d, Floats3d, Floats4d, FloatsXd
-from .cell import Cell, Step, StepBack
+from ...types import Floats2d, Floats3d, Floats4d
+from ..common import Encoder
+from .cell import Backward, Cell, Clip, Step
 from .layer import recurrent_stack
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from .layer import StackSettings
 
 
 def LSTM(
@@ -41,8 +34,8 @@ def LSTM(
     nI: int | None = None,
     *,
     forget_bias: float = 1.0,
-    **settings: "Unpack[StackSettings]",
-) -> Model[list[Floats2d], list[Floats2d]]:
+    **settings: Any,
+) -> Encoder:
     """Stacked LSTM over sequences of any lengths, without padding. It computes the same
     function as `torch.nn.LSTM` with the same weights.
 
@@ -97,13 +90,8 @@ class LSTMCell(Cell):
         return step
 
     def backward(
-        self,
-        xp: Any,
-        kept: Floats4d,
-        H: Floats3d,
-        dgates: Floats4d,
-        clip: Callable[[Floats3d], None],
-    ) -> tuple[StepBack, tuple[FloatsXd, ...]]:
+        self, xp: Any, kept: Floats4d, H: Floats3d, dgates: Floats4d, clip: Clip
+    ) -> Backward:
         """The step backward, in which dc flows beside dh."""
         multiply = xp.multiply
         added, _, tanh_c, o, i, f, candidate = kept

@@ -14,7 +14,7 @@ Letters of array axes: the product of (M, K) and (K, N) is (M, N).
 """
 
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,22 +30,34 @@ _REGISTER = 16
 _ROWS = 48
 
 
-def multiplier(
-    xp: Any, weights: FloatsXd, out: FloatsXd, small_kernels: bool | None = None
-) -> Callable[[FloatsXd], None]:
+def config_has_small_kernels(config: dict[str, Any]) -> bool:
+    """Whether NumPy's BLAS has fast kernels for small matrices on this processor.
+
+    config (Dict[str, Any]): `numpy.show_config(mode="dicts")`.
+    """
+    blas = config.get("Build Dependencies", {}).get("blas", {}).get("name", "")
+    simd = config.get("SIMD Extensions", {})
+    features = {*simd.get("baseline", []), *simd.get("found", [])}
+    # NumPy says X86_V4 from 2.4 on.
+    return "openblas" in blas and not features.isdisjoint({"AVX512_SKX", "X86_V4"})
+
+
+_config: Any = np.show_config(mode="dicts")
+SMALL_KERNELS = config_has_small_kernels(_config)
+
+
+def multiplier(xp: Any, weights: FloatsXd, out: FloatsXd) -> Callable[[FloatsXd], None]:
     """Prepare products of the same weights, into the same memory.
 
     xp: NumPy or CuPy.
     weights: (..., K, N)
     out: Receives the products.  (..., M, N)
-    small_kernels (bool | None): Whether to cut for small kernels; None: if there are
-        any.
     RETURNS: Multiplies rows, (..., M, K), by the weights.
     """
     matmul = xp.matmul
     n_rows, n_columns = out.shape[-2:]
     cut: Any = None
-    if _use_small_kernels(xp, small_kernels):
+    if xp is np and SMALL_KERNELS:
         width = columns_per_part(n_rows, weights.shape[-2], n_columns)
         if width < n_columns:
             cut = np.s_[..., None, :, :]
@@ -64,39 +76,17 @@ def multiplier(
     return multiply_whole if cut is None else multiply_parts
 
 
-def multiply_once(
-    xp: Any,
-    rows: FloatsXd,
-    weights: FloatsXd,
-    out: FloatsXd,
-    small_kernels: bool | None = None,
-) -> None:
+def multiply_once(xp: Any, rows: FloatsXd, weights: FloatsXd, out: FloatsXd) -> None:
     """Multiply many rows, (..., M, K), by weights, once. The other arguments: see
     `multiplier`."""
-    small_kernels = _use_small_kernels(xp, small_kernels)
     n_rows = rows.shape[-2]
-    n_cut = n_rows - n_rows % _ROWS if small_kernels else 0
+    n_cut = n_rows // _ROWS * _ROWS if xp is np and SMALL_KERNELS else 0
     if n_cut:
         blocks = _cut_rows(out[..., :n_cut, :])
-        multiply = multiplier(xp, weights[..., None, :, :], blocks, small_kernels)
+        multiply = multiplier(xp, weights[..., None, :, :], blocks)
         multiply(_cut_rows(rows[..., :n_cut, :]))
     if n_cut < n_rows:
-        rest = out[..., n_cut:, :]
-        multiplier(xp, weights, rest, small_kernels)(rows[..., n_cut:, :])
-
-
-def untransposed(
-    xp: Any, weights: FloatsXd, n_rows: int, small_kernels: bool | None = None
-) -> FloatsXd:
-    """Copies transposed weights to C order if small kernels will multiply them;
-    otherwise returns them unchanged.
-
-    n_rows: Most rows that they are multiplied with.
-    xp, weights, small_kernels: See `multiplier`.
-    """
-    if n_rows > 1 and _use_small_kernels(xp, small_kernels):
-        return np.ascontiguousarray(weights)
-    return weights
+        multiplier(xp, weights, out[..., n_cut:, :])(rows[..., n_cut:, :])
 
 
 @lru_cache(maxsize=1024)
@@ -115,28 +105,6 @@ def columns_per_part(n_rows: int, n_inner: int, n_columns: int) -> int:
         if not n_columns % width:
             return width
     return n_columns
-
-
-def config_has_small_kernels(config: dict[str, Any]) -> bool:
-    """Whether NumPy's BLAS has fast kernels for small matrices on this processor.
-
-    config (Dict[str, Any]): `numpy.show_config(mode="dicts")`.
-    """
-    blas = config.get("Build Dependencies", {}).get("blas", {}).get("name", "")
-    simd = config.get("SIMD Extensions", {})
-    features = {*simd.get("baseline", []), *simd.get("found", [])}
-    # NumPy says X86_V4 from 2.4 on.
-    return "openblas" in blas and not features.isdisjoint({"AVX512_SKX", "X86_V4"})
-
-
-@cache
-def _has_small_kernels() -> bool:
-    config: Any = np.show_config(mode="dicts")
-    return config_has_small_kernels(config)
-
-
-def _use_small_kernels(xp: Any, choice: bool | None) -> bool:
-    return xp is np and (_has_small_kernels() if choice is None else choice)
 
 
 def _cut_columns(matrix: FloatsXd, width: int) -> FloatsXd:

@@ -16,20 +16,13 @@ f = ReLU and starts with Wh = 1, b = 0. Without input it keeps its state, and th
 gradient stays the same from step to step.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, get_args
-
-from thinc.api import Model
+from typing import Any, Literal, get_args
 
 from ...checks import check_choice
-from ...types import Floats2d, Floats3d, Floats4d, FloatsXd
-from .cell import Cell, Step, StepBack
+from ...types import Floats2d, Floats3d, Floats4d
+from ..common import Encoder
+from .cell import Backward, Cell, Clip, Step
 from .layer import recurrent_stack
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from .layer import StackSettings
 
 Activation = Literal["tanh", "relu"]
 Init = Literal["orthogonal", "identity"]
@@ -41,8 +34,8 @@ def RNN(
     *,
     activation: Activation = "tanh",
     init: Init = "orthogonal",
-    **settings: "Unpack[StackSettings]",
-) -> Model[list[Floats2d], list[Floats2d]]:
+    **settings: Any,
+) -> Encoder:
     """Stacked plain recurrent network over sequences of any lengths, without padding.
     It computes the same function as `torch.nn.RNN` with the same weights.
 
@@ -92,13 +85,8 @@ class RNNCell(Cell):
         return step
 
     def backward(
-        self,
-        xp: Any,
-        kept: Floats4d,
-        H: Floats3d,
-        dgates: Floats4d,
-        clip: Callable[[Floats3d], None],
-    ) -> tuple[StepBack, tuple[FloatsXd, ...]]:
+        self, xp: Any, kept: Floats4d, H: Floats3d, dgates: Floats4d, clip: Clip
+    ) -> Backward:
         """The step backward: f' is known from the outputs."""
         if self.activation == "tanh":
             xp.subtract(1, H * H, out=dgates[0])

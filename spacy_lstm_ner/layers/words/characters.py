@@ -17,9 +17,10 @@ from thinc.types import Ragged
 
 from ...errors import Errors
 from ...types import Floats2d, Ints2d
+from ..common import no_input_gradient
 from ..recurrent.layer import recurrent_layer
 from ..recurrent.lstm import LSTMCell
-from .distinct import Embed, Lexemes, no_input_gradient
+from .distinct import Embed, Lexemes
 
 Summarize = Model[Ragged, Floats2d]
 # Of a longer word, only this many first and last characters are read.

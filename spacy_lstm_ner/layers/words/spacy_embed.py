@@ -10,8 +10,8 @@ from thinc.api import Model
 
 from ...errors import Errors
 from ...types import Floats2d
-from ..ragged import cut
-from .distinct import Embed, Lexemes, no_input_gradient
+from ..common import cut, no_input_gradient
+from .distinct import Embed, Lexemes
 
 # Attributes that a token may have in another value than its word. All others that are
 # read here belong to the word.

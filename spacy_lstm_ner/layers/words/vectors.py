@@ -13,7 +13,8 @@ from thinc.initializers import glorot_uniform_init
 
 from ...errors import Errors
 from ...types import Floats2d
-from .distinct import Embed, Lexemes, no_input_gradient
+from ..common import no_input_gradient
+from .distinct import Embed, Lexemes
 
 Keys = NDArray[np.int64]
 Table = Model[Keys, Floats2d]

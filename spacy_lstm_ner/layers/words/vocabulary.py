@@ -23,7 +23,7 @@ from thinc.initializers import uniform_init
 from ...checks import check_at_least
 from ...errors import Errors
 from ...types import Floats2d
-from .distinct import no_input_gradient
+from ..common import no_input_gradient
 
 WordEmbed = Model[list[Doc], list[Floats2d]]
 Forms = tuple[str, ...]

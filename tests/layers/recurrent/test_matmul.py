@@ -3,16 +3,19 @@
 import numpy as np
 import pytest
 
+from spacy_lstm_ner.layers.recurrent import matmul
 from spacy_lstm_ner.layers.recurrent.matmul import (
     columns_per_part,
     config_has_small_kernels,
     multiplier,
     multiply_once,
-    untransposed,
 )
 
-# Both ways to cut, on any processor.
-both_kernels = pytest.mark.parametrize("small_kernels", [False, True])
+
+@pytest.fixture(params=[False, True])
+def both_kernels(request, monkeypatch):
+    """Both ways to cut, on any processor."""
+    monkeypatch.setattr(matmul, "SMALL_KERNELS", request.param)
 
 
 def random(*shape):
@@ -37,36 +40,27 @@ SHAPES = [
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("transposed", [False, True])
-@both_kernels
-def test_multiplier(shape, transposed, small_kernels):
+@pytest.mark.usefixtures("both_kernels")
+def test_multiplier(shape, transposed):
     m, k, n = shape
     rows = random(2, m, k)
     weights = random(4, 2, n, k).swapaxes(-1, -2) if transposed else random(4, 2, k, n)
     out = np.full((4, 2, m, n), np.nan, dtype="f")
-    multiply_by_weights = multiplier(np, weights, out, small_kernels)
+    multiply_by_weights = multiplier(np, weights, out)
     for factor in (1, 2):
         multiply_by_weights(factor * rows)
         assert_same(out, factor * rows @ weights)
 
 
-@pytest.mark.parametrize("n_rows", [1, 2])
-@both_kernels
-def test_transposed_weights(n_rows, small_kernels):
-    weights = random(2, 5, 3).swapaxes(-1, -2)
-    found = untransposed(np, weights, n_rows, small_kernels)
-    assert np.array_equal(found, weights)
-    assert found.flags["C_CONTIGUOUS"] == (small_kernels and n_rows > 1)
-
-
 @pytest.mark.parametrize("shape", [*SHAPES, (48, 8, 4), (512, 193, 96)], ids=str)
-@both_kernels
-def test_many_rows(shape, small_kernels):
+@pytest.mark.usefixtures("both_kernels")
+def test_many_rows(shape):
     m, k, n = shape
     rows, weights = random(2, m, k), random(4, 2, k, n)
     # Rows of each step together, as for a single sequence.
     for out in (np.empty((4, 2, m, n), "f"), np.moveaxis(random(m, 4, 2, n), 0, -2)):
         out[:] = np.nan
-        multiply_once(np, rows, weights, out, small_kernels)
+        multiply_once(np, rows, weights, out)
         assert_same(out, rows @ weights)
 
 

@@ -5,7 +5,7 @@ import pytest
 from thinc.api import Model
 from util import random_vectors
 
-from spacy_lstm_ner.layers.ragged import cut, joined
+from spacy_lstm_ner.layers.common import cut, joined
 
 MODEL = Model("any", lambda model, X, is_train: (X, lambda dY: dY))
 
