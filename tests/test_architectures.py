@@ -70,7 +70,7 @@ def make_tagger(encode="lstm", nO=5):
 
 @pytest.fixture
 def docs():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     texts = ["Ada Lovelace met Babbage in London", "", "Yes", "She wrote to him"]
     return [nlp.make_doc(text) for text in texts]
 
@@ -163,7 +163,7 @@ def test_encoder_in_spacys_tagger(name):
     {OUR_ENCODERS[name].replace("[encode]", "[model.tok2vec.encode]")}
     """
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tagger", config=Config().from_str(tok2vec))
     examples = [
         Example.from_dict(nlp.make_doc("She reads books"), {"tags": ["P", "V", "N"]}),

@@ -250,7 +250,7 @@ def test_rank_keeps_other_fields_as_they_are(files: Files, tmp_path: Path, endin
     run("rank", files.ner, source, output)
     (record,) = map(json.loads, output.read_text("utf8").splitlines())
     (expected,) = recognizer(spacy.load(files.ner)).uncertainty(
-        [spacy.blank("en")("Ada met Dora")]
+        [spacy.blank("xx")("Ada met Dora")]
     )
     assert {**record, **others} == record
     assert record["probability"] == expected.probability

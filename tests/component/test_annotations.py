@@ -24,7 +24,7 @@ def set_entities(doc, spans, *, overwrite, spans_key):
 
 @pytest.fixture(scope="module")
 def vocab():
-    return spacy.blank("en").vocab
+    return spacy.blank("xx").vocab
 
 
 def make_doc(vocab, words: str, ents=(), **kwargs) -> Doc:

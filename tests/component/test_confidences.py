@@ -21,7 +21,7 @@ SCORED = {(0, 2, "per"): 0.75, (3, 4, "per"): 0.5, (5, 7, "gpe"): 0.25}
 
 @pytest.fixture
 def doc() -> Doc:
-    doc = Doc(spacy.blank("en").vocab, words=WORDS)
+    doc = Doc(spacy.blank("xx").vocab, words=WORDS)
     doc.set_ents([Span(doc, *span) for span in SCORED], default="outside")
     set_group(doc, dict(reversed(SCORED.items())))
     return doc

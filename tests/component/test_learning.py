@@ -83,7 +83,7 @@ def test_a_known_entity_ends_where_nothing_is_known():
 
 def test_each_component_has_its_own_incorrect_spans():
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     first = add_tiny(nlp, "first", incorrect_spans_key="long")
     second = add_tiny(nlp, "second", incorrect_spans_key="short")
     longer = tagged(nlp, WORDS, "B-PER I-PER I-PER O B-GPE")

@@ -36,7 +36,7 @@ def make_examples(nlp: Language, data=DATA) -> list[Example]:
 
 def make_nlp(**settings) -> Language:
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("lstm_ner", config=settings)
     nlp.initialize(lambda: make_examples(nlp))
     return nlp
@@ -56,7 +56,7 @@ def load(trained_bytes):
     """Loads the trained pipeline with some settings."""
 
     def load(**settings) -> Language:
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         nlp.add_pipe("lstm_ner", config=settings)
         return nlp.from_bytes(trained_bytes)
 
@@ -245,25 +245,25 @@ def test_scores_that_are_not_finite(load):
 
 def test_wrong_setting_in_the_config():
     with pytest.raises(ValueError, match=r"L014.*1\.5"):
-        spacy.blank("en").add_pipe("lstm_ner", config={"threshold": 1.5})
+        spacy.blank("xx").add_pipe("lstm_ner", config={"threshold": 1.5})
 
 
 @pytest.mark.parametrize("label", [9, None, ""])
 def test_labels_that_are_none(label):
-    pipe = spacy.blank("en").add_pipe("lstm_ner")
+    pipe = spacy.blank("xx").add_pipe("lstm_ner")
     with pytest.raises(ValueError, match="L013"):
         pipe.add_label(label)
 
 
 def test_no_labels_names_the_component():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("lstm_ner", name="mine")
     with pytest.raises(ValueError, match=r"L010.*mine.*add_label"):
         nlp.initialize(lambda: make_examples(nlp, DATA[2:]))
 
 
 def test_listener_of_another_width():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec")
     listener = {
         "@architectures": "spacy.Tok2VecListener.v1",
@@ -298,7 +298,7 @@ def test_learns_with_a_crf(tmp_path):
 
 
 def test_initialize_without_tokens():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe = nlp.add_pipe("lstm_ner")
     pipe.add_label("per")
     nlp.initialize(lambda: [Example(Doc(nlp.vocab), Doc(nlp.vocab))])

@@ -32,7 +32,7 @@ LABELS = ("GPE", "PER")
 TAG_SET = TagSet(LABELS)
 TAGS = TAG_SET.names
 KEY = "wrong"
-VOCAB = spacy.blank("en").vocab
+VOCAB = spacy.blank("xx").vocab
 
 
 @dataclass

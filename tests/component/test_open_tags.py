@@ -14,7 +14,7 @@ TAG_SET = TagSet(["geo", "per"])
 
 @pytest.fixture(scope="module")
 def vocab():
-    return spacy.blank("en").vocab
+    return spacy.blank("xx").vocab
 
 
 def make_doc(vocab, words: str, ents=(), **kwargs) -> Doc:

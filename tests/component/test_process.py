@@ -39,7 +39,7 @@ def registered():
 
 @pytest.fixture
 def doc():
-    doc = spacy.blank("en").make_doc("Ada flew to Paris")
+    doc = spacy.blank("xx").make_doc("Ada flew to Paris")
     scores = np.array([0.5], dtype="f")
     group = SpanGroup(doc, name="x", spans=[doc[:1]], attrs={"scores": scores})
     doc.spans["x"] = group
@@ -94,7 +94,7 @@ from srsly import msgpack
 def count_faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
-nlp = spacy.blank("en")
+nlp = spacy.blank("xx")
 {action}
 for batch in range(6):
     if batch == 1:

@@ -21,7 +21,7 @@ score = registry.scorers.get("spacy_lstm_ner.scorer.v1")()
 
 @pytest.fixture(scope="module")
 def vocab():
-    return spacy.blank("en").vocab
+    return spacy.blank("xx").vocab
 
 
 def example(vocab, predicted, gold, words=("a", "b", "c", "d")) -> Example:

@@ -56,7 +56,7 @@ class Workspace:
 
     def write_config(self, name: str, *, training=None, **components) -> Path:
         """Write a config whose pipeline is the given components."""
-        config = spacy.blank("en").config
+        config = spacy.blank("xx").config
         config["nlp"]["pipeline"] = list(components)
         config["components"] = components
         config["training"].update(training or {})
@@ -110,7 +110,7 @@ def test_init_fill_config_writes_the_full_block(workspace, tmp_path):
     defaults = Language.get_factory_meta(FACTORY).default_config
     assert set(block) == {"factory", *defaults}
     assert {"tok2vec", "encode", "decode"} <= set(block["model"])
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(FACTORY)
     assert block == nlp.config["components"][FACTORY]
     assert config["training"]["score_weights"]["ents_f"] == 1.0
@@ -273,7 +273,7 @@ def test_apply(known_path, tmp_path):
     srsly.write_jsonl(texts, [{"text": text} for text, _ in TRAIN_DATA])
     output = tmp_path / "applied.spacy"
     run_spacy("apply", known_path, texts, output)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     docs = list(DocBin().from_disk(output).get_docs(nlp.vocab))
     assert [doc.text for doc in docs] == [text for text, _ in TRAIN_DATA]
     assert [phrases_of(doc) for doc in docs] == [ents for _, ents in TRAIN_DATA]
@@ -283,7 +283,7 @@ def test_confidences_survive_the_doc_bin(known_path):
     nlp = spacy.load(known_path)
     docs = DocBin(store_user_data=True, docs=[nlp(TRAIN_DATA[0][0])])
     loaded: list[Doc] = list(
-        DocBin().from_bytes(docs.to_bytes()).get_docs(spacy.blank("en").vocab)
+        DocBin().from_bytes(docs.to_bytes()).get_docs(spacy.blank("xx").vocab)
     )
     group = loaded[0].spans["lstm_ner"]
     assert {span.text: span.label_ for span in group} == TRAIN_DATA[0][1]
@@ -353,7 +353,7 @@ def package_path(workspace, known_path) -> Path:
         *("--name", "contract", "--version", "1.2.3"),
         env={"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
     )
-    return output / "en_contract-1.2.3"
+    return output / "xx_contract-1.2.3"
 
 
 def test_package_lists_the_plugin_as_a_requirement(package_path):
@@ -371,8 +371,8 @@ def test_package_installs_and_loads(package_path, tmp_path):
     )
     text, ents = TRAIN_DATA[0]
     script = (
-        "import json, en_contract, spacy\n"
-        "for nlp in (spacy.load('en_contract'), en_contract.load()):\n"
+        "import json, xx_contract, spacy\n"
+        "for nlp in (spacy.load('xx_contract'), xx_contract.load()):\n"
         f"    doc = nlp({text!r})\n"
         "    print(json.dumps({ent.text: ent.label_ for ent in doc.ents}))\n"
     )
@@ -382,7 +382,7 @@ def test_package_installs_and_loads(package_path, tmp_path):
 
 
 def test_default_pipeline_can_be_saved_as_the_command_line_saves_it(tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(FACTORY)
     initialized(nlp, [make_example(nlp, *TRAIN_DATA[0])])
     nlp.to_disk(tmp_path)

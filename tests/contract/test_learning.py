@@ -66,7 +66,7 @@ def loss_of(nlp, examples, **kwargs):
 
 
 def test_default_config_learns_tiny_data_exactly():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(FACTORY)
     examples = train_examples(nlp)
     sgd = nlp.initialize(lambda: examples)
@@ -304,7 +304,7 @@ def test_use_params_swaps_averages_in_and_back():
 def test_averages_are_new_after_each_step(between):
     """Also where there was no training since the last prediction: of parameters that
     are changed in place, nothing old is kept."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe = nlp.add_pipe(FACTORY)
     examples = train_examples(nlp)
     nlp.initialize(lambda: examples)

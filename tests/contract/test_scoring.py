@@ -95,7 +95,7 @@ def test_ruler_in_the_same_pipeline_agrees(nlp):
 
 
 def test_scorer_is_a_setting_and_gets_the_labels(nlp):
-    other = spacy.blank("en")
+    other = spacy.blank("xx")
     pipe = add_tiny(other, scorer={"@scorers": "contract.CallScorer.v1"})
     for label in LABELS:
         pipe.add_label(label)
@@ -105,7 +105,7 @@ def test_scorer_is_a_setting_and_gets_the_labels(nlp):
 
 
 def test_scorer_may_be_null(nlp):
-    other = spacy.blank("en")
+    other = spacy.blank("xx")
     pipe = add_tiny(other, scorer=None)
     assert pipe.scorer is None
     assert pipe.score(train_examples(other)) == {}

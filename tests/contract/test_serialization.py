@@ -72,7 +72,7 @@ def test_labels_come_back_into_a_vocab_without_strings(tmp_path, way):
     source_nlp = make_nlp()
     trained(source_nlp, [make_example(source_nlp, *data[0])])
     source = source_nlp.get_pipe(FACTORY)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe = add_tiny(nlp)
     assert not any(label in nlp.vocab.strings for label in source.labels)
     if way == "bytes":
@@ -175,7 +175,7 @@ def test_training_goes_on_after_loading(shared_nlp, tmp_path):
 )
 def test_weights_of_another_shape_are_refused(shared_nlp, changed):
     tok2vec = {**TINY_TOK2VEC, **changed}
-    pipe = add_tiny(spacy.blank("en"), model=tiny_model(tok2vec))
+    pipe = add_tiny(spacy.blank("xx"), model=tiny_model(tok2vec))
     with pytest.raises(ValueError, match=r"(?i)dim|shape|mismatch|E149|L\d+"):
         pipe.from_bytes(shared_nlp.get_pipe(FACTORY).to_bytes())
 
@@ -208,7 +208,7 @@ def test_pickle(shared_nlp, what):
 def test_a_number_of_tags_in_the_config_does_not_bind(tmp_path, way, n_tags):
     """Labels decide, as with `ner`, whose config may have a number too."""
     model = {**tiny_model(), "nO": n_tags}
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(FACTORY, config={"model": model})
     nlp = trained(nlp)
     nlp.get_pipe(FACTORY).add_label("NEW")
@@ -216,14 +216,14 @@ def test_a_number_of_tags_in_the_config_does_not_bind(tmp_path, way, n_tags):
         nlp.to_disk(tmp_path)
         loaded = spacy.load(tmp_path)
     else:
-        loaded = spacy.blank("en")
+        loaded = spacy.blank("xx")
         loaded.add_pipe(FACTORY, config={"model": model})
         loaded.from_bytes(nlp.to_bytes())
     assert_same_results(loaded, nlp, TEXTS)
 
 
 def test_settings_of_the_model_can_be_changed_at_load_time(tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(FACTORY)
     initialized(nlp)
     nlp.to_disk(tmp_path)

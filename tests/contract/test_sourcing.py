@@ -31,7 +31,7 @@ from .helpers import (
 
 def listening_nlp(*names):
     """A pipeline in which each named component listens to one tok2vec."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": TINY_TOK2VEC})
     for name in names or (FACTORY,):
         add_tiny(nlp, name, model=tiny_model(LISTENER))
@@ -52,7 +52,7 @@ TEXTS = ["Rome", "", *(text for text, _ in TRAIN_DATA), "Bob told Ada Lovelace"]
 
 def test_sourced_component_is_the_same_object_renamed(nlp):
     source_pipe = nlp.get_pipe(FACTORY)
-    other = spacy.blank("en")
+    other = spacy.blank("xx")
     assert other.add_pipe(FACTORY, source=nlp, name="names") is source_pipe
     assert other.pipe_names == ["names"]
     assert other.get_pipe("names").name == "names"
@@ -62,7 +62,7 @@ def test_sourced_component_is_the_same_object_renamed(nlp):
 
 
 def test_one_component_sourced_twice_is_one_object_under_two_names(nlp):
-    other = spacy.blank("en")
+    other = spacy.blank("xx")
     other.add_pipe(FACTORY, source=nlp, name="first")
     other.add_pipe(FACTORY, source=nlp, name="second")
     assert other.get_pipe("first") is other.get_pipe("second")
@@ -73,7 +73,7 @@ def test_one_component_sourced_twice_is_one_object_under_two_names(nlp):
 def test_source_in_the_config(shared_nlp, tmp_path):
     shared_nlp.to_disk(tmp_path / "source")
     config = {
-        "nlp": {"lang": "en", "pipeline": ["names"]},
+        "nlp": {"lang": "xx", "pipeline": ["names"]},
         "components": {
             "names": {"source": str(tmp_path / "source"), "component": FACTORY}
         },
@@ -266,7 +266,7 @@ def test_frozen_annotating_tok2vec_stays_and_the_component_learns():
 
 
 def test_listener_of_another_width_is_refused():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": {**TINY_TOK2VEC, "width": 48}})
     add_tiny(nlp, model=tiny_model(LISTENER))
     with pytest.raises(ValueError, match=r"\d"):

@@ -90,7 +90,7 @@ def make_rows(n: int = N_ROWS) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def ruler(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a pipeline with rules."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     patterns = [{"label": "PER", "pattern": "Bob"}, {"label": "GPE", "pattern": "Rome"}]
     nlp.add_pipe("entity_ruler").add_patterns(patterns)
     path = tmp_path_factory.mktemp("models") / "ruler"
@@ -278,7 +278,7 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def killer(code: Path, tmp_path: Path) -> Path:
     """A pipeline with rules, and with a component that kills its process."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Bob"}])
     nlp.add_pipe("killer", config={"folder": str(tmp_path)})
     nlp.to_disk(tmp_path / "model")
@@ -346,7 +346,7 @@ def test_a_pipeline_is_found_by_the_name_of_its_package(
     ruler: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """`spacy package` puts the pipeline into a folder of the package's folder."""
-    name = "en_ray_test"
+    name = "xx_ray_test"
     copytree(ruler, tmp_path / name / f"{name}-0.0.0")
     (tmp_path / name / "__init__.py").write_text(
         "from spacy.util import load_model_from_init_py\n"
@@ -434,7 +434,7 @@ def test_careless_use_gets_a_message(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ):
-    blank = spacy.blank("en")
+    blank = spacy.blank("xx")
     blank.add_pipe("sentencizer")
     blank.to_disk(tmp_path / "blank")
     for folder in ("empty", "full", "foreign", "broken"):

@@ -14,7 +14,7 @@ from spacy_lstm_ner.reports.visualize import render_page
 
 @pytest.fixture
 def example() -> Callable[..., Example]:
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
 
     def make(words: list[str], predicted: list[str], gold: list[str]) -> Example:
         return Example(

@@ -16,7 +16,7 @@ from spacy_lstm_ner.layers.words.cache import WordCache, clear_cache
 from spacy_lstm_ner.layers.words.distinct import per_lexeme
 
 WIDTH = 12
-VOCAB = spacy.blank("en").vocab
+VOCAB = spacy.blank("xx").vocab
 
 
 class Source:
@@ -166,7 +166,7 @@ each = pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
 
 @pytest.fixture
 def docs():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     for i, word in enumerate(["ada", "to", "in"]):
         nlp.vocab.set_vector(word, np.arange(i, i + 3, dtype="f"))
     texts = ["Ada flew to Paris", "Ada and Bob , in Paris", "", "Bob"]
@@ -274,7 +274,7 @@ def first_letter():
 
 
 def test_word_vectors_that_are_set_later():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.vocab.set_vector("ada", np.ones(3, dtype="f"))
     doc = Doc(nlp.vocab, words=["Ada", "Bob"])
     model = build_word_char_embed(8, [], [], include_static_vectors=True)

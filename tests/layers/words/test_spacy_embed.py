@@ -25,7 +25,7 @@ def character_embed():
 
 @pytest.fixture
 def docs():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.vocab.set_vector("Ada", np.arange(3, dtype="f"))
     # The tokenizer gives "gon" of "gonna" another norm than that of the word.
     docs = [nlp("Ada's gonna go  to the Gon.\n"), nlp(""), nlp("Ada saw the gon saw")]
@@ -121,7 +121,7 @@ def test_attributes_that_are_read():
 
 
 def test_in_a_pipeline(tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     embed = {
         "@architectures": "spacy.MultiHashEmbed.v2",
         "width": 16,

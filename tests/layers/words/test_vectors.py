@@ -44,7 +44,7 @@ def table(**settings):
 
 
 def make_nlp(**settings):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.vocab.vectors = Vectors(strings=nlp.vocab.strings, **settings)
     return nlp
 
@@ -181,7 +181,7 @@ class OwnVectors(BaseVectors):
 
 
 def test_vectors_that_are_no_table():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.vocab.vectors = OwnVectors()
     texts, keys = zip(*FORMS, strict=True)
     np.testing.assert_array_equal(vectors_of(nlp.vocab, texts), expected(keys))
@@ -246,7 +246,7 @@ def test_vectors_of_double_precision():
 
 def test_no_vectors():
     with pytest.raises(ValueError, match=r"\[L042\].*include_static_vectors"):
-        WordVectors(3).initialize(X=lexemes(spacy.blank("en").vocab, ["Apple"]))
+        WordVectors(3).initialize(X=lexemes(spacy.blank("xx").vocab, ["Apple"]))
 
 
 def test_vectors_of_another_width():
@@ -256,7 +256,7 @@ def test_vectors_of_another_width():
 
 
 def test_vectors_are_gone():
-    words = lexemes(spacy.blank("en").vocab, ["a", "b"])
+    words = lexemes(spacy.blank("xx").vocab, ["a", "b"])
     with pytest.raises(ValueError, match=r"\[L043\].*width 0.*width 5"):
         make().predict(words)
     # As spaCy leaves them where a component is sourced: the keys are still there.

@@ -24,7 +24,7 @@ from spacy_lstm_ner.layers.words.vocabulary import (
 )
 
 NAME = "spacy_lstm_ner.WordIndexEmbed.v1"
-nlp = spacy.blank("en")
+nlp = spacy.blank("xx")
 TEXTS = ["Sharon flew to Miami last Friday .", "", "she flew to Rome last Friday ."]
 texts = st.lists(
     st.sampled_from(["a", "A", "b", "B", "<PAD>", "<UNK>", "PERSON", "ß", "\n"])
@@ -208,7 +208,7 @@ def examples_of(*texts):
 
 
 def add_component():
-    pipeline = spacy.blank("en")
+    pipeline = spacy.blank("xx")
     tok2vec = {"@architectures": NAME, "width": 4, "attrs": ["ORTH"], "min_freq": 1}
     encode = {"@architectures": "spacy_lstm_ner.LSTMEncoder.v1", "width": 4}
     config = {"model": {"tok2vec": tok2vec, "encode": encode}}
@@ -252,7 +252,7 @@ def test_vectors_learn():
 
 
 def test_shared_tok2vec_says_what_it_counted(caplog):
-    pipeline = spacy.blank("en")
+    pipeline = spacy.blank("xx")
     table = {"@architectures": NAME, "width": 4, "attrs": ["ORTH"], "min_freq": 1}
     encode = {"@architectures": "spacy_lstm_ner.LSTMEncoder.v1", "width": 4}
     shared = {"@architectures": "spacy.Tok2Vec.v2", "embed": table, "encode": encode}
