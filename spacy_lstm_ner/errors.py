@@ -231,6 +231,29 @@ class Errors(metaclass=ErrorsWithCodes):
     L118 = "{where}: {reason}"
     L119 = "Setting '{name}' is empty: expected null or at least one character."
     L120 = "Setting 'limit' is {limit}: expected 0 (no limit) or a positive number."
+    L121 = (
+        "{where}: column {column} was to be the words, but has tags, numbers of tokens "
+        "or names of sentences: {words}. Set word_column to another one.{proposal}"
+    )
+    L122 = (
+        "{where}: column {column} was to be the tags, but has nothing except '-', for "
+        "no annotation. Set tag_column to another one.{proposal}"
+    )
+    L123 = (
+        "{where}: the columns {columns} are all tags, such as gold and predicted ones, "
+        "or outer and inner ones. Set tag_column to the one that counts, counted from "
+        "0.{proposal}"
+    )
+    L124 = (
+        "{where}: column {column} was to be the tags, but has nothing except '-', for "
+        "no annotation. Column(s) {brackets} have entities in brackets, as CoNLL-2012: "
+        "expected tags such as 'B-PER'. Convert them to a column of tags."
+    )
+    L125 = (
+        "'{path}' looks like JSON, not like columns: it begins with {text!r}. The "
+        "commands annotate, rank and word2vec read JSON lines with a field 'text'; "
+        "'python -m spacy convert' reads spaCy's own JSON."
+    )
 
     # Command line
     L200 = (

@@ -11,11 +11,13 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from ..checks import check_at_least
+from ..data.columns import UNKNOWN, show_tags
 from ..data.conll import DOCS, ConllCorpus
 from ..data.json_lines import ENDINGS, for_spacy, read_texts, write_records
 from ..data.replacing import replacing
 from ..data.tag_schemes import INVALID, SCHEMES
 from ..data.word2vec import MODELS, train_word2vec
+from ..tags import OUTSIDE
 from .outputs import (
     Force,
     check_file,
@@ -105,6 +107,17 @@ def convert(
         DocBin(docs=found).to_disk(new)
     labels = [ent.label_ for doc in found for ent in doc.ents]
     _print_counts(output, len(found), sum(map(len, found)), labels)
+    n_unknown = sum(token.ent_iob == 0 for doc in found for token in doc)
+    print(f"{n_unknown} tokens without annotation")
+    if first := next((doc for doc in found if doc.ents), None):
+        words = [token.text for token in first]
+        print(f"first entities: {show_tags(words, _tags(first))}")
+
+
+def _tags(doc: Doc) -> list[str]:
+    """The tags of the tokens of a Doc, in BIO."""
+    marks = {"": UNKNOWN, "O": OUTSIDE}
+    return [marks.get(t.ent_iob_) or f"{t.ent_iob_}-{t.ent_type_}" for t in doc]
 
 
 @app.command("raw-text")

@@ -4,10 +4,10 @@
 columns, sentences and documents.
 """
 
-import codecs
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +21,10 @@ from spacy.vocab import Vocab
 from ..checks import check_choice
 from ..errors import Errors
 from ..tags import OUTSIDE, TokenSpan
+from .columns import UNKNOWN, check_columns, propose, read_tag, split_line
 from .files import find_files
-from .tag_schemes import INVALID, SCHEMES, TagError, is_tag, to_spans
+from .lines import cut, read_lines
+from .tag_schemes import INVALID, SCHEMES, TagError, to_spans
 
 Augmenter = Callable[[Language, Example], Iterator[Example]]
 
@@ -37,12 +39,26 @@ DOCS = ("sentence", "document")
 # The first column of a line that begins a document.
 DOCSTART = "-DOCSTART-"
 
-# The tag of a token without annotation, also in spaCy's lists of tags.
-UNKNOWN = "-"
+# The start of a file that is JSON.
+_JSON = re.compile(r"[\[{]\s*([\[{\"]|$)")
+
+# A sentence of more tokens, that is more than half of a file, is told: without blank
+# lines a whole file is one sentence.
+_LONG = 1000
 
 
-# Byte order marks of UTF-16.
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+class _Line(NamedTuple):
+    """A line of a token: its place in the file, its text, its columns, and whether the
+    separator may occur in a token, which would shift the columns."""
+
+    where: str
+    text: str
+    cells: list[str]
+    is_loose: bool
+
+
+class _ColumnError(ValueError):
+    """A line that does not have the expected columns."""
 
 
 class _Row(NamedTuple):
@@ -83,9 +99,13 @@ class ConllCorpus:
 
     The predicted Docs have the tokens of the file too, so they align with the
     reference. Tokens with the tag "O" are annotated as outside of entities; tokens with
-    the tag "-" are not annotated. If tags are joined by a comma, as in "B-per,O", the
-    first one counts. The logger "spacy.lstm_ner" warns once per file of the number of
-    joined and repaired tags.
+    the tag "-" are not annotated. If tags are joined, as in "B-per,O" or "B-PER|B-ORG",
+    the first one counts (see `columns.read_tag`). The logger "spacy.lstm_ner" warns
+    once per file of the number of joined and repaired tags, of removed byte order
+    marks, of a file without annotation, and of one without blank lines.
+
+    Columns that cannot be words and tags are refused when the file is first read, with
+    a proposal (see `columns.check_columns`).
 
     path (Union[str, Path, List[Union[str, Path]]]): A file, a folder, or a list of
         these. In a folder, files that end in .conll, .iob, .tsv or .txt are read (see
@@ -100,8 +120,9 @@ class ConllCorpus:
         contain such tags, and published scores rest on this reading.
     docs (str): "sentence" for a Doc per sentence; "document" for a Doc per document,
         with its sentence starts set. A file without -DOCSTART- is one document.
-    comment (Optional[str]): The start of lines to skip, for instance "# ". None: no
-        line is skipped, because a token may begin with any character (hashtags).
+    comment (Optional[str]): The start of comments, for instance "#". Lines that begin
+        so are skipped, unless they have a tag, as hashtags do. None: no line is
+        skipped.
     limit (int): The number of examples to read, before augmentation; 0 means all, as
         in spaCy's own readers.
     augmenter (Optional[Callable[[Language, Example], Iterator[Example]]]): Yields the
@@ -152,10 +173,11 @@ class ConllCorpus:
         nlp (Language): The pipeline, whose vocabulary the Docs get.
         YIELDS (Example): Examples in the order of the files.
         RAISES ValueError: If the path does not exist (L111) or has no files (L112), or
-            at bytes that are not UTF-8 (L113), a line without the expected columns
-            (L114, L115) or without a tag (L116), a carriage return within a line
-            (L117), or a tag that is not in the scheme or, if `invalid` is "error",
-            forbidden at its place (L118).
+            at bytes that are not UTF-8 (L113), columns that cannot be what they are
+            taken for (L121 to L125), a line without the expected columns (L114, L115)
+            or without a tag (L116), a carriage return within a line (L117), or a tag
+            that is not in the scheme or, if `invalid` is "error", forbidden at its
+            place (L118).
         """
         texts = chain.from_iterable(map(self._read_file, find_corpus(self.path)))
         for sentences in islice(texts, self.limit or None):
@@ -165,81 +187,121 @@ class ConllCorpus:
 
     def _read_file(self, path: Path) -> list[list[_Sentence]]:
         """Read the sentences of each Doc."""
-        documents = [
-            [self._read_sentence(rows) for rows in document]
-            for document in self._read_rows(path)
-        ]
+        lines = read_lines(path)
+        documents = self._split_sentences(lines.texts)
+        sentences = [sentence for document in documents for sentence in document]
+        try:
+            if path not in self._logged:
+                cells = [[line.cells for line in sentence] for sentence in sentences]
+                check_columns(cells, str(path), self.word_column, self.tag_column)
+            self._check_widths(chain.from_iterable(sentences))
+            read = [
+                [
+                    self._read_sentence(list(map(self._make_row, rows)))
+                    for rows in document
+                ]
+                for document in documents
+            ]
+        except _ColumnError as err:
+            texts = [[line.text for line in sentence] for sentence in sentences]
+            if _JSON.match(start := texts[0][0].strip()):
+                message = Errors.L125.format(path=path, text=cut(start))
+                raise ValueError(message) from err
+            raise ValueError(f"{err}{propose(texts, self.separator)}") from err
         if path not in self._logged:
             self._logged.add(path)
-            self._log_changes(path, list(chain.from_iterable(documents)))
+            lines.log_marks()
+            self._log_changes(path, list(chain.from_iterable(read)))
         if self.docs == "document":
-            return documents
-        return [[sentence] for document in documents for sentence in document]
+            return read
+        return [[sentence] for document in read for sentence in document]
 
-    def _read_rows(self, path: Path) -> list[list[list[_Row]]]:
-        """Read the rows of each sentence of each document; none of them is empty."""
-        documents: list[list[list[_Row]]] = [[[]]]
-        width = None
-        for where, line in read_lines(path):
-            if self.comment is not None and line.startswith(self.comment):
-                continue
-            if not line.strip(" \t"):
+    def _split_sentences(self, texts: list[tuple[str, str]]) -> list[list[list[_Line]]]:
+        """Split lines into columns, and group those of tokens by sentence and document;
+        no group is empty."""
+        lines = [
+            _Line(where, text, split_line(text, self.separator), self._is_loose(text))
+            for where, text in texts
+        ]
+        width = self._find_width(lines)
+        documents: list[list[list[_Line]]] = [[[]]]
+        for line in lines:
+            if not line.text.strip(" \t"):
                 documents[-1].append([])
-                continue
-            cells, is_loose = self._split_line(line)
-            if cells[0] == DOCSTART:
+            elif line.cells[0] == DOCSTART:
                 documents.append([[]])
-                continue
-            if is_loose:
-                width = width or len(cells)
-                if len(cells) != width:
-                    separator = repr(self.separator) if self.separator else "spaces"
-                    raise ValueError(
-                        Errors.L115.format(
-                            where=where,
-                            found=len(cells),
-                            separator=separator,
-                            text=line,
-                            width=width,
-                        )
-                    )
-            documents[-1][-1].append(self._make_row(cells, where, line))
+            elif not self._is_comment(line, width):
+                documents[-1][-1].append(line)
         filled = ([rows for rows in document if rows] for document in documents)
         return [document for document in filled if document]
 
-    def _split_line(self, line: str) -> tuple[list[str], bool]:
-        """Split a line into columns. Also tell whether the separator may occur in a
-        token, which would shift the columns."""
-        if self.separator is None and "\t" not in line:
-            return re.split(" +", line.strip(" ")), True
-        separator = self.separator or "\t"
-        cells = [cell.strip(" ") for cell in line.split(separator)]
-        return cells, separator != "\t"
+    def _is_loose(self, text: str) -> bool:
+        if self.separator is None:
+            return "\t" not in text
+        return self.separator != "\t"
 
-    def _make_row(self, cells: list[str], where: str, line: str) -> _Row:
+    def _find_width(self, lines: list[_Line]) -> int | None:
+        """The most frequent number of columns of lines that are surely no comments."""
+        if self.comment is None:
+            return None
+        widths = Counter(
+            len(line.cells)
+            for line in lines
+            if not line.text.startswith(self.comment) and line.text.strip(" \t")
+        )
+        return max(widths, key=lambda width: widths[width], default=None)
+
+    def _is_comment(self, line: _Line, width: int | None) -> bool:
+        """Whether a line begins like a comment and has no tag in the column of tags. A
+        token may begin with the same characters, as hashtags do."""
+        if self.comment is None or not line.text.startswith(self.comment):
+            return False
+        n = len(line.cells)
+        if n != (width or max(n, 2)) or not -n <= self.tag_column < n:
+            return True
+        return read_tag(line.cells[self.tag_column]) is None
+
+    def _check_widths(self, lines: Iterable[_Line]) -> None:
+        """Refuse lines that have more or fewer columns than the first one, where the
+        separator may occur in a token."""
+        loose = (line for line in lines if line.is_loose)
+        width = None
+        for line in loose:
+            width = width or len(line.cells)
+            if len(line.cells) != width:
+                raise _ColumnError(
+                    Errors.L115.format(
+                        where=line.where,
+                        found=len(line.cells),
+                        separator=repr(self.separator) if self.separator else "spaces",
+                        text=cut(line.text),
+                        width=width,
+                    )
+                )
+
+    def _make_row(self, line: _Line) -> _Row:
         """Pick token and tag from the columns of a line."""
-        n = len(cells)
+        n = len(line.cells)
         columns = {
             range(n)[i] for i in (self.word_column, self.tag_column) if -n <= i < n
         }
         if len(columns) != 2:
-            raise ValueError(
+            raise _ColumnError(
                 Errors.L114.format(
-                    where=where,
+                    where=line.where,
                     found=n,
-                    text=line,
+                    text=cut(line.text),
                     word_column=self.word_column,
                     tag_column=self.tag_column,
                 )
             )
-        tag = cells[self.tag_column]
-        first, *others = tag.split(",")
-        is_joined = bool(others) and all(map(is_tag, [first, *others]))
-        if is_joined:
-            tag = first
-        if not is_tag(tag) and tag != UNKNOWN:
-            raise ValueError(Errors.L116.format(where=where, tag=tag, text=line))
-        return _Row(where, cells[self.word_column] or " ", tag, is_joined)
+        cell = line.cells[self.tag_column]
+        tag = read_tag(cell)
+        if tag is None:
+            raise _ColumnError(
+                Errors.L116.format(where=line.where, tag=cut(cell), text=cut(line.text))
+            )
+        return _Row(line.where, line.cells[self.word_column] or " ", *tag)
 
     def _read_sentence(self, rows: list[_Row]) -> _Sentence:
         """Read the tags of a sentence."""
@@ -275,10 +337,21 @@ class ConllCorpus:
         return doc
 
     def _log_changes(self, path: Path, sentences: list[_Sentence]) -> None:
-        """Log the numbers of repaired and of joined tags."""
+        """Log the numbers of repaired and of joined tags, and what is unlikely."""
         n_tags = sum(len(sentence.words) for sentence in sentences)
         n_repaired = sum(sentence.n_repaired for sentence in sentences)
         n_joined = sum(sentence.n_joined for sentence in sentences)
+        n_longest = max((len(sentence.words) for sentence in sentences), default=0)
+        if n_tags and n_tags == sum(len(sentence.unknown) for sentence in sentences):
+            logger.warning("%s: none of the %d tokens is annotated", path, n_tags)
+        if n_longest > max(_LONG, n_tags / 2):
+            logger.warning(
+                "%s: a sentence has %d of the %d tokens; expected a blank line between "
+                "sentences",
+                path,
+                n_longest,
+                n_tags,
+            )
         if n_repaired:
             logger.warning(
                 "%s: repaired %d of %d tags, which are invalid in the scheme %s",
@@ -318,38 +391,3 @@ def _find_in(path: Path) -> list[Path]:
     if not files:
         raise ValueError(Errors.L112.format(path=path, endings=", ".join(ENDINGS)))
     return files
-
-
-def read_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Read the lines of a UTF-8 file, without line ends.
-
-    Only a line feed ends a line, because tokens may contain the other characters at
-    which `str.splitlines` splits.
-
-    path (Path): The file.
-    YIELDS (Tuple[str, str]): The place of the line for messages, and the line.
-    RAISES ValueError: At bytes that are not UTF-8 (L113), or a carriage return within
-        a line (L117).
-    """
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as err:
-        where = _where(path, 1 + data[: err.start].count(b"\n"))
-        raise ValueError(
-            Errors.L113.format(
-                where=where,
-                byte=hex(data[err.start]),
-                encoding="utf-16" if data.startswith(_UTF_16) else "latin1",
-            )
-        ) from err
-    for number, line in enumerate(text.split("\n"), start=1):
-        where, content = _where(path, number), line.removesuffix("\r")
-        if "\r" in content:
-            raise ValueError(Errors.L117.format(where=where, text=content[:80]))
-        yield where, content
-
-
-def _where(path: Path, line: int) -> str:
-    """A place in a file, for messages."""
-    return f"{path}, line {line}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Errors
-from .conll import read_lines
+from .lines import cut, read_lines
 from .replacing import replacing
 
 # Files with these endings have a record per line, all others a text.
@@ -28,14 +28,16 @@ def read_texts(path: Path) -> list[dict[str, Any]]:
     ending = path.suffix.lower()
     if ending == ".json":
         raise ValueError(Errors.L214.format(path=path))
-    lines = [(where, line) for where, line in read_lines(path) if line.strip()]
+    read = read_lines(path)
+    read.log_marks()
+    lines = [(where, line) for where, line in read.texts if line.strip()]
     if ending not in ENDINGS:
         return [{"text": line} for _, line in lines]
     records = []
     for where, line in lines:
         record = parse_json(line, only_finite=True)
         if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-            raise ValueError(Errors.L207.format(where=where, line=line[:50]))
+            raise ValueError(Errors.L207.format(where=where, line=cut(line)))
         records.append(record)
     return records
 

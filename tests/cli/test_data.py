@@ -24,10 +24,22 @@ def test_convert(conll: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     output = tmp_path / "out" / "train.spacy"
     assert lstm_ner("convert", conll, conll, output) == 0
     counts = "4 sentences or documents, 12 tokens, 6 entities (per 2, geo 2, eve&co 2)"
-    assert f"{output}: {counts}\n" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"{output}: {counts}\n0 tokens without annotation\n" in out
+    assert "first entities: Sharon/B-per flew/O to/O Miami/B-geo\n" in out
     docs = list(DocBin().from_disk(output).get_docs(spacy.blank("xx").vocab))
     ents = [(ent.text, ent.label_) for ent in docs[2].ents]
     assert ents == [("Sharon", "per"), ("Miami", "geo")]
+
+
+def test_convert_counts_tokens_without_annotation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    source = tmp_path / "words.txt"
+    source.write_text("x\t-\nAnn\tO\n\nBo\tB-X\nLi\tI-X\ny\t-\n", encoding="utf8")
+    assert lstm_ner("convert", source, tmp_path / "words.spacy") == 0
+    out = capsys.readouterr().out
+    assert "\n2 tokens without annotation\nfirst entities: Bo/B-X Li/I-X y/-\n" in out
 
 
 def test_convert_passes_the_settings_of_the_reader(tmp_path: Path):
@@ -57,6 +69,7 @@ def test_raw_text(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ("args", "expected"),
     [
         ("convert {missing} {new}.spacy", "L111.*missing"),
+        ("convert {conll} {new}.spacy --tag-column 0", "L114.*--word-column 0 --tag-c"),
         ("convert {conll} {new}.conll", "L201.*new.conll.*'.spacy'"),
         ("vectors {new} --limit 0", "L048.*'limit' is 0"),
         ("demo-corpus {conll}", "File exists.*train.conll"),
