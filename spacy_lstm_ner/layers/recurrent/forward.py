@@ -244,7 +244,7 @@ class _Pass:
         if self._packing.n_first > 1:
             return self._xp.empty((*before, n_rows, self._nH), dtype="f")
         room = self._xp.empty((n_rows, *before, self._nH), dtype="f")
-        return self._xp.moveaxis(room, 0, -2)
+        return room.transpose(*range(1, len(before) + 1), 0, -1)
 
 
 def _cut_runs(runs: list[Run], n_rows: int) -> Iterator[list[Run]]:

@@ -15,7 +15,6 @@ from thinc.api import (
 )
 from thinc.types import Ragged
 
-from ...errors import Errors
 from ...types import Floats2d, Ints2d
 from ..common import no_input_gradient
 from ..recurrent.layer import recurrent_layer
@@ -38,8 +37,6 @@ def CharLSTM(nO: int, *, nC: int = 32, rows: int = 1000) -> Embed:
         characters, the first and the last 30 are read.
     RAISES ValueError (L002): If the width is not positive and even.
     """
-    if nO < 1 or nO % 2:
-        raise ValueError(Errors.L002.format(nO=nO))
     lstm = recurrent_layer(LSTMCell(), nO, nC)
     last: Summarize = Model("last_states", _last_states, init=_init_all, layers=[lstm])
     return _characters("char_lstm", nO, nC, rows, last)

@@ -6,10 +6,8 @@ word; the gradient of a word is the sum over its tokens. Besides `word_index`, t
 the only layer that reads Docs; the embeddings below it read `Lexemes`.
 """
 
-import math
 from collections.abc import Callable, Sequence
-from functools import cache, partial
-from itertools import accumulate
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +19,7 @@ from thinc.api import Model
 
 from ...errors import Errors
 from ...types import Floats2d, Ints2d
-from ..common import no_backward
+from ..common import cut, no_backward, no_input_gradient
 from .cache import WordCache
 from .frequencies import (
     Hiding,
@@ -33,6 +31,8 @@ from .frequencies import (
 
 # Memory for the vectors of words: 16,000 words of width 96.
 CACHE_BYTES = 8_000_000
+# The golden ratio in 64 bits (Knuth's multiplicative hashing).
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Lexemes(NamedTuple):
@@ -61,10 +61,8 @@ class Lexemes(NamedTuple):
 
     def keys(self) -> NDArray[np.uint64]:
         """A 64-bit hash of each word and its attributes.  (L,)"""
-        keys: NDArray[np.uint64] = self.attrs @ _factors(self.attrs.shape[1])
-        keys += self.orths
-        keys += self.hidden
-        return keys
+        factors = _GOLDEN ** np.arange(1, self.attrs.shape[1] + 1, dtype="uint64")
+        return np.asarray(self.attrs @ factors + self.orths + self.hidden)
 
     def distinct(self) -> tuple["Lexemes", NDArray[np.intp]]:
         """The distinct words, and the index of each word among them."""
@@ -74,13 +72,6 @@ class Lexemes(NamedTuple):
 
 Embed = Model[Lexemes, Floats2d]
 Tok2Vec = Model[list[Doc], list[Floats2d]]
-
-
-@cache
-def _factors(n: int) -> NDArray[np.uint64]:
-    """Powers of the golden ratio in 64 bits (Knuth's multiplicative hashing)."""
-    powers = np.arange(1, n + 1, dtype="uint64")
-    return np.asarray(np.uint64(0x9E3779B97F4A7C15) ** powers)
 
 
 def per_lexeme(
@@ -95,28 +86,14 @@ def per_lexeme(
 
     embed (Model[Lexemes, Floats2d]): Gives a vector for each word.
     attrs (Sequence[Union[str, int]]): Names or ids of the attributes that it reads.
-    word_dropout (float): Probability with which the word of a token is hidden in
-        training: the attributes that identify it, and its static vector. Affixes, shape
-        and characters remain (Lample et al. 2016).
-    rare_dropout (float): A number r. In training, an attribute is hidden with the
-        probability r / (r + n), where n is the number of times its value occurs in the
-        training texts.
+    word_dropout, rare_dropout (float): See `Hiding`.
     cache_bytes (int): Memory for the vectors of words, which are kept from batch to
         batch in prediction; 0 keeps none.
     RETURNS (Model[List[Doc], List[Floats2d]]): (T_b, O) for each Doc b.
     RAISES ValueError: If `word_dropout` is not a probability below 1 (L040),
         `rare_dropout` is negative or infinite (L047), or an attribute is unknown
         (L041).
-
-    Training hides nothing if its `drop` is 0. Prediction hides the values that training
-    has not seen: of all attributes if `rare_dropout` is positive, of the identifying
-    ones if `word_dropout` is, of none if the `drop` of the first step of training was 0
-    (see `frequencies`).
     """
-    if not 0 <= word_dropout < 1:
-        raise ValueError(Errors.L040.format(rate=word_dropout))
-    if not 0 <= rare_dropout < math.inf:
-        raise ValueError(Errors.L047.format(value=rare_dropout))
     ids = [intify_attr(name) for name in attrs]
     unknown = [name for name, id_ in zip(attrs, ids, strict=True) if id_ is None]
     if unknown:
@@ -158,7 +135,6 @@ def forward(
         return [ops.alloc2f(0, nO) for _ in X], no_input_gradient
     embed, word_cache = model.layers[0], model.attrs["cache"]
     tokens = _words_of(model, X)
-    backprop: Callable[[list[Floats2d]], list[Doc]]
     if is_train:
         hidden = count_and_hide(model, tokens.orths, tokens.attrs, lengths)
         words, word_of_token = tokens._replace(hidden=hidden).distinct()
@@ -173,18 +149,15 @@ def forward(
             backprop_embed(dY_LO)
             return []
 
-    else:
+        return cut(Y_TO, lengths), backprop
 
-        def compute(chosen: NDArray[np.intp]) -> Floats2d:
-            words, word_of_token = tokens.take(chosen).distinct()
-            hide_unseen(model, words.attrs)
-            return embed.predict(words)[word_of_token]
+    def compute(chosen: NDArray[np.intp]) -> Floats2d:
+        words, word_of_token = tokens.take(chosen).distinct()
+        hide_unseen(model, words.attrs)
+        return embed.predict(words)[word_of_token]
 
-        Y_TO = word_cache.look_up(tokens.keys(), model, tokens.vocab, compute)
-        backprop = partial(no_backward, "per_lexeme")
-    ends = accumulate(lengths)
-    Y = [Y_TO[end - n : end] for n, end in zip(lengths, ends, strict=True)]
-    return Y, backprop
+    Y_TO = word_cache.look_up(tokens.keys(), model, tokens.vocab, compute)
+    return cut(Y_TO, lengths), partial(no_backward, "per_lexeme")
 
 
 def _words_of(model: Tok2Vec, docs: Sequence[Doc]) -> Lexemes:
@@ -204,8 +177,3 @@ def _forward_attrs(
     model: Model[Lexemes, Ints2d], X: Lexemes, is_train: bool
 ) -> tuple[Ints2d, Callable[[Ints2d], list[Any]]]:
     return model.ops.xp.asarray(X.attrs), no_input_gradient
-
-
-def no_input_gradient(dY: Any) -> list[Any]:
-    """End of the backward pass: words have no gradient."""
-    return []

@@ -11,6 +11,7 @@ about hidden values. Later steps do not change the decision, whatever their rate
 saved with the model, in the attribute "hides_unseen".
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,21 +22,38 @@ from numpy.typing import NDArray
 from spacy.attrs import LOWER, NORM, ORTH
 from thinc.api import Model, deserialize_attr
 
+from ...errors import Errors
+
 # The attributes that identify a word; the others are shared by many words.
 _IDENTIFYING = (ORTH, LOWER, NORM)
 
 
 @dataclass(frozen=True)
 class Hiding:
-    """The settings of the config. Thinc does not save an object like this one.
+    """What is hidden, by the config. Thinc does not save an object like this one.
+
+    Training hides nothing if its `drop` is 0. Prediction hides values of all attributes
+    if `rare_dropout` is positive, of the identifying ones if `word_dropout` is.
 
     attrs: Ids of the lexical attributes.
-    word_dropout, rare_dropout: See `per_lexeme`.
+    word_dropout: Probability with which the word of a token is hidden in training: the
+        attributes that identify it, and its static vector. Affixes, shape and
+        characters remain (Lample et al. 2016).
+    rare_dropout: A number r. In training, an attribute is hidden with the probability
+        r / (r + n), where n is the number of times its value occurs in the training
+        texts.
+    RAISES ValueError: See `per_lexeme`.
     """
 
     attrs: tuple[int, ...]
     word_dropout: float
     rare_dropout: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.word_dropout < 1:
+            raise ValueError(Errors.L040.format(rate=self.word_dropout))
+        if not 0 <= self.rare_dropout < math.inf:
+            raise ValueError(Errors.L047.format(value=self.rare_dropout))
 
 
 class SeenCounts(dict[int, dict[int, int]]):

@@ -73,7 +73,7 @@ def forward(
     found, keys = _look_up(X)
     V_LM = ops.asarray2f(found, dtype="f")
     backprops = []
-    for table in model.layers:
+    for table in model.layers:  # at most one
         offsets, backprop_table = table(keys, is_train)
         V_LM = V_LM + offsets
         backprops.append(backprop_table)
@@ -158,11 +158,10 @@ def _forward_table(
     Y: Floats2d = ops.alloc2f(len(rows), model.get_dim("nO"))
     gathered = []
     for block in np.unique(rows[rows >= 0] // block_rows).tolist():
-        at = np.flatnonzero(rows // block_rows == block)
-        row = ops.asarray1i(rows[at] % block_rows)
-        gathered.append((f"E{block}", ops.asarray1i(at), row))
-    for name, at, row in gathered:
-        Y[at] = model.get_param(name)[row]
+        here = np.flatnonzero(rows // block_rows == block)
+        at, row = ops.asarray1i(here), ops.asarray1i(rows[here] % block_rows)
+        gathered.append((f"E{block}", at, row))
+        Y[at] = model.get_param(f"E{block}")[row]
 
     def backprop(dY: Floats2d) -> list[Any]:
         for name, at, row in gathered:
