@@ -13,7 +13,7 @@ from ..tags import TagSet
 from .linear_chain import LinearChain, Spans
 from .path_sums import PathSums, confidences_of
 from .recursion import viterbi
-from .transitions import BioTransitions, to_numpy, top_n
+from .transitions import BioTransitions, in_double, to_numpy, top_n
 
 # Spans of a lower probability are never listed: there would be no end of them.
 MIN_LISTED = 0.01
@@ -138,7 +138,7 @@ def best_path(chain: LinearChain) -> NDArray[np.intp]:
     if rest.any():
         part = chain if rest.all() else chain.take_sequences(rest)
         has_path = np.ones(len(rest), dtype=bool)
-        emit = xp.asarray(part.emit, dtype="float64")
+        emit = in_double(part.emit)
         found, has_path[rest] = viterbi(emit, part.lengths, part.transitions)
         chain.require_paths(has_path)
         tags[np.repeat(rest, chain.lengths)] = found

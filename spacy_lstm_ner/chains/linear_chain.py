@@ -128,7 +128,9 @@ class LinearChain:
             token += 1
             before = reached
             scores = xp.asarray(np.where(before, 0.0, -np.inf))
-            onward = xp.isfinite(self.transitions.best(scores[None])[0])
+            onward = xp.isfinite(
+                self.transitions.n_best(scores[None, :, None])[1][0, :, 0]
+            )
             reached = to_numpy(onward) & allowed[token]
         if reached.any():  # at the last token, but none of its tags may end a path
             before = reached

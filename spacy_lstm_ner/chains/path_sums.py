@@ -3,22 +3,19 @@
 Letters of array axes as in `linear_chain`.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from thinc.api import get_array_module
 
-from ..packing import pack
 from ..tags import TagSet
-from ..types import Floats1d, Floats2d, Floats3d, Ints1d
+from ..types import Floats1d, Floats2d
 from .linear_chain import Gradient, LinearChain, Spans
-from .recursion import forward_backward
-from .transitions import LearnedTransitions, finite, less_top, to_numpy
+from .recursion import STEP, forward_backward
+from .transitions import LearnedTransitions, in_double, to_numpy
 
 
 class PathSums:
@@ -33,8 +30,8 @@ class PathSums:
 
     def __init__(self, chain: LinearChain):
         self.chain = chain
-        self._xp = xp = get_array_module(chain.emit)
-        self._emit = xp.asarray(chain.emit, dtype="float64")
+        self._xp = get_array_module(chain.emit)
+        self._emit = in_double(chain.emit)
         self._transitions = chain.transitions
         self._sequences = chain.sequences
         # Log sums over the paths up to a token, and over the paths behind it, that have
@@ -49,7 +46,10 @@ class PathSums:
 
     def marginals(self) -> Floats2d:
         """Probability of each tag at each token.  (T, N)"""
-        log_z = self.log_z[self._xp.asarray(self._sequences)]
+        return self._marginals(self.log_z)
+
+    def _marginals(self, log_z: Floats1d) -> Floats2d:
+        log_z = log_z[self._xp.asarray(self._sequences)]
         marginals: Floats2d = self._xp.exp(
             self._before_TN + self._after_TN - log_z[:, None]
         )
@@ -59,84 +59,45 @@ class PathSums:
         """Expected number of times that each score counts: the gradient of the sum of
         all log_z. For transitions, the sum over all sequences.
 
-        weights (Optional[Floats1d]): Weight of each sequence.  (B,)
+        weights (Optional[Floats1d]): Weight of each sequence, at least 0.  (B,)
         """
-        tags = self.marginals()
-        if weights is None:
-            return self._gradient(tags, (1.0, 1.0))
-        of_rows = weights[self._xp.asarray(self._sequences)][:, None]
-        return self._gradient(tags * of_rows, (1.0, of_rows[self._later]))
+        xp, T, log_z = self._xp, self._transitions, self.log_z
+        if weights is not None:  # a weight of exp(x) is a log_z that is less by x
+            with _quiet_log_of_zero():
+                log_z = log_z - xp.log(weights)
+        tags = self._marginals(log_z)
+        if not isinstance(T, LearnedTransitions):
+            return Gradient(tags)
+        firsts, lasts, later = map(xp.asarray, (*self._ends, self._later))
+        onward = self._emit[later] + self._after_TN[later]
+        onward -= log_z[xp.asarray(self._sequences)[later]][:, None]
+        pairs = T.expected(self._before_TN[later - 1], onward)
+        start, end = (tags[rows].sum(axis=0) for rows in (firsts, lasts))
+        return Gradient(tags, LearnedTransitions(pairs, start, end))
 
     def entropy(self) -> NDArray[np.float64]:
-        """Entropy of the distribution over the paths of each sequence, in nats: of the
-        last tag, and of each tag given the next one (Hernando et al. 2005).  (B,)"""
-        xp, later = self._xp, self._later
-        tags = self.marginals()
-        _, last = self._ends
-        # Each token's own share, and for all but the first, that of the one before.
-        of_rows = xp.zeros(len(tags), dtype="float64")
-        probs = tags[last]
-        of_rows[last] = -(probs * xp.log(xp.where(probs > 0, probs, 1.0))).sum(axis=1)
-        of_rows[later] += (tags[later] * self._entropy_given_next(later - 1)).sum(
-            axis=1
-        )
-        n_sequences = len(self.chain.lengths)
-        total = np.bincount(self._sequences, to_numpy(of_rows), n_sequences)
-        return np.maximum(total, 0.0)  # rounding may leave it just below
-
-    def _entropy_given_next(self, rows: Any) -> Floats2d:
-        """Entropy of the tags at some rows, given each tag at the row behind; 0 for
-        tags that cannot be reached.  (K, N)"""
-        xp, T = self._xp, self._transitions
-        # -log p(a | b) = (log sum for b) - (log weight of a) - T[a, b]
-        _, log_weights, _ = less_top(xp, self._before_TN[rows])
-        with _quiet_log_of_zero():
-            total = finite(xp, T.forward(log_weights))
-            entropy = total - _mean(xp, T.forward, log_weights, finite(xp, log_weights))
-            if isinstance(T, LearnedTransitions):
-                scores = finite(xp, T.scores)
-                for sign in (1.0, -1.0):
-                    log_part = xp.log(xp.maximum(sign * scores, 0.0))
-                    weighted = LearnedTransitions(T.scores + log_part, T.start, T.end)
-                    entropy -= sign * xp.exp(weighted.forward(log_weights) - total)
-        return entropy
+        """Entropy of the distribution over the paths of each sequence, in nats: log_z
+        less the expected score, its derivative by a factor of all scores.  (B,)"""
+        emit, T = self._emit * (1 + STEP), self._transitions.scaled(1 + STEP)
+        log_z = PathSums(replace(self.chain, emit=emit, transitions=T)).log_z
+        entropy = to_numpy(log_z.real - log_z.imag / STEP.imag)
+        return np.asarray(np.maximum(entropy, 0.0))  # rounding may leave it below
 
     def covariance(self, values: Floats2d) -> tuple[Floats1d, Gradient]:
         """Expectation of a sum of values along the path, one for each token's tag, and
         its gradient: the covariances of the sum with the tags and the transitions of
-        the path (an expectation semiring: Li & Eisner 2009).
+        the path. They are the derivatives of log_z and of its gradient if the scores
+        move in the direction of the values.
 
         values (Floats2d): Value of each tag at each token.  (T, N)
         RETURNS (Tuple[Floats1d, Gradient]): The expected sum of each sequence, (B,),
             and the gradient of their total.
         """
-        xp, packing, T = self._xp, pack(self.chain.lengths), self._transitions
-        values = xp.asarray(values, dtype="float64")
-        # Expected sum up to a token, and behind it, given its tag.
-        before, after = values.copy(), xp.zeros_like(values)
-        order = xp.asarray(packing.both_rows[0])
-        steps = [order[start:end] for start, end in pairwise(packing.starts)]
-        with _quiet_log_of_zero():
-            for rows in steps[1:]:
-                log_weights = self._before_TN[rows - 1]
-                before[rows] += _mean(xp, T.forward, log_weights, before[rows - 1])
-            for rows in reversed(steps[1:]):
-                log_weights = self._emit[rows] + self._after_TN[rows]
-                onward = values[rows] + after[rows]
-                after[rows - 1] = _mean(xp, T.backward, log_weights, onward)
-        tags, (firsts, _), later = self.marginals(), self._ends, self._later
-        sequences = xp.asarray(self._sequences)
-        expected = xp.zeros_like(self.log_z)
-        through = tags[firsts] * (before + after)[firsts]
-        expected[sequences[firsts]] = through.sum(axis=1)
-        # The token before gives the sum up to it, this one its value and the rest.
-        rest = values + after - expected[sequences][:, None]
-        gradient = self._gradient(
-            tags * (before - values + rest),
-            (before[later - 1], 1.0),
-            (1.0, rest[later]),
-        )
-        return expected, gradient
+        moved = PathSums(replace(self.chain, emit=self._emit + values * STEP))
+        emit, T = vars(moved.expected()).values()
+        if T is not None:
+            T = LearnedTransitions(*(array.imag / STEP.imag for array in T.arrays))
+        return moved.log_z.imag / STEP.imag, Gradient(emit.imag / STEP.imag, T)
 
     def log_prob_of_paths(self, tags: NDArray[np.integer]) -> NDArray[np.float64]:
         """Log probability of one path of each sequence.
@@ -145,7 +106,7 @@ class PathSums:
         RETURNS (ndarray): In nats.  (B,)
         """
         T = self._transitions
-        firsts, lasts, later = map(to_numpy, (*self._ends, self._later))
+        (firsts, lasts), later = self._ends, self._later
         score = to_numpy(self._emit)[np.arange(len(tags)), tags]
         score[firsts] += to_numpy(T.start)[tags[firsts]]
         score[lasts] += to_numpy(T.end)[tags[lasts]]
@@ -187,7 +148,9 @@ class PathSums:
         onward = self._emit[behind] + self._after_TN[behind]
         onward[each, xp.asarray(inside[goes_on])] = -np.inf
         with _quiet_log_of_zero():
-            onward = T.backward(onward)[each, xp.asarray(last_tag[goes_on])]
+            onward = T.log_sums(onward, backwards=True)[
+                each, xp.asarray(last_tag[goes_on])
+            ]
         log_behind[goes_on] = to_numpy(onward)
         log_z = to_numpy(self.log_z)[spans.sequence]
         log_probs = before[start, begin] + log_inside + log_behind - log_z
@@ -235,33 +198,16 @@ class PathSums:
         return spans.where(log_probs >= log_least[spans.label])
 
     @cached_property
-    def _ends(self) -> tuple[Ints1d, Ints1d]:
+    def _ends(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """The rows of the first and of the last token of each sequence that has any."""
         lengths = self.chain.lengths[self.chain.lengths > 0]
         ends = np.cumsum(lengths)
-        return self._xp.asarray(ends - lengths), self._xp.asarray(ends - 1)
+        return ends - lengths, ends - 1
 
     @cached_property
-    def _later(self) -> Ints1d:
+    def _later(self) -> NDArray[np.intp]:
         """The rows that have a row of their sequence before."""
-        is_first = np.diff(self._sequences, prepend=-1) > 0
-        return self._xp.asarray(np.flatnonzero(~is_first))
-
-    def _gradient(self, tags: Floats2d, *values: tuple[Any, Any]) -> Gradient:
-        """The gradient whose part by tags is given.
-
-        values (Tuple[Floats2d, Floats2d]): Values of the tags before and behind each
-            transition; their products are summed.
-        """
-        xp, T, later = self._xp, self._transitions, self._later
-        if not isinstance(T, LearnedTransitions):
-            return Gradient(tags)
-        log_z = self.log_z[xp.asarray(self._sequences)[later]]
-        onward = self._emit[later] + self._after_TN[later] - log_z[:, None]
-        before = self._before_TN[later - 1]
-        pairs = sum(T.expected(before, onward, *each) for each in values)
-        start, end = (tags[rows].sum(axis=0) for rows in self._ends)
-        return Gradient(tags, LearnedTransitions(pairs, start, end))
+        return np.flatnonzero(np.diff(self._sequences, prepend=-1) == 0)
 
 
 def confidences_of(chain: LinearChain, spans: Spans) -> NDArray[np.float64]:
@@ -280,26 +226,6 @@ def confidences_of(chain: LinearChain, spans: Spans) -> NDArray[np.float64]:
         number = np.cumsum(has_spans) - 1
         spans = replace(spans, sequence=number[spans.sequence])
     return np.asarray(np.exp(PathSums(chain).log_prob_of_spans(spans)))
-
-
-def _mean(
-    xp: Any,
-    log_sums: Callable[[Floats3d], Floats3d],
-    log_weights: Floats2d,
-    values: Floats2d,
-) -> Floats2d:
-    """Expected value of the tag before (or behind), given each tag; 0 for tags that
-    cannot be reached. The parts above and below 0 are sums of their own.
-
-    log_sums (Callable): `forward` (or `backward`) of the transitions.
-    log_weights (Floats2d): Log weight of each tag before (or behind).  (K, N)
-    values (Floats2d): Its value.  (K, N)
-    """
-    _, log_weights, _ = less_top(xp, log_weights)
-    parts = [log_weights + xp.log(xp.maximum(v, 0.0)) for v in (values, -values)]
-    total, above, below = log_sums(xp.stack([log_weights, *parts]))
-    total = finite(xp, total)
-    return xp.exp(above - total) - xp.exp(below - total)
 
 
 def _quiet_log_of_zero() -> Any:

@@ -5,7 +5,10 @@
 products of exponentials or, if scores are too far apart for these, logarithms of sums
 in blocks of bounded memory.
 
-Letters of array axes: K rows (tokens), N tags, n ranks, D runs.
+Scores may be complex in the operations of sums: an imaginary part so small that its
+square vanishes carries a derivative along (Squire & Trapp 1998).
+
+Letters of array axes: K rows (tokens), N tags, L labels, n ranks, D runs.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +20,7 @@ from numpy.typing import NDArray
 from thinc.api import get_array_module
 
 from ..tags import TagSet
-from ..types import Floats1d, Floats2d, Floats3d, FloatsXd, Ints1d, Ints2d, IntsXd
+from ..types import Floats1d, Floats2d, Floats3d, FloatsXd, Ints1d, IntsXd
 
 # exp(-x) is a normal float64 up to x = 708.
 UNDERFLOW = 700.0
@@ -25,6 +28,8 @@ UNDERFLOW = 700.0
 _BLOCK = 2**20
 # Up to so many tags, one product with a matrix takes less time than a few calls.
 _FEW_TAGS = 64
+# Of scores: more than rounding can move one.
+_ROUNDING = 1e-9
 
 _BEGINS, _INSIDES = TagSet.begins, TagSet.insides
 
@@ -53,32 +58,27 @@ class BioTransitions:
         self.start: Floats1d = xp.where(may_start, 0.0, -xp.inf)
         self.end: Floats1d = xp.zeros(n_tags)
 
-    def scaled(self, factor: float) -> "BioTransitions":
-        """All scores multiplied by a positive factor: the same."""
+    def scaled(self, factor: complex) -> "BioTransitions":
+        """All scores multiplied by a factor: the same."""
         return self
 
     def between(self, prev: Ints1d, tag: Ints1d) -> NDArray[np.float64]:
         """Score of each transition from `prev` to `tag`, on the CPU."""
-        may_follow = TagSet.of_size(self.n_tags).may_follow
-        return np.where(may_follow[prev, tag], 0.0, -np.inf)
+        return np.where(TagSet.follows(prev, tag), 0.0, -np.inf)
 
-    def forward(self, scores: FloatsXd) -> FloatsXd:
-        """log sum_a exp(scores[a] + T[a, b]) for each b.  (..., N) -> (..., N)"""
-        xp = get_array_module(scores)
-        sums = xp.empty_like(scores)
-        sums[...] = log_sum(xp, scores)[..., None]
-        begins, insides = scores[..., _BEGINS], scores[..., _INSIDES]
-        sums[..., _INSIDES] = xp.logaddexp(begins, insides)
-        return sums
-
-    def backward(self, scores: FloatsXd) -> FloatsXd:
-        """log sum_b exp(T[a, b] + scores[b]) for each a.  (..., N) -> (..., N)"""
+    def log_sums(self, scores: FloatsXd, *, backwards: bool = False) -> FloatsXd:
+        """log sum_a exp(scores[a] + T[a, b]) for each b or, backwards,
+        log sum_b exp(T[a, b] + scores[b]) for each a.  (..., N) -> (..., N)"""
         xp = get_array_module(scores)
         sums, others = xp.empty_like(scores), scores.copy()
-        others[..., _INSIDES] = -xp.inf
+        if backwards:
+            others[..., _INSIDES] = -xp.inf
         sums[...] = log_sum(xp, others)[..., None]
-        onward = xp.logaddexp(sums[..., _INSIDES], scores[..., _INSIDES])
-        sums[..., _BEGINS] = sums[..., _INSIDES] = onward
+        other = sums[..., _INSIDES] if backwards else scores[..., _BEGINS]
+        onward = log_sum(xp, xp.stack([other, scores[..., _INSIDES]]), axis=0)
+        sums[..., _INSIDES] = onward
+        if backwards:
+            sums[..., _BEGINS] = onward
         return sums
 
     def multiplier(self, backwards: list[bool]) -> Multiply:
@@ -104,41 +104,35 @@ class BioTransitions:
 
         return multiply
 
-    def best(self, scores: Floats2d) -> Floats2d:
-        """max_a (scores[a] + T[a, b]) for each b.  (K, N) -> (K, N)"""
-        xp = get_array_module(scores)
-        best = xp.empty_like(scores)
-        best[:] = scores.max(axis=1, keepdims=True)
-        begins, insides = scores[:, _BEGINS], scores[:, _INSIDES]
-        best[:, _INSIDES] = xp.maximum(begins, insides)
-        return best
-
-    def senders(self, scores: Floats2d) -> Ints2d:
-        """The lowest a that attains `best`.  (K, N) -> (K, N)"""
-        xp = get_array_module(scores)
-        senders = xp.empty(scores.shape, dtype=np.int32)
-        senders[:] = scores.argmax(axis=1)[:, None]
-        number = xp.arange(self.n_tags)
-        is_begin = scores[:, _BEGINS] >= scores[:, _INSIDES]
-        senders[:, _INSIDES] = xp.where(is_begin, number[_BEGINS], number[_INSIDES])
-        return senders
-
     def n_best(self, scores: Floats3d) -> tuple[IntsXd, Floats3d]:
         """The n highest scores[a, rank] + T[a, b] for each b.
 
-        scores (Floats3d): (K, N, n)
-        RETURNS (Tuple[IntsXd, Floats3d]): n a + rank of each, and the score.  (K, N, n)
+        scores (Floats3d): By rank, highest first.  (K, N, n)
+        RETURNS (Tuple[IntsXd, Floats3d]): n a + rank of each, the lower one where they
+            tie, and the score.  (K, N, n)
         """
         xp = get_array_module(scores)
         n_rows, n_tags, n = scores.shape
         where, best = xp.empty(scores.shape, dtype=np.intp), xp.empty_like(scores)
         of_all, top = top_n(xp, scores.reshape(n_rows, n_tags * n), n)
         where[:], best[:] = of_all[:, None], top[:, None]
-        # B and I of a label are neighbours: their 2n scores are one row.
-        of_two, top = top_n(xp, scores[:, 1:].reshape(n_rows, n_tags // 2, 2 * n), n)
-        first = n * xp.arange(n_tags)[_BEGINS]
-        where[:, _INSIDES], best[:, _INSIDES] = of_two + first[:, None], top
+        where[:, _INSIDES], best[:, _INSIDES] = _n_best_insides(xp, scores)
         return where, best
+
+    def best(self, scores: Floats2d) -> Floats2d:
+        """max_a (scores[a] + T[a, b]) for each b.  (K, N) -> (K, N)"""
+        xp = get_array_module(scores)
+        best = xp.empty_like(scores)
+        best[:] = scores.max(axis=1, keepdims=True)
+        best[:, _INSIDES] = xp.maximum(scores[:, _BEGINS], scores[:, _INSIDES])
+        return best
+
+    def senders(self, scores: Floats2d) -> Callable[[int, int], int]:
+        """A function from a row and a tag b to the lowest a of the highest
+        scores[row, a] + T[a, b].  (K, N)"""
+        where, _ = self.n_best(scores[..., None])
+        sender: Callable[[int, int], int] = to_numpy(where[..., 0]).item
+        return sender
 
 
 # The rules of each number of tags are made once.
@@ -162,13 +156,10 @@ class LearnedTransitions:
     """
 
     def __init__(self, scores: Floats2d, start: Floats1d, end: Floats1d) -> None:
-        xp = get_array_module(scores)
-        self.arrays = tuple(
-            xp.asarray(a, dtype="float64") for a in (scores, start, end)
-        )
+        self.arrays = tuple(map(in_double, (scores, start, end)))
         self.scores, self.start, self.end = self.arrays
 
-    def scaled(self, factor: float) -> "LearnedTransitions":
+    def scaled(self, factor: complex) -> "LearnedTransitions":
         """All scores multiplied by a factor."""
         return LearnedTransitions(*(array * factor for array in self.arrays))
 
@@ -185,15 +176,14 @@ class LearnedTransitions:
     @cached_property
     def top(self) -> float:
         """The highest score."""
-        xp = get_array_module(self.scores)
-        is_finite = xp.isfinite(self.scores)
-        return float(self.scores[is_finite].max()) if is_finite.any() else 0.0
+        top = float(self.scores.real.max())
+        return top if top > -np.inf else 0.0
 
     @cached_property
     def spread(self) -> float:
         """How far the lowest finite score is below the highest."""
-        xp = get_array_module(self.scores)
-        return -float(finite(xp, self.scores - self.top).min())
+        xp, scores = get_array_module(self.scores), self.scores.real
+        return self.top - float(xp.where(scores > -xp.inf, scores, self.top).min())
 
     @cached_property
     def _exp(self) -> Floats2d:
@@ -205,20 +195,26 @@ class LearnedTransitions:
         """T with the tag to which a transition leads first."""
         return get_array_module(self.scores).ascontiguousarray(self.scores.T)
 
+    @cached_property
+    def _highest(self) -> Floats1d:
+        """The highest score of a transition to each tag.  (N,)"""
+        return self.scores.max(axis=0)
+
+    @cached_property
+    def _is_bio(self) -> bool:
+        """Whether an I tag may follow no other tags than the BIO rules allow."""
+        xp, to_inside = get_array_module(self.scores), self.scores[:, _INSIDES]
+        n_allowed = xp.isfinite(_to_insides(self.scores)).sum()
+        return bool(xp.isfinite(to_inside).sum() == n_allowed)
+
     def between(self, prev: Ints1d, tag: Ints1d) -> NDArray[np.float64]:
         """The score of each transition, on the CPU."""
         return to_numpy(self.scores[prev, tag])
 
-    def forward(self, scores: FloatsXd) -> FloatsXd:
-        """Log sums over the tag before."""
-        return self._log_product(scores, self.scores, self._exp)
-
-    def backward(self, scores: FloatsXd) -> FloatsXd:
-        """Log sums over the tag behind."""
-        return self._log_product(scores, self.scores.T, self._exp.T)
-
-    def _log_product(self, scores: FloatsXd, T: Floats2d, exp_T: Floats2d) -> FloatsXd:
+    def log_sums(self, scores: FloatsXd, *, backwards: bool = False) -> FloatsXd:
+        """Log sums over the tag before or, backwards, behind."""
         xp = get_array_module(scores)
+        T, exp_T = (a.T if backwards else a for a in (self.scores, self._exp))
         top, below, spread = less_top(xp, scores)
         if spread + self.spread < UNDERFLOW:
             return xp.log(xp.exp(below) @ exp_T) + (top + self.top)[..., None]
@@ -231,73 +227,116 @@ class LearnedTransitions:
     def multiplier(self, backwards: list[bool]) -> Multiply:
         """Products with the matrix of exponentials."""
         xp = get_array_module(self.scores)
-        matrices = xp.stack([self._exp.T if back else self._exp for back in backwards])
-        return lambda X, out: xp.matmul(X, matrices, out=out)
+        matrices = [self._exp.T if back else self._exp for back in backwards]
+        if self.scores.size <= _BLOCK:  # a copy of the transpose is faster as well
+            stacked = xp.stack(matrices)
+            return lambda X, out: xp.matmul(X, stacked, out=out)
 
-    def best(self, scores: Floats2d) -> Floats2d:
-        """Highest score to each tag."""
-        best: Floats2d
-        if len(scores) * self.scores.size <= _BLOCK:
-            best = (scores[:, :, None] + self.scores).max(axis=1)
-            return best
-        best = get_array_module(scores).empty_like(scores)
-        for block in _blocks(len(scores), self.scores.size):
-            best[block] = (scores[block, :, None] + self.scores).max(axis=1)
-        return best
+        def multiply(X: Floats3d, out: Floats3d) -> None:
+            for x, y, matrix in zip(X, out, matrices, strict=True):
+                xp.matmul(x, matrix, out=y)
 
-    def senders(self, scores: Floats2d) -> Ints2d:
-        """Best tag before each tag."""
-        xp = get_array_module(scores)
-        senders = xp.empty(scores.shape, dtype=np.int32)
-        for block in _blocks(len(scores), self.scores.size):
-            # NumPy finds the highest score of the last axis in a fifth of the time.
-            senders[block] = (scores[block, None, :] + self._to_from).argmax(axis=2)
-        return senders
+        return multiply
 
     def n_best(self, scores: Floats3d) -> tuple[IntsXd, Floats3d]:
         """Best tags before each tag."""
         xp = get_array_module(scores)
-        n_rows, n_tags, n = scores.shape
+        n_tags, n = scores.shape[1:]
         where, best = xp.empty(scores.shape, dtype=np.intp), xp.empty_like(scores)
-        for block in _blocks(n_rows * n_tags, n_tags * n):
-            rows, tags = xp.divmod(xp.arange(n_rows * n_tags)[block], n_tags)
-            sums = scores[rows] + self._to_from[tags][:, :, None]
-            where.reshape(-1, n)[block], best.reshape(-1, n)[block] = top_n(
-                xp, sums.reshape(len(rows), n_tags * n), n
-            )
+        tags: Any = slice(None)
+        to_tags = tags
+        if n_tags > _FEW_TAGS and len(scores) and self._is_bio:
+            to_insides = _to_insides(self.scores)
+            found, best[:, _INSIDES] = _n_best_insides(xp, scores, to_insides)
+            where[:, _INSIDES] = found
+            to_tags = xp.flatnonzero(~TagSet.is_inside(xp.arange(n_tags)))
+            tags = self._candidates(scores, to_tags)
+            T = xp.ascontiguousarray(self.scores[tags][:, to_tags].T)
+        else:
+            T = self._to_from
+        number = (n * xp.arange(n_tags)[tags, None] + xp.arange(n)).reshape(-1)
+        for block in _blocks(len(scores), T.size * n):
+            sums = scores[block, None, tags] + T[:, :, None]
+            found, top = top_n(xp, sums.reshape(*sums.shape[:2], -1), n)
+            where[block, to_tags], best[block, to_tags] = number[found], top
         return where, best
 
-    def expected(
-        self,
-        before: Floats2d,
-        onward: Floats2d,
-        value_before: FloatsXd,
-        value_onward: FloatsXd,
-    ) -> Floats2d:
-        """Sum over rows of exp(before[a] + T[a, b] + onward[b]), which are at most 1,
-        times value_before[a] times value_onward[b].  (K, N) each -> (N, N)"""
+    def _candidates(self, scores: Floats3d, to_tags: Ints1d) -> Ints1d:
+        """The tags that may be among the best before one of `to_tags`.
+
+        The n paths to the tag of the highest score go on to each tag; a tag that cannot
+        reach their n-th score, even by the best transition, is out.
+        """
+        xp, highest = get_array_module(scores), scores[:, :, 0]
+        first = highest.argmax(axis=1)
+        reached = scores[xp.arange(len(scores)), first, -1]
+        loss = self._highest[to_tags] - self.scores[first][:, to_tags]
+        least = reached - loss.max(axis=1)
+        least -= _ROUNDING * (1 + xp.abs(finite(xp, least)))
+        return xp.flatnonzero(~(highest < least[:, None]).all(axis=0))
+
+    def best(self, scores: Floats2d) -> Floats2d:
+        """Highest score to each tag."""
+        if len(scores) * self.scores.size <= _BLOCK:
+            best: Floats2d = (scores[:, :, None] + self.scores).max(axis=1)
+            return best
+        return self.n_best(scores[..., None])[1][..., 0]
+
+    def senders(self, scores: Floats2d) -> Callable[[int, int], int]:
+        """The best tag before a tag."""
+        if len(self.scores) <= _FEW_TAGS:
+            where, _ = self.n_best(scores[..., None])
+            sender: Callable[[int, int], int] = to_numpy(where[..., 0]).item
+            return sender
+        # A path asks for one of the many tags of each row.
+        return lambda row, tag: int((scores[row] + self.scores[:, tag]).argmax())
+
+    def expected(self, before: Floats2d, onward: Floats2d) -> Floats2d:
+        """Sum over rows of exp(before[a] + T[a, b] + onward[b]).
+        (K, N) each -> (N, N)"""
         xp = get_array_module(before)
         top, below, _ = less_top(xp, before)
         log_right = onward + (top + self.top)[:, None]
-        if not len(before) or float(log_right.max()) < UNDERFLOW / 2:
-            left, right = xp.exp(below) * value_before, xp.exp(log_right) * value_onward
-            return self._exp * (left.T @ right)
-        total = xp.zeros_like(self.scores)
-        left = xp.broadcast_to(value_before, before.shape)
-        right = xp.broadcast_to(value_onward, onward.shape)
+        if not len(before) or float(log_right.real.max()) < UNDERFLOW / 2:
+            pairs: Floats2d = xp.exp(below).T @ xp.exp(log_right)
+            pairs *= self._exp
+            return pairs
+        total = xp.zeros(self.scores.shape, dtype=before.dtype)
         for block in _blocks(len(before), total.size):
             pairs = before[block, :, None] + self.scores + onward[block, None, :]
-            values = left[block, :, None] * right[block, None, :]
-            total += (xp.exp(pairs) * values).sum(axis=0)
+            total += xp.exp(pairs).sum(axis=0)
         return total
 
 
 Transitions: TypeAlias = BioTransitions | LearnedTransitions
 
 
+def _to_insides(T: Floats2d) -> Floats2d:
+    """The transitions to each I tag from B and from I of its label.  (L, 2)"""
+    xp = get_array_module(T)
+    begins, insides = (xp.arange(len(T))[tags] for tags in (_BEGINS, _INSIDES))
+    return xp.stack([T[begins, insides], T[insides, insides]], axis=1)
+
+
+def _n_best_insides(
+    xp: Any, scores: Floats3d, T: Floats2d | None = None
+) -> tuple[IntsXd, Floats3d]:
+    """`n_best` of the I tags, which follow B and I of their label.
+
+    T (Optional[Floats2d]): From `_to_insides`, if not 0.
+    """
+    n_rows, n_tags, n = scores.shape
+    # B and I of a label are neighbours: their 2n scores are one row.
+    pairs = scores[:, 1:].reshape(n_rows, n_tags // 2, 2, n)
+    if T is not None:
+        pairs = pairs + T[:, :, None]
+    where, best = top_n(xp, pairs.reshape(n_rows, n_tags // 2, 2 * n), n)
+    return where + n * xp.arange(n_tags)[_BEGINS][:, None], best
+
+
 def log_sum(xp: Any, scores: Any, axis: int = -1) -> Any:
     """Log of the sum of exponentials along an axis; -inf where all are -inf."""
-    top = finite(xp, scores.max(axis=axis, keepdims=True))
+    top = finite(xp, scores.real.max(axis=axis, keepdims=True))
     total = xp.exp(scores - top).sum(axis=axis, keepdims=True)
     return (xp.log(total) + top).squeeze(axis)
 
@@ -311,19 +350,27 @@ def less_top(xp: Any, scores: FloatsXd) -> tuple[FloatsXd, FloatsXd, float]:
     """The highest score of each row, the scores less it, and how far the lowest finite
     score of all rows is below the highest of its row.  (..., N) -> (...), (..., N)"""
     # NumPy takes a fifth of the time if the scores of one tag lie together.
-    top = finite(xp, xp.ascontiguousarray(scores.T).max(axis=0).T)
+    top = finite(xp, xp.ascontiguousarray(scores.real.T).max(axis=0).T)
     below = scores - top[..., None]
-    return top, below, -float(finite(xp, below).min()) if below.size else 0.0
+    return top, below, -float(finite(xp, below.real).min()) if below.size else 0.0
 
 
 def top_n(xp: Any, scores: Any, n: int) -> tuple[Any, Any]:
     """Where the n highest scores of the last axis are, lowest first where they tie, and
     the scores."""
+    if n == 1 and scores.shape[-1] == 2:  # ten times faster
+        one, other = scores[..., :1], scores[..., 1:]
+        return (other > one).astype(np.intp), xp.maximum(one, other)
     if n == 1:
         where = scores.argmax(axis=-1)[..., None]
-    else:
-        where = xp.argsort(-scores, axis=-1, kind="stable")[..., :n]
+        return where, scores.max(axis=-1)[..., None]
+    where = xp.argsort(-scores, axis=-1, kind="stable")[..., :n]
     return where, xp.take_along_axis(scores, where, axis=-1)
+
+
+def in_double(array: Any) -> Any:
+    """The array in double precision, real or complex."""
+    return array.astype(np.promote_types(array.dtype, "float64"), copy=False)
 
 
 def to_numpy(array: Any) -> NDArray[Any]:

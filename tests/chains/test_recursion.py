@@ -105,16 +105,20 @@ def test_messages_that_forbid_tags():
 def test_all_that_is_made_of_them(lengths, seed):
     n_tokens = [6 * n for n in lengths]
     chain = random_chain(n_tokens, 3, seed=seed)
-    whole = PathSums(chain)
+    whole, values = PathSums(chain), np.arange(chain.emit.size).reshape(-1, 3) % 7
+    expected = whole.covariance(values)
     path = best_path(chain)
     np.testing.assert_array_equal(path, n_best_paths(chain, 1)[0][0])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recursion, "BLOCK", 4)
         cut = PathSums(chain)
         np.testing.assert_array_equal(best_path(chain), path)
+        entropy, found = cut.entropy(), cut.covariance(values)
     np.testing.assert_allclose(cut.log_z, whole.log_z, rtol=1e-12)
     np.testing.assert_allclose(cut.marginals(), whole.marginals(), atol=1e-11)
-    np.testing.assert_allclose(cut.entropy(), whole.entropy(), atol=1e-10)
+    np.testing.assert_allclose(entropy, whole.entropy(), atol=1e-10)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-10)
+    np.testing.assert_allclose(found[1].emit, expected[1].emit, atol=1e-9)
 
 
 # A spread of 1000 nats is too much for exponentials; 40 asks for new scales on the way.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spacy_lstm_ner.chains.transitions import BioTransitions, LearnedTransitions
+from spacy_lstm_ner.tags import TagSet
 
 F = -np.inf
 # To:  O  B0 I0 B1 I1
@@ -53,5 +54,38 @@ def test_best_of_both_kinds(n_tags):
     rules = BioTransitions(n_tags)
     pairs = rules.between(np.repeat(tags, n_tags), np.tile(tags, n_tags))
     learned = LearnedTransitions(pairs.reshape(n_tags, n_tags), rules.start, rules.end)
-    np.testing.assert_array_equal(rules.best(scores), learned.best(scores))
-    np.testing.assert_array_equal(rules.senders(scores), learned.senders(scores))
+    (where, best), (expected, expected_best) = (
+        T.n_best(scores[..., None]) for T in (rules, learned)
+    )
+    np.testing.assert_array_equal(best, expected_best)
+    np.testing.assert_array_equal(where, expected)
+    for T in (rules, learned):
+        np.testing.assert_array_equal(T.best(scores), best[..., 0])
+    for row, tag in np.ndindex(scores.shape):
+        senders = [T.senders(scores)(row, tag) for T in (rules, learned)]
+        assert senders == [where[row, tag, 0]] * 2
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("scale", [0.0, 0.3, 5.0])
+@pytest.mark.parametrize("has_path", [True, False])
+def test_tags_that_cannot_win_are_left_out(has_path, scale, n):
+    """Many tags: only some of them are searched, and the best are among these."""
+    rng, n_tags = np.random.default_rng(1), 101
+    scores = np.round(rng.standard_normal((9, n_tags, n)) * 2, 1)
+    scores = -np.sort(-scores, axis=2)
+    if not has_path:
+        scores[1], scores[2, 1:] = F, F
+    T = np.round(rng.standard_normal((n_tags, n_tags)) * scale, 1)
+    T[~TagSet.of_size(n_tags).may_follow] = F
+    learned = LearnedTransitions(T, np.zeros(n_tags), np.zeros(n_tags))
+    where, best = learned.n_best(scores)
+    sums = scores[:, None] + learned.scores.T[:, :, None]
+    sums = sums.reshape(9, n_tags, n_tags * n)
+    expected = np.argsort(-sums, axis=2, kind="stable")[..., :n]
+    expected_best = np.take_along_axis(sums, expected, axis=2)
+    np.testing.assert_array_equal(best, expected_best)
+    np.testing.assert_array_equal(where[best > F], expected[best > F])
+    for row, tag in zip(*np.nonzero(best[..., 0] > F), strict=True):
+        senders = learned.senders(scores[..., 0])
+        assert senders(row, tag) == sums[row, tag].argmax() // n
