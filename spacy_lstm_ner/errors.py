@@ -1,7 +1,7 @@
 """The catalogue of messages: what was found, where, what was expected, what to do.
 
 L0xx: component, model and layers. L1xx: tags and readers. L2xx: command line.
-L4xx: annotation with Ray.
+L4xx: annotation with Ray. L5xx: warnings.
 """
 
 from spacy.errors import ErrorsWithCodes
@@ -43,11 +43,6 @@ class Errors(metaclass=ErrorsWithCodes):
     L008 = (
         "The layer '{name}' can't backpropagate after a prediction, which keeps no "
         "intermediate results: use model.begin_update(X), or model(X, is_train=True)."
-    )
-    L010 = (
-        "'{name}' has no labels, so it can't be initialized. Give it examples with "
-        "entities, call add_label(), or list labels in the config, under "
-        "[initialize.components.{name}]."
     )
     L011 = (
         "'{name}' is not initialized, so it can't {action}. Train it with `spacy "
@@ -157,6 +152,17 @@ class Errors(metaclass=ErrorsWithCodes):
         "The component {name!r} finds no entities in the annotated parts of the texts, "
         "so there is nothing to fit confidences to. Train it further, or use annotated "
         "texts of the kind that it was trained for."
+    )
+    L051 = (
+        "The weights of '{name}' belong to {n_trained} labels, but its settings (the "
+        "file 'cfg') list {n_found}; the first difference is {trained!r} and "
+        "{found!r}, at index {i}. With other labels the model would name its entities "
+        "wrongly. Restore the file that was saved with the weights."
+    )
+    L052 = (
+        "The weights of '{name}' were saved by version {found} of spacy-lstm-ner. This "
+        "is version {version}, which reads weights of the versions {readable}. Install "
+        "a version that reads them, or train the pipeline again."
     )
 
     # Tags and readers
@@ -336,6 +342,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "The folder '{path}' is a mount point, which cannot be replaced as a whole: "
         "name a folder within it."
     )
+    L220 = (
+        "'{path}' has no entities, so there is nothing to train on: name an annotated "
+        "corpus."
+    )
 
     # Annotation with Ray
     L400 = (
@@ -379,4 +389,36 @@ class Errors(metaclass=ErrorsWithCodes):
         "{n} of {n_files} output files could not be written; the others are complete. "
         "The first is the one of {where}: {reason}. Run the same command again to "
         "retry the missing files."
+    )
+
+
+class Warnings(metaclass=ErrorsWithCodes):
+    """Messages of warnings; format them with the named values they ask for."""
+
+    L501 = (
+        "{n} of the {n_ents} entities of {where} begin or end in white space; the "
+        "first is {first}. White space has no tag: learning and scoring leave it out, "
+        "and entities of white space alone do not count. Trim them in the data."
+    )
+    L502 = (
+        "Entities of the training data begin or end in white space. White space has no "
+        "tag: the entities are learned without it, and entities of white space alone "
+        "are left out. Trim them in the data."
+    )
+    L503 = (
+        "Entities of the training data cross the start of a sentence, as a component "
+        "before the recognizer has set it. No such entity can be predicted, so these "
+        "are left out of training: their tokens count as not annotated. Let the "
+        "recognizer come before that component, or correct the sentences."
+    )
+    L504 = (
+        "'{name}' has no labels, so it finds no entities. It gets the labels of the "
+        "entities that training shows it, or by add_label(). If the training data has "
+        "entities, initialize it with these examples, or list labels in the config, "
+        "under [initialize.components.{name}]."
+    )
+    L505 = (
+        "Training shows '{name}' the label {label!r}, which it did not have at "
+        "initialization. The label is added; other predictions stay as they are. If "
+        "the labels are known before, initialize it with all of them."
     )

@@ -17,6 +17,7 @@ from .doc_paths import DocPaths
 from .fitting import best_threshold, fit_temperature
 from .gold import judge, token_spans
 from .settings import Settings
+from .white_space import entities_of
 
 # How far the rest of a batch may change a confidence, by rounding.
 _ROUNDING = 1e-6
@@ -142,7 +143,7 @@ def fitted_threshold(
         confidences += spans.confidence.tolist()
         right += is_right
         for eg, preset in zip(examples, _preset_spans(paths), strict=True):
-            n_gold += len(eg.reference.ents)
+            n_gold += len(entities_of(eg.reference))
             is_known = [each for each in judge(eg, preset) if each is not None]
             confidences += [1.0] * len(is_known)  # no threshold drops them
             right += is_known

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, SENT_START
+from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE
 from spacy.tokens import Doc, Span
 
 from ..tags import TagSet, TokenSpan
 from .confidences import Prediction, prediction_of, score_spans
-from .gold import IOB_BEGIN, IOB_INSIDE, UNKNOWN
+from .gold import IOB_BEGIN, IOB_INSIDE, UNKNOWN, cut_rows, sentence_starts
 from .settings import Settings
 
 Tokens = NDArray[np.intp]
@@ -119,10 +119,8 @@ def _allowed(
     if preset is None and not has_sentences:
         return None
     # Tokens that can't continue an entity, and the known tags.
-    cut = np.zeros(len(doc) + 1, dtype=bool)
+    cut = np.append(sentence_starts(doc), False)
     known = np.full(len(doc), UNKNOWN, dtype=np.intp)
-    if has_sentences:
-        cut[1:-1] = doc.to_array(SENT_START)[1:] == 1
     if preset is not None:
         known[preset.blocked] = tag_set.outside
         cut[:-1] |= preset.blocked
@@ -133,15 +131,13 @@ def _allowed(
             if label is not None:
                 known[rows[:1]] = tag_set.begin(label)
             cut[ent.end] = True
-    # A cut on white space counts for the next token that has a tag.
-    cut_rows = np.searchsorted(tokens, np.flatnonzero(cut))
-    cut_rows = cut_rows[cut_rows < len(tokens)]
+    cut_at = cut_rows(cut, tokens)
     known = known[tokens]
     (known_rows,) = np.nonzero(known != UNKNOWN)
-    if not len(cut_rows) and not len(known_rows):
+    if not len(cut_at) and not len(known_rows):
         return None
     allowed = np.ones((len(tokens), tag_set.n_tags), dtype=bool)
-    allowed[cut_rows, tag_set.insides] = False
+    allowed[cut_at, tag_set.insides] = False
     allowed[known_rows] = False
     allowed[known_rows, known[known_rows]] = True
     return allowed

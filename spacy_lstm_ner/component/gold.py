@@ -1,16 +1,18 @@
 """Annotation of Examples -> numbers of gold tags, and right or wrong spans."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import ENT_IOB, ENT_TYPE, IOB_STRINGS, IS_SPACE, ORTH
-from spacy.tokens import Span
+from spacy.attrs import ENT_IOB, ENT_TYPE, IOB_STRINGS, IS_SPACE, ORTH, SENT_START
+from spacy.tokens import Doc, Span
 from spacy.training import Example, remove_bilu_prefix
 
-from ..errors import Errors
+from ..errors import Errors, Warnings
 from ..tags import OUTSIDE, TagSet, TokenSpan
+from .white_space import entities_of, has_white_space, trim
 
 # Values of `Token.ent_iob`.
 IOB_INSIDE, IOB_OUTSIDE, IOB_BEGIN = map(IOB_STRINGS.index, "IOB")
@@ -27,32 +29,86 @@ class Gold(NamedTuple):
     tokens: The indices of these tokens: all except white space.  (T,)
     tags: The numbers of their tags; UNKNOWN if they are not known.  (T,)
     wrong: Start, end and index of the label of each span that is known to be wrong.
+    cuts: The tokens at which no entity continues, because a sentence starts.
     """
 
     tokens: NDArray[np.intp]
     tags: Tags
     wrong: list[tuple[int, int, int]]
+    cuts: NDArray[np.intp]
 
 
 def gold_of(
     examples: Sequence[Example], tag_set: TagSet, incorrect_spans_key: str | None
 ) -> list[Gold]:
-    """The annotation of Examples.
+    """The annotation of Examples. Warns of entities that are trimmed (L502), or that
+    are left out because a sentence of the predicted Doc starts in them (L503).
 
     incorrect_spans_key (Optional[str]): As of `Settings`.
     RAISES ValueError (L012): If the annotation has a label that the model has not.
     """
     golds = []
-    for eg, tags in zip(examples, gold_tags(examples, tag_set), strict=True):
+    for eg, all_tags in zip(examples, gold_tags(examples, tag_set), strict=True):
         tokens = np.flatnonzero(eg.predicted.to_array(IS_SPACE) == 0)
+        if len(tokens) < len(all_tags) and has_white_space(eg.reference):
+            warnings.warn(Warnings.L502, stacklevel=2)
+        tags, cuts = all_tags[tokens], cut_rows(sentence_starts(eg.predicted), tokens)
+        if tag_set.is_inside(tags[cuts]).any():
+            warnings.warn(Warnings.L503, stacklevel=2)
+            _forget_entities(tags, cuts)
         wrong = set()
         for start, end, label in incorrect_spans(eg, incorrect_spans_key):
             first, last = np.searchsorted(tokens, [start, end]).tolist()
             # No path has spans of white space alone or of an unknown label.
             if first < last and label in tag_set.label_numbers:
                 wrong.add((first, last, tag_set.label_numbers[label]))
-        golds.append(Gold(tokens, tags[tokens], sorted(wrong)))
+        golds.append(Gold(tokens, tags, sorted(wrong), cuts))
     return golds
+
+
+def sentence_starts(doc: Doc) -> NDArray[np.bool_]:
+    """Whether a sentence starts at each token of a Doc, except at the first. No entity
+    continues there.  (T,)"""
+    if not doc.has_annotation("SENT_START"):
+        return np.zeros(len(doc), dtype=bool)
+    starts: NDArray[np.bool_] = doc.to_array(SENT_START) == 1
+    starts[:1] = False
+    return starts
+
+
+def cut_rows(cut: NDArray[np.bool_], tokens: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The taggable tokens at which no entity continues. A cut on white space counts for
+    the next token that has a tag.
+
+    cut (ndarray): Whether there is a cut at each token of the Doc, or behind it.
+    tokens (ndarray): The indices of the taggable tokens.  (T,)
+    RETURNS (ndarray): Indices of `tokens`.
+    """
+    rows = np.searchsorted(tokens, np.flatnonzero(cut))
+    return np.asarray(rows[rows < len(tokens)])
+
+
+def _forget_entities(tags: Tags, cuts: NDArray[np.intp]) -> None:
+    """Make the tags of entities that continue at a cut unknown, in place."""
+    for row in cuts[TagSet.is_inside(tags[cuts])].tolist():
+        first = last = row
+        while first > 0 and TagSet.is_inside(tags[first]):
+            first -= 1
+        while last < len(tags) and TagSet.is_inside(tags[last]):
+            last += 1
+        tags[first:last] = UNKNOWN
+
+
+def new_labels(examples: Iterable[Example], tag_set: TagSet) -> list[str]:
+    """The labels of gold entities that a tag set lacks, sorted."""
+    seen, found = {0}, set()
+    for eg in examples:
+        hashes = set(eg.reference.to_array(ENT_TYPE).tolist()) - seen
+        seen |= hashes
+        labels = {eg.reference.vocab.strings[hash_] for hash_ in hashes}
+        if not labels <= tag_set.label_numbers.keys():
+            found |= {label for _, _, label in entities_of(eg.reference)}
+    return sorted(found - tag_set.label_numbers.keys())
 
 
 def gold_tags(examples: Iterable[Example], tag_set: TagSet) -> list[Tags]:
@@ -141,15 +197,17 @@ def incorrect_spans(eg: Example, key: str | None) -> list[TokenSpan]:
 
 def judge(eg: Example, spans: Sequence[TokenSpan]) -> list[bool | None]:
     """Which spans of the predicted Doc are entities of the reference, by the rules of
-    spaCy's scorer.
+    spaCy's scorer, white space at their ends left out.
 
     spans (Sequence[TokenSpan]): Spans of `eg.predicted`.
-    RETURNS (List[Optional[bool]]): None if tokens of the span are not annotated. If two
-        spans align to the same entity, the second one is wrong.
+    RETURNS (List[Optional[bool]]): None if tokens of the span are not annotated, or if
+        it is white space. If two spans align to the same entity, the second one is
+        wrong.
     """
-    missing = set(token_spans(eg.reference.ents)) if spans else set()
+    missing = set(entities_of(eg.reference)) if spans else set()
     judged: list[bool | None] = []
-    for start, end, label in spans:
+    for span in spans:
+        start, end, label = trim(eg.predicted, span) or (0, 0, "")
         rows = eg.alignment.x2y[start:end]
         first, last = (int(rows[0]), int(rows[-1])) if len(rows) else (0, -1)
         tokens = eg.reference[first : last + 1]

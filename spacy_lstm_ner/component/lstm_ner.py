@@ -1,5 +1,6 @@
 """The pipeline component `lstm_ner`: predict, set annotations, learn, save."""
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
@@ -20,15 +21,18 @@ from ..architectures import Tagger
 from ..chains.linear_chain import Gradient, LinearChain
 from ..chains.losses import cross_entropy
 from ..chains.path_sums import PathSums
-from ..errors import Errors
+from ..errors import Errors, Warnings
 from ..layers.words.cache import clear_cache
 from ..tags import TagSet
 from . import analysis, objective
 from .analysis import Analysis, Calibration, Uncertainty
 from .annotations import ScoredSpan, set_entities
 from .doc_paths import DocPaths, find_entities, find_paths, require_finite
+from .gold import new_labels
+from .origin import check_origin, sign, unsign
 from .process import apply_process_effects
 from .settings import Settings, WithSettings
+from .white_space import warning_of_white_space
 
 # Number of Docs that are scored at once if the caller gives no batches.
 _BATCH_SIZE = 256
@@ -102,10 +106,15 @@ class LSTMNer(WithSettings, TrainablePipe):
         self.vocab.strings.add(label)
         self.cfg["labels"].append(label)
         if self._is_initialized():
-            self.set_output(self.tag_set.n_tags)
+            self._fit_output()
         else:
             self.cfg["labels"].sort()
         return 1
+
+    def _fit_output(self) -> None:
+        """Give the model a pair of tags for each label."""
+        self.set_output(self.tag_set.n_tags)
+        sign(self.model, self.labels)
 
     def initialize(
         self,
@@ -118,24 +127,23 @@ class LSTMNer(WithSettings, TrainablePipe):
 
         get_examples (Callable): Returns the training examples, each time it is called.
         labels (Optional[List[str]]): The labels, as from `spacy init labels`; None
-            takes them from the examples. Labels added before are kept.
-        RAISES ValueError (L010): If there are no labels.
+            takes them from the examples. Labels added before are kept. Without any,
+            training adds those that it meets (L504).
         """
         validate_get_examples(get_examples, "LSTMNer.initialize")
         check_lexeme_norms(self.vocab, "lstm_ner")
         if labels is None:
-            labels = sorted(
-                {ent.label_ for eg in get_examples() for ent in eg.reference.ents}
-            )
+            examples = warning_of_white_space(get_examples(), "the training texts")
+            labels = new_labels(examples, self.tag_set)
         for label in labels:
             self.add_label(label)
         if not self.labels:
-            raise ValueError(Errors.L010.format(name=self.name))
+            warnings.warn(Warnings.L504.format(name=self.name), stacklevel=2)
         docs = [eg.predicted for eg in islice(get_examples(), 10)]
-        if not any(len(doc) for doc in docs):
+        if not any(map(len, docs)):
             docs = [Doc(self.vocab, words=["word"])]
         self.temperature = 1.0
-        self.set_output(self.tag_set.n_tags)
+        self._fit_output()
         for node in self.model.walk():
             if "build_vocabulary" in node.attrs:
                 corpus = (eg.predicted for eg in get_examples())
@@ -235,6 +243,7 @@ class LSTMNer(WithSettings, TrainablePipe):
     def _batches(
         self, examples: Iterable[Example], settings: Settings
     ) -> list[analysis.Batch]:
+        examples = warning_of_white_space(examples, "the held-out texts")
         return [
             (batch, self.paths([eg.predicted for eg in batch], settings))
             for batch in minibatch(examples, _BATCH_SIZE)
@@ -248,16 +257,20 @@ class LSTMNer(WithSettings, TrainablePipe):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Learn from a batch of examples.
+        """Learn from a batch of examples. Labels that are new are added (L505).
 
         sgd (Optional[Optimizer]): Changes the weights; without it, gradients add up.
         losses (Optional[Dict[str, float]]): The loss is added under the name.
         RAISES ValueError: As `paths` and `objective.get_loss`.
         """
-        validate_examples(examples := list(examples), "LSTMNer.update")
+        examples = _checked(examples, "LSTMNer.update")
         docs = [eg.predicted for eg in examples]
         if any(map(len, docs)):
             self._require_initialized("learn")
+            for label in new_labels(examples, self.tag_set):
+                message = Warnings.L505.format(name=self.name, label=label)
+                warnings.warn(message, stacklevel=2)
+                self.add_label(label)
         get_loss = partial(self.get_loss, examples)
         return self._learn(docs, get_loss, drop, sgd, losses)
 
@@ -280,7 +293,7 @@ class LSTMNer(WithSettings, TrainablePipe):
         losses (Optional[Dict[str, float]]): Cross-entropy with the old paths is added.
         RAISES ValueError (L015): If scores are not finite.
         """
-        validate_examples(examples := list(examples), "LSTMNer.rehearse")
+        examples = _checked(examples, "LSTMNer.rehearse")
         old_model: Any = self._rehearsal_model
         if old_model is None:
             examples = []
@@ -364,7 +377,10 @@ class LSTMNer(WithSettings, TrainablePipe):
                 and layer.maybe_get_dim("nO") not in (None, n_tags)
             ):
                 self.set_output(n_tags)
+        unsign(self.model)
         read(exclude=[*exclude, "cfg"])
+        if "model" not in exclude and self._is_initialized():
+            check_origin(self.model, self.labels, self.name)
         return self
 
     def _is_initialized(self) -> bool:
@@ -375,3 +391,10 @@ class LSTMNer(WithSettings, TrainablePipe):
         if not self._is_initialized():
             message = Errors.L011.format(name=self.name, action=action)
             raise NotInitializedError(message)
+
+
+def _checked(examples: Any, method: str) -> list[Example]:
+    """The examples as a list; spaCy's TypeError (E978) if they are something else."""
+    examples = list(examples) if isinstance(examples, Iterable) else examples
+    validate_examples(examples, method)
+    return examples  # type: ignore[no-any-return]

@@ -30,6 +30,7 @@ def get_loss(
     annotation, with the margins and the penalty of the settings.
 
     Tokens without annotation may have any tag, but can't continue an annotated entity.
+    No entity crosses the start of a sentence, here as in prediction.
     Examples without annotation have neither loss nor gradient, unless the entity ratio
     is set.
 
@@ -144,15 +145,22 @@ def _contradiction(eg: Example, i: int, token: int, settings: Settings) -> str:
 def _take(
     scores: LinearChain, golds: Sequence[Gold], chosen: Sequence[int]
 ) -> tuple[LinearChain, Ints1d]:
-    """The chain of the taggable tokens of some Docs, and their rows in the whole."""
-    first_rows = np.cumsum(scores.lengths) - scores.lengths
-    rows = [first_rows[i] + golds[i].tokens for i in chosen]
+    """The chain of the taggable tokens of some Docs, over the paths that do not cross
+    the start of a sentence, and its rows in the whole."""
+    rows = [scores.first_rows[i] + golds[i].tokens for i in chosen]
     lengths = np.array([len(r) for r in rows], dtype=np.intp)
     xp = get_array_module(scores.emit)
     all_rows = xp.asarray(np.concatenate([np.zeros(0, dtype=np.intp), *rows]))
-    if np.array_equal(lengths, scores.lengths):
-        return scores, all_rows
-    return scores.take(all_rows, lengths), all_rows
+    chain = scores
+    if not np.array_equal(lengths, scores.lengths):
+        chain = scores.take(all_rows, lengths)
+    firsts = zip(chosen, chain.first_rows, strict=True)
+    cuts = [first + golds[i].cuts for i, first in firsts]
+    if any(map(len, cuts)):
+        allowed = np.ones(chain.emit.shape, dtype=bool)
+        allowed[np.concatenate(cuts), TagSet.insides] = False
+        chain = chain.constrain(allowed)
+    return chain, all_rows
 
 
 def _put(d_chain: Gradient, rows: Ints1d, scores: LinearChain) -> Gradient:

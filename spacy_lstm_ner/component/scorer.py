@@ -12,6 +12,7 @@ from ..tags import TagSet
 from ..types import FloatsXd, IntsXd
 from .confidences import has_confidences
 from .gold import UNKNOWN, gold_tags, judge, token_spans
+from .white_space import entities_of, trim_examples, warning_of_white_space
 
 
 def make_scorer() -> Callable[..., dict[str, Any]]:
@@ -20,7 +21,8 @@ def make_scorer() -> Callable[..., dict[str, Any]]:
 
 
 def score(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-    """Score entities as spaCy does, and tags token by token.
+    """Score entities as spaCy does, and tags token by token. White space at the ends
+    of entities does not count.
 
     RETURNS (Dict[str, Any]): `ents_p`, `ents_r`, `ents_f` and `ents_per_type` over
         exact spans; `ents_tag_acc`, the share of annotated tokens, white space left
@@ -28,9 +30,9 @@ def score(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         the spans of each group that a recognizer of this package has made, candidates
         among them. None where nothing is annotated.
     """
-    examples = list(examples)
+    examples = list(warning_of_white_space(examples, "the gold texts"))
     return {
-        **get_ner_prf(examples, **kwargs),
+        **get_ner_prf(trim_examples(examples), **kwargs),
         "ents_tag_acc": _tag_accuracy(examples),
         **_span_groups_prf(examples),
     }
@@ -46,7 +48,8 @@ def _span_groups_prf(examples: Iterable[Example]) -> dict[str, float]:
                 judged = judge(eg, token_spans(group))
                 scores[key].tp += judged.count(True)
                 scores[key].fp += judged.count(False)
-                scores[key].fn += len(eg.reference.ents) - judged.count(True)
+                n_gold = len(entities_of(eg.reference))
+                scores[key].fn += n_gold - judged.count(True)
     return {
         f"spans_{key}_{name}": getattr(score, attribute)
         for key, score in scores.items()

@@ -177,7 +177,7 @@ def measure_gradients(
     on_update (Callable[[], object]): Called after each update.
     RETURNS (Dict[str, Decay]): The gradients, by name.
     RAISES ValueError: If there are fewer than two such texts (L212) or no entities
-        (L010), and as of `ConllCorpus`.
+        (L220), and as of `ConllCorpus`.
     """
     examples = _joined(corpus, n_steps)
     n_probes = min(_MAX_PROBES, 1 + len(examples) // 5)
@@ -293,6 +293,8 @@ def _joined(corpus: Path, n_steps: int) -> list[Example]:
     if len(texts) < 2:
         message = Errors.L212.format(path=corpus, n=len(texts), n_steps=n_steps)
         raise ValueError(message)
+    if not any(eg.reference.ents for eg in texts):
+        raise ValueError(Errors.L220.format(path=corpus))
     return texts
 
 

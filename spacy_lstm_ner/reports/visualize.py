@@ -9,6 +9,7 @@ from spacy.tokens import Span
 from spacy.training import Example
 
 from ..component.gold import judge, token_spans
+from ..component.white_space import trim_examples
 
 __all__ = ["render_page"]
 
@@ -90,6 +91,7 @@ class _Pair(NamedTuple):
 
     @classmethod
     def of(cls, eg: Example) -> "_Pair":
+        (eg,) = trim_examples([eg])
         predicted = _entities(eg.predicted.ents)
         judged = judge(eg, token_spans(eg.predicted.ents))
         pairs = zip(predicted, judged, strict=True)

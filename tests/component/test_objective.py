@@ -45,6 +45,7 @@ class Case:
     reference: Tokens of the reference, if they are others.
     known: What `tags` says about the predicted tokens, white space left out.
     excluded: What `wrong` says about them.
+    starts: Tokens of the predicted Doc at which sentences start.
     """
 
     words: Sequence[str]
@@ -53,6 +54,7 @@ class Case:
     reference: Sequence[str] | None = None
     known: str | None = None
     excluded: set[tuple[int, int, str]] = field(default_factory=set)
+    starts: Sequence[int] = ()
 
     def example(self) -> Example:
         words = self.words if self.reference is None else self.reference
@@ -63,11 +65,23 @@ class Case:
                 Span(reference, start, end, label=label)
                 for start, end, label in self.wrong
             ]
-        return Example(Doc(VOCAB, words=list(self.words)), reference)
+        predicted = Doc(VOCAB, words=list(self.words))
+        for i in self.starts:
+            predicted[i].is_sent_start = True
+        return Example(predicted, reference)
 
     def rows(self) -> list[int]:
         """The tokens that are not white space."""
         return [i for i, word in enumerate(self.words) if not word.isspace()]
+
+    def crosses(self, tags: Sequence[str]) -> bool:
+        """Whether an entity crosses the start of a sentence."""
+        spans = [(self.rows()[start], end) for start, end, _ in to_spans(tags)[0]]
+        return any(
+            start < i <= self.rows()[end - 1]
+            for start, end in spans
+            for i in self.starts
+        )
 
     def known_tags(self) -> list[str]:
         known = self.tags if self.known is None else self.known
@@ -117,6 +131,25 @@ CASES = {
         ["Rome", "-", "based", "Bob"],
         "? B-PER",
     ),
+    "sentences": Case(["Ada", "Lee", "Roe"], "B-PER ? ?", starts=[0, 1, 2]),
+    "sentence that starts with white space": Case(
+        ["Ada", "\n", "Lee", "Roe"], "O O ? ?", known="O ? ?", starts=[1]
+    ),
+}
+CROSSING = {
+    "entity": Case(
+        ["Ada", "Lee", "met", "Bob"],
+        "B-PER I-PER O B-PER",
+        known="? ? O B-PER",
+        starts=[1],
+    ),
+    "entity of three tokens, behind another": Case(
+        ["Rome", "Ada", "\n", "Lee", "Roe"],
+        "B-GPE B-PER I-PER I-PER I-PER",
+        known="B-GPE ? ? ?",
+        starts=[4],
+    ),
+    "all": Case(["Ada", "Lee"], "B-PER I-PER", known="? ?", starts=[1]),
 }
 WRONG_CASES = {
     "alone": Case(
@@ -223,6 +256,8 @@ def by_all_paths(cases, scores, costs=None):
         agrees = [case.agrees([TAGS[tag] for tag in path]) for path in paths]
         known = np.where(agrees, listed.scores, -np.inf)
         free = listed.scores + [cost_of(case, path, costs or {}) for path in paths]
+        crosses = [case.crosses([TAGS[tag] for tag in path]) for path in paths]
+        known, free = (np.where(crosses, -np.inf, each) for each in (known, free))
         log_zs = [np.logaddexp.reduce(scores) for scores in (free, known)]
         loss += log_zs[0] - log_zs[1]
         probs = np.exp(free - log_zs[0]) - np.exp(known - log_zs[1])
@@ -256,6 +291,16 @@ def loss_of(settings, cases, scores):
 
 
 # Which paths agree
+
+
+@pytest.mark.parametrize("case", CROSSING.values(), ids=CROSSING)
+def test_entities_across_the_start_of_a_sentence_are_left_out(case):
+    scores = scores_of([case])
+    with pytest.warns(UserWarning, match="L503.*cross the start of a sentence"):
+        loss, gradient = loss_of(Settings(), [case], scores)
+    expected, expected_gradient = by_all_paths([case], scores)
+    assert loss == pytest.approx(expected, abs=1e-9)
+    np.testing.assert_allclose(gradient.emit, expected_gradient["emit"], atol=1e-9)
 
 
 @pytest.mark.parametrize("case", ALL_CASES, ids=[*CASES, *WRONG_CASES])

@@ -29,6 +29,7 @@ from .helpers import (
     same_arrays,
     spans_of,
     tagged_example,
+    tiny_model,
     train,
     train_examples,
     trained,
@@ -98,7 +99,8 @@ def test_white_space_inside_an_entity_is_allowed():
 def test_white_space_at_the_end_is_never_learned():
     nlp = make_nlp()
     words = ["in", "Rome", "\n"]
-    trained(nlp, [tagged_example(nlp, words, ["O", "B-GPE", "I-GPE"])])
+    with pytest.warns(UserWarning, match="white space"):
+        trained(nlp, [tagged_example(nlp, words, ["O", "B-GPE", "I-GPE"])])
     doc = nlp.get_pipe(FACTORY)(make_doc(nlp, words))
     assert spans_of(doc) == [(1, 2, "GPE")]
 
@@ -112,7 +114,8 @@ def test_gold_on_white_space_does_not_crash_and_is_not_copied(tags):
     nlp = make_nlp()
     words = ["in", "\n", "Rome"]
     example = tagged_example(nlp, words, tags)
-    losses = train(initialized(nlp, [example]), [example])
+    with pytest.warns(UserWarning, match="white space|has no labels"):
+        losses = train(initialized(nlp, [example]), [example])
     assert all(numpy.isfinite(step[FACTORY]) for step in losses)
     assert_sound(nlp.get_pipe(FACTORY)(make_doc(nlp, words)))
 
@@ -422,14 +425,44 @@ def test_wrong_types_are_refused(fresh, through):
             updater.update(wrong)
 
 
-def test_unseen_label_is_learned_or_named(fresh):
+def test_unseen_label_is_told_and_learned(fresh):
     unseen = make_example(fresh, "Ada met Bob", {"Ada": "UNSEEN"})
-    try:
+    with pytest.warns(UserWarning, match="'UNSEEN'") as told:
         train(fresh, [unseen])
-    except ValueError as error:
-        assert "UNSEEN" in str(error)  # noqa: PT017 - one of two right outcomes
-    else:
-        assert phrases_of(fresh("Ada met Bob")) == {"Ada": "UNSEEN"}
+    assert len(told) == 1
+    assert fresh.get_pipe(FACTORY).labels == (*LABELS, "UNSEEN")
+    assert phrases_of(fresh("Ada met Bob")) == {"Ada": "UNSEEN"}
+
+
+def test_unseen_label_of_a_loaded_pipeline_keeps_what_was_known(nlp, tmp_path):
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    loaded.resume_training()
+    sgd = Adam(0.01, use_averages=True)
+    new = ("Acme hired Eve", {"Acme": "ORG", "Eve": "PER"})
+    examples = [*train_examples(loaded), make_example(loaded, *new)]
+    with pytest.warns(UserWarning, match="'ORG'"):
+        train(loaded, examples, sgd=sgd)
+    assert_knows(loaded, [*TRAIN_DATA, new])
+    with loaded.use_params(sgd.averages):
+        assert_sound(loaded("Acme hired Eve"))
+    assert_knows(clone(loaded), [*TRAIN_DATA, new])
+
+
+@pytest.mark.parametrize("decode", ["LogSoftmax.v1", "CRF.v1"])
+def test_initialized_without_labels(decode):
+    nlp = spacy.blank("en")
+    model = tiny_model()
+    model["decode"] = {"@layers": f"spacy_lstm_ner.{decode}"}
+    pipe = nlp.add_pipe(FACTORY, config={"model": model})
+    with pytest.warns(UserWarning, match=f"'{FACTORY}' has no labels"):
+        nlp.initialize()
+    assert pipe.labels == ()
+    assert spans_of(nlp("Ada met Bob")) == []
+    with pytest.warns(UserWarning, match="initialization"):
+        train(nlp, train_examples(nlp))
+    assert pipe.labels == LABELS
+    assert_knows(nlp, TRAIN_DATA)
 
 
 def test_ents_on_the_predicted_doc_do_not_disturb_training():

@@ -1,0 +1,99 @@
+"""Weights of other labels, or of an unknown version, are refused."""
+
+import pytest
+import spacy
+import srsly
+
+import spacy_lstm_ner
+from tests.component.test_lstm_ner import make_nlp
+
+
+@pytest.fixture(scope="module")
+def saved() -> bytes:
+    return make_nlp().to_bytes()
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    """A saved pipeline with the labels geo, per and tim."""
+    nlp = make_nlp().from_bytes(saved)
+    nlp.to_disk(tmp_path)
+    return tmp_path
+
+
+def edit_labels(folder, edit) -> None:
+    path = folder / "lstm_ner" / "cfg"
+    cfg = srsly.read_json(path)
+    cfg["labels"] = edit(cfg["labels"])
+    srsly.write_json(path, cfg)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda x: x[1:], r"to 3 labels.*list 2.*'geo' and 'per', at index 0"),
+        (lambda x: x[:-1], r"to 3 labels.*list 2.*'tim' and None, at index 2"),
+        (lambda x: [*x, "new"], r"to 3 labels.*list 4.*None and 'new', at index 3"),
+        (
+            lambda x: [x[0], x[2], x[1]],
+            r"3 labels.*list 3.*'per' and 'tim', at index 1",
+        ),
+        (
+            lambda x: [x[0], x[0], x[2]],
+            r"3 labels.*list 3.*'per' and 'geo', at index 1",
+        ),
+        (lambda x: [], r"to 3 labels.*list 0.*'geo' and None, at index 0"),
+    ],
+)
+def test_labels_that_do_not_belong_to_the_weights(folder, edit, message):
+    edit_labels(folder, edit)
+    with pytest.raises(ValueError, match=rf"(?s)L051.*'lstm_ner'.*{message}"):
+        spacy.load(folder)
+
+
+def test_settings_that_are_gone(folder):
+    (folder / "lstm_ner" / "cfg").unlink()
+    with pytest.raises(ValueError, match="L051"):
+        spacy.load(folder)
+
+
+def test_labels_that_are_left_out_on_purpose(folder):
+    """With `exclude`, the labels are those that the component has already."""
+    nlp = spacy.load(folder)
+    pipe = nlp.get_pipe("lstm_ner")
+    data = pipe.to_bytes()
+    pipe.from_bytes(data, exclude=["cfg"])
+    pipe.add_label("new")
+    with pytest.raises(ValueError, match=r"'nO'.* from 9 to 7"):  # Thinc's message
+        pipe.from_bytes(data, exclude=["cfg"])
+
+
+@pytest.mark.parametrize("version", ["9.1.0", "0.0.9", None, 1])
+def test_version_that_is_not_read(folder, version):
+    nlp = spacy.load(folder)
+    nlp.get_pipe("lstm_ner").model.attrs["version"] = version
+    nlp.to_disk(folder)
+    with pytest.raises(ValueError, match=rf"L052.*version {version} .*train"):
+        spacy.load(folder)
+
+
+def test_version_of_the_weights(folder):
+    attrs = spacy.load(folder).get_pipe("lstm_ner").model.attrs
+    assert attrs["version"] == spacy_lstm_ner.__version__
+    assert attrs["labels"] == ["geo", "per", "tim"]
+
+
+def test_grown_weights_name_their_labels(folder, tmp_path):
+    nlp = spacy.load(folder)
+    nlp.get_pipe("lstm_ner").add_label("art")
+    nlp.to_disk(tmp_path / "grown")
+    attrs = spacy.load(tmp_path / "grown").get_pipe("lstm_ner").model.attrs
+    assert attrs["labels"] == ["geo", "per", "tim", "art"]
+
+
+def test_without_weights(tmp_path):
+    """A pipeline that is saved before it is initialized has no weights to refuse."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("lstm_ner").add_label("geo")
+    nlp.to_disk(tmp_path)
+    assert spacy.load(tmp_path).get_pipe("lstm_ner").labels == ("geo",)
