@@ -58,7 +58,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "add_label() of '{name}' got {label!r}: expected the label as a non-empty "
         "string."
     )
-    L014 = "threshold = {threshold}: expected a probability, 0 <= threshold <= 1."
+    L014 = "threshold = {threshold!r}: expected a probability, 0 <= threshold <= 1."
     L015 = (
         "The scores of '{name}' are NaN or infinite (spaCy's E940), first at token "
         "{token} ({word!r}) of Doc {i} of the batch ('{text}'). In training, lower the "
@@ -67,7 +67,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     L016 = "spans_key is {spans_key!r}: expected the name of a span group."
     L017 = (
-        "temperature = {temperature}: expected a positive, finite number; 1 leaves "
+        "temperature = {temperature!r}: expected a positive, finite number; 1 leaves "
         "the scores unchanged."
     )
     L018 = (
@@ -95,8 +95,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
 
     L030 = (
-        "{name} has {cost} for the label {label!r}: expected a cost that is finite and "
-        "not negative."
+        "{name} has {cost!r} for the label {label!r}: expected a number that is not "
+        "negative, and finite in 32 bits."
     )
     L031 = (
         "entity_ratio = {ratio} with entity_ratio_weight = {weight}: expected null, or "
@@ -163,6 +163,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "The weights of '{name}' were saved by version {found} of spacy-lstm-ner. This "
         "is version {version}, which reads weights of the versions {readable}. Install "
         "a version that reads them, or train the pipeline again."
+    )
+    L053 = "Setting '{name}' is {value!r}: expected {expected}."
+    L054 = (
+        "There are no examples, so there is nothing to fit: expected annotated texts "
+        "that the pipeline was not trained on."
     )
 
     # Tags and readers
@@ -421,4 +426,10 @@ class Warnings(metaclass=ErrorsWithCodes):
         "Training shows '{name}' the label {label!r}, which it did not have at "
         "initialization. The label is added; other predictions stay as they are. If "
         "the labels are known before, initialize it with all of them."
+    )
+    L506 = (
+        "Span._.confidence is an extension of another package or of your own code, so "
+        "it does not show the confidences of entities. They are in "
+        "spacy_lstm_ner.confidence(span). Or free the name before the recognizer is "
+        "made: Span.remove_extension('confidence')."
     )

@@ -16,7 +16,14 @@ from spacy.tokens import Doc, Span
 
 from ..tags import TagSet, TokenSpan
 from .confidences import Prediction, prediction_of, score_spans
-from .gold import IOB_BEGIN, IOB_INSIDE, UNKNOWN, cut_rows, sentence_starts
+from .gold import (
+    IOB_BEGIN,
+    IOB_INSIDE,
+    UNKNOWN,
+    cut_rows,
+    sentence_starts,
+    token_spans,
+)
 from .settings import Settings
 
 Tokens = NDArray[np.intp]
@@ -162,10 +169,12 @@ def set_entities(
     key = settings.spans_key
     for doc, spans in zip(docs, predicted, strict=True):
         preset = _preset(doc, settings, component)
-        scored: list[tuple[Span, Prediction]] = []
-        if preset is not None:  # entities that stay keep their predictions
-            pairs = [(e, prediction_of(e, key)) for e in preset.entities + preset.own]
-            scored = [(ent, found) for ent, found in pairs if found is not None]
+        scored: list[tuple[Span, Prediction | None]] = []
+        if preset is not None:  # entities that stay, stay in the group
+            known = set(token_spans(doc.spans.get(key, [])))
+            stay = preset.entities + preset.own
+            pairs = zip(stay, token_spans(stay), strict=True)
+            scored = [(e, prediction_of(e, key)) for e, span in pairs if span in known]
         ents = []
         for (start, end, label), confidence, is_entity in spans:
             if preset is None or not preset.taken[start:end].any():

@@ -5,6 +5,7 @@
 merged or split, or when spans are added to the group or removed.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
@@ -62,18 +63,23 @@ def has_confidences(group: SpanGroup) -> bool:
 
 
 def score_spans(
-    doc: Doc, name: str, scored: Iterable[tuple[Span, Prediction]]
+    doc: Doc, name: str, scored: Iterable[tuple[Span, Prediction | None]]
 ) -> "ScoredGroup":
     """The span group of predicted spans, by position.
 
     name (str): Name of the group.
+    scored (Iterable[Tuple[Span, Optional[Prediction]]]): The spans. The score of a span
+        whose prediction is lost (None) is NaN.
     """
     ordered = sorted(scored, key=lambda each: (each[0].start, each[0].end))
     spans = [span for span, _ in ordered]
-    scores = np.array([each.confidence for _, each in ordered], dtype="f")
+    scores = np.array(
+        [math.nan if p is None else p.confidence for _, p in ordered], "f"
+    )
     rows = sorted(
-        [span.start_char, span.end_char, span.label, score, each.component]
-        for (span, each), score in zip(ordered, scores.tolist(), strict=True)
+        [span.start_char, span.end_char, span.label, score, found.component]
+        for (span, found), score in zip(ordered, scores.tolist(), strict=True)
+        if found is not None
     )
     attrs = {"scores": scores, _PREDICTIONS: rows}
     return ScoredGroup(doc, name=name, attrs=attrs, spans=spans)

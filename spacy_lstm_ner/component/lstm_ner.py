@@ -12,7 +12,7 @@ from typing import Any
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_get_examples
 from spacy.util import check_lexeme_norms, minibatch
 from spacy.vocab import Vocab
 from thinc.api import Optimizer, set_dropout_rate
@@ -28,9 +28,9 @@ from . import analysis, objective
 from .analysis import Analysis, Calibration, Uncertainty
 from .annotations import ScoredSpan, set_entities
 from .doc_paths import DocPaths, find_entities, find_paths, require_finite
-from .gold import new_labels
+from .gold import example_list, new_labels
 from .origin import check_origin, sign, unsign
-from .process import apply_process_effects
+from .process import apply_process_effects, warn_of_other_extension
 from .settings import Settings, WithSettings
 from .white_space import warning_of_white_space
 
@@ -170,6 +170,7 @@ class LSTMNer(WithSettings, TrainablePipe):
 
         predicted (Iterable[Sequence[ScoredSpan]]): What `predict` found in each.
         """
+        warn_of_other_extension()
         set_entities(docs, predicted, self.settings, self.name)
 
     def paths(self, docs: Iterable[Doc], settings: Settings) -> DocPaths:
@@ -211,8 +212,8 @@ class LSTMNer(WithSettings, TrainablePipe):
         beta (Optional[float]): How many times as important as precision recall is: 0.5
             prefers precision, 2 recall. None keeps the decoding.
         RETURNS (Calibration): The fitted values, which are set and saved.
-        RAISES ValueError: If beta is not positive (L023), or if no probable entity is
-            annotated (L050). Then nothing is changed.
+        RAISES ValueError: If beta is not positive (L023), there are no examples (L054),
+            or no probable entity is annotated (L050). Then nothing is changed.
         """
         batches = self._batches(examples, replace(self.settings, temperature=1.0))
         fitted = analysis.calibration(batches, beta)
@@ -232,7 +233,8 @@ class LSTMNer(WithSettings, TrainablePipe):
 
         examples, beta: As of `calibrate`, which comes first.
         RETURNS (Tuple[float, float]): The threshold and its F-score.
-        RAISES ValueError (L023): If beta is not positive.
+        RAISES ValueError: If beta is not positive (L023), or if there are no examples
+            (L054).
         """
         batches = self._batches(examples, replace(self.settings, temperature=1.0))
         settings = replace(
@@ -244,10 +246,13 @@ class LSTMNer(WithSettings, TrainablePipe):
         self, examples: Iterable[Example], settings: Settings
     ) -> list[analysis.Batch]:
         examples = warning_of_white_space(examples, "the held-out texts")
-        return [
+        batches = [
             (batch, self.paths([eg.predicted for eg in batch], settings))
             for batch in minibatch(examples, _BATCH_SIZE)
         ]
+        if not batches:
+            raise ValueError(Errors.L054)
+        return batches
 
     def update(
         self,
@@ -263,7 +268,7 @@ class LSTMNer(WithSettings, TrainablePipe):
         losses (Optional[Dict[str, float]]): The loss is added under the name.
         RAISES ValueError: As `paths` and `objective.get_loss`.
         """
-        examples = _checked(examples, "LSTMNer.update")
+        examples = example_list(examples, "LSTMNer.update")
         docs = [eg.predicted for eg in examples]
         if any(map(len, docs)):
             self._require_initialized("learn")
@@ -293,7 +298,7 @@ class LSTMNer(WithSettings, TrainablePipe):
         losses (Optional[Dict[str, float]]): Cross-entropy with the old paths is added.
         RAISES ValueError (L015): If scores are not finite.
         """
-        examples = _checked(examples, "LSTMNer.rehearse")
+        examples = example_list(examples, "LSTMNer.rehearse")
         old_model: Any = self._rehearsal_model
         if old_model is None:
             examples = []
@@ -391,10 +396,3 @@ class LSTMNer(WithSettings, TrainablePipe):
         if not self._is_initialized():
             message = Errors.L011.format(name=self.name, action=action)
             raise NotInitializedError(message)
-
-
-def _checked(examples: Any, method: str) -> list[Example]:
-    """The examples as a list; spaCy's TypeError (E978) if they are something else."""
-    examples = list(examples) if isinstance(examples, Iterable) else examples
-    validate_examples(examples, method)
-    return examples  # type: ignore[no-any-return]

@@ -2,7 +2,8 @@
 
 Each component, made or unpickled, calls `apply_process_effects`:
 
-- `Span._.confidence` is registered.
+- `Span._.confidence` is registered. If there is such an extension already, it stays,
+  and a warning tells it.
 - glibc's allocator keeps up to 64 MB of freed memory, so that the next batch does not
   page it in again.
 - srsly's registries of msgpack encoders keep the functions that they have found, so
@@ -13,6 +14,7 @@ Set the environment variable `SPACY_LSTM_NER_PROCESS_EFFECTS=0` to turn all of t
 """
 
 import os
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -22,7 +24,10 @@ import numpy as np
 from spacy.tokens import Span
 from srsly import msgpack
 
+from ..errors import Warnings
 from .confidences import confidence
+
+_NAME = "confidence"
 
 SWITCH = "SPACY_LSTM_NER_PROCESS_EFFECTS"
 
@@ -33,10 +38,20 @@ def apply_process_effects() -> None:
     """Apply the effects to this process, unless they are turned off."""
     if os.environ.get(SWITCH) == "0":
         return
-    if not Span.has_extension("confidence"):
-        Span.set_extension("confidence", getter=confidence)
+    if not Span.has_extension(_NAME):
+        Span.set_extension(_NAME, getter=confidence)
+    warn_of_other_extension()
     _keep_freed_memory()
     _keep_encoders()
+
+
+def warn_of_other_extension() -> None:
+    """Warn if `Span._.confidence` belongs to somebody else (L506), registered before or
+    after ours. Its values are not the confidences of this package."""
+    if os.environ.get(SWITCH) != "0" and Span.has_extension(_NAME):
+        _, _, getter, _ = Span.get_extension(_NAME)
+        if getter is not confidence:
+            warnings.warn(Warnings.L506, stacklevel=3)
 
 
 @cache

@@ -12,14 +12,17 @@ A new setting needs a field, a check and an attribute in this file, an argument 
 `factory.py`, and the code that uses it.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from ..checks import check_choice
 from ..errors import Errors
 
 DECODING = ("best_path", "probability")
+
+# The largest finite number of 32 bits, the type of the scores.
+_LARGEST = 3.4028235e38
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Settings:
     entity_ratio_weight: Cost of a distance of 1 from that range, in nats per Doc.
     temperature: Divides all scores. Fitted by `calibrate`; not in the config.
     RAISES ValueError: If a value is out of its range (L014, L016, L017, L030, L031,
-        L100).
+        L100) or of another type (L053).
     """
 
     overwrite: bool = False
@@ -62,28 +65,30 @@ class Settings:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.decoding not in DECODING:
-            message = Errors.L100.format(
-                name="decoding", value=self.decoding, choices=list(DECODING)
-            )
-            raise ValueError(message)
+        for name in ("overwrite", "candidates"):
+            _check(name, getattr(self, name), bool, "true or false")
+        check_choice("decoding", self.decoding, DECODING)
+        for name in ("label_thresholds", "missed_costs", "spurious_costs"):
+            _check(name, getattr(self, name), Mapping, "a number for each label")
+        if self.incorrect_spans_key is not None:
+            name = "incorrect_spans_key"
+            _check(name, self.incorrect_spans_key, str, "null or a name")
         for threshold in (self.threshold, *self.label_thresholds.values()):
-            if not (_is_number(threshold) and 0 <= threshold <= 1):
+            if not _is_within(0, threshold, 1):
                 raise ValueError(Errors.L014.format(threshold=threshold))
-        temperature = self.temperature
-        if not (_is_number(temperature) and 0 < temperature < math.inf):
-            raise ValueError(Errors.L017.format(temperature=temperature))
-        if not self.spans_key:
+        if not (_is_within(0, self.temperature, _LARGEST) and self.temperature > 0):
+            raise ValueError(Errors.L017.format(temperature=self.temperature))
+        if not (isinstance(self.spans_key, str) and self.spans_key):
             raise ValueError(Errors.L016.format(spans_key=self.spans_key))
         for name in ("missed_costs", "spurious_costs"):
             for label, cost in getattr(self, name).items():
-                if not 0 <= cost < math.inf:
+                if not _is_within(0, cost, _LARGEST):
                     message = Errors.L030.format(name=name, label=label, cost=cost)
                     raise ValueError(message)
-        ratio, weight = self.entity_ratio, self.entity_ratio_weight
-        is_range = ratio is None or (len(ratio) == 2 and 0 <= ratio[0] <= ratio[1] <= 1)
-        if not (is_range and 0 <= weight < math.inf):
-            raise ValueError(Errors.L031.format(ratio=ratio, weight=weight))
+        weight = self.entity_ratio_weight
+        if not (_is_range(self.entity_ratio) and _is_within(0, weight, _LARGEST)):
+            message = Errors.L031.format(ratio=self.entity_ratio, weight=weight)
+            raise ValueError(message)
 
     def config(self) -> dict[str, Any]:
         """The settings that a config has: all except the temperature."""
@@ -92,8 +97,26 @@ class Settings:
         return values
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _check(name: str, value: object, kind: type, expected: str) -> None:
+    if not isinstance(value, kind):
+        message = Errors.L053.format(name=name, value=value, expected=expected)
+        raise ValueError(message)
+
+
+def _is_within(low: float, value: object, high: float) -> bool:
+    """Whether a value is a number in a range; NaN is in none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return low <= value <= high
+
+
+def _is_range(ratio: object) -> bool:
+    if ratio is None:
+        return True
+    if not isinstance(ratio, (list, tuple)) or len(ratio) != 2:
+        return False
+    low, high = ratio
+    return _is_within(0, high, 1) and _is_within(0, low, high)
 
 
 _NAMES = tuple(each.name for each in fields(Settings))

@@ -2,11 +2,13 @@
 
 import gc
 
+import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
 
 from spacy_lstm_ner import confidence
+from spacy_lstm_ner.component.annotations import ScoredSpan
 from spacy_lstm_ner.component.confidences import (
     Prediction,
     ScoredGroup,
@@ -14,6 +16,7 @@ from spacy_lstm_ner.component.confidences import (
     prediction_of,
     score_spans,
 )
+from spacy_lstm_ner.tags import TokenSpan
 
 WORDS = ["Ada", "Lovelace", "met", "Bob", "in", "New", "York", "today"]
 SCORED = {(0, 2, "per"): 0.75, (3, 4, "per"): 0.5, (5, 7, "gpe"): 0.25}
@@ -233,3 +236,38 @@ def test_confidence_of_a_candidate_after_loading(doc):
     loaded = Doc(doc.vocab).from_bytes(doc.to_bytes())
     assert type(loaded.spans["k"]) is not ScoredGroup
     assert confidence(Span(loaded, 3, 5, "per")) == 0.25
+
+
+def test_an_extension_of_somebody_else_is_told(doc):
+    """Registered after ours with `force`, or before: ours does not replace it."""
+    try:
+        Span.set_extension("confidence", default=0.5, force=True)
+        with pytest.warns(UserWarning, match=r"L506.*spacy_lstm_ner\.confidence\(span"):
+            ner = spacy.blank("en").add_pipe("lstm_ner")
+        set_group(doc, {(3, 4, "per"): 0.25})
+        assert doc[3:4]._.confidence == 0.5
+        assert confidence(Span(doc, 3, 4, "per")) == 0.25
+        with pytest.warns(UserWarning, match="L506"):
+            ner.set_annotations([], [])
+    finally:
+        Span.set_extension("confidence", getter=confidence, force=True)
+    ner.set_annotations([], [])  # told no more
+
+
+def test_the_spans_of_joined_docs_stay_in_the_group(doc):
+    """`Doc.from_docs` drops the confidences, and keeps the spans."""
+    set_group(doc, {(3, 4, "per"): 0.5, (7, 8, "date"): 0.25})
+    doc.set_ents(list(doc.spans["k"]), default="outside")
+    joined = Doc.from_docs([doc, doc])
+    spans = content_of_spans(joined)
+    ner = spacy.blank("en").add_pipe("lstm_ner", config={"spans_key": "k"})
+    new = ScoredSpan(TokenSpan(0, 1, "per"), 0.75)
+    ner.set_annotations([joined], [[new]])
+    assert content_of_spans(joined) == [(0, 1, "per"), *spans]
+    scores = joined.spans["k"].attrs["scores"]
+    np.testing.assert_array_equal(scores, np.array([0.75, *[np.nan] * 4], dtype="f"))
+    assert [confidence(ent) for ent in joined.ents] == [0.75, *[None] * 4]
+
+
+def content_of_spans(doc: Doc) -> list[tuple[int, int, str]]:
+    return [(span.start, span.end, span.label_) for span in doc.spans["k"]]

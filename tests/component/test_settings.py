@@ -52,6 +52,26 @@ WRONG = [
     ("entity_ratio", [0.1], "L031"),
     ("entity_ratio_weight", -1.0, r"L031\].*-1\.0"),
     ("entity_ratio_weight", math.inf, r"L031\].*inf"),
+    ("missed_costs", {"PER": 1e39}, r"L030\] missed_costs has 1e\+39.*'PER'"),
+]
+# Values of another type, which a config can't have, but `cfg` can.
+WRONG_TYPES = [
+    ("overwrite", "yes", r"L053\].*'overwrite' is 'yes'.*true or false"),
+    ("candidates", 1, r"L053\].*'candidates' is 1.*true or false"),
+    ("threshold", "0.5", r"L014\].*'0\.5'"),
+    ("threshold", None, r"L014\].*None"),
+    ("temperature", "1", r"L017\].*'1'"),
+    ("label_thresholds", [0.5], r"L053\].*'label_thresholds' is \[0\.5\]"),
+    ("label_thresholds", {"PER": "0.5"}, r"L014\].*'0\.5'"),
+    ("missed_costs", None, r"L053\].*'missed_costs' is None"),
+    ("spurious_costs", {"PER": "1"}, r"L030\] spurious_costs has '1'"),
+    ("spans_key", 3, r"L016\].*3"),
+    ("incorrect_spans_key", 3, r"L053\].*'incorrect_spans_key' is 3"),
+    ("entity_ratio", 0.5, r"L031\].*0\.5"),
+    ("entity_ratio", "ab", r"L031\].*ab"),
+    ("entity_ratio", ["a", "b"], r"L031\].*'a'"),
+    ("entity_ratio_weight", "10", r"L031\].*10"),
+    ("decoding", ["best_path"], r"L100\].*'decoding'"),
 ]
 
 
@@ -106,6 +126,17 @@ def test_wrong_temperature(nlp, value):
         nlp("Ada met Bob")
     pipe.temperature = 1.0  # a wrong value can be replaced
     assert pipe.temperature == pipe.cfg["temperature"] == 1.0
+
+
+@pytest.mark.parametrize(("name", "value", "message"), WRONG_TYPES)
+def test_value_of_another_type(nlp, name, value, message):
+    pipe = pipe_of(nlp)
+    with pytest.raises(ValueError, match=message):
+        setattr(pipe, name, value)
+    pipe.cfg[name] = value
+    with pytest.raises(ValueError, match=message):
+        nlp("Ada met Bob")
+    setattr(pipe, name, getattr(Settings(), name))
 
 
 def test_the_ends_of_the_ranges():
