@@ -11,6 +11,7 @@ import pytest
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, Span
+from thinc.api import fix_random_seed
 
 from .helpers import (
     FACTORY,
@@ -356,6 +357,7 @@ def test_what_was_predicted_is_no_evidence(decoding, threshold):
 def test_what_another_one_has_predicted_is_there(shared_nlp, spans_key):
     """A second recognizer finds its entities around those of the first one, whether or
     not they share the span group."""
+    fix_random_seed(0)  # not every seed finds "met" alone, which no example shows
     nlp, second = clone(shared_nlp), make_nlp(spans_key=spans_key)
     across = tagged_example(second, ADA.split(), ["O", "O", "B-X", "I-X", "I-X", "O"])
     assert phrases_of(trained(second, [across])(ADA)) == {"met Bob in": "X"}
