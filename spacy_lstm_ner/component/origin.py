@@ -6,9 +6,8 @@ are loaded with other labels, or another order of them, would give entities wron
 """
 
 from collections.abc import Sequence
+from importlib import metadata
 from itertools import zip_longest
-
-import spacy_lstm_ner
 
 from ..architectures import Tagger
 from ..errors import Errors
@@ -16,6 +15,7 @@ from ..errors import Errors
 # The versions whose weights this version reads, by their first two numbers.
 READABLE = ("0.1",)
 
+_PACKAGE = "spacy-lstm-ner"
 _LABELS, _VERSION = "labels", "version"
 
 
@@ -25,7 +25,7 @@ def sign(model: Tagger, labels: Sequence[str]) -> None:
     labels (Sequence[str]): The labels of the component, in their order.
     """
     model.attrs[_LABELS] = list(labels)
-    model.attrs[_VERSION] = spacy_lstm_ner.__version__
+    model.attrs[_VERSION] = metadata.version(_PACKAGE)
 
 
 def unsign(model: Tagger) -> None:
@@ -47,7 +47,7 @@ def check_origin(model: Tagger, labels: Sequence[str], component: str) -> None:
         message = Errors.L052.format(
             name=component,
             found=version,
-            version=spacy_lstm_ner.__version__,
+            version=metadata.version(_PACKAGE),
             readable=", ".join(READABLE),
         )
         raise ValueError(message)
