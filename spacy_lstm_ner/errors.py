@@ -347,6 +347,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "The folder '{path}' is a mount point, which cannot be replaced as a whole: "
         "name a folder within it."
     )
+    L219 = (
+        "'{path}' does not end in '.spacy': spaCy's reader finds no texts in files "
+        "with other endings. Rename the file."
+    )
     L220 = (
         "'{path}' has no entities, so there is nothing to train on: name an annotated "
         "corpus."

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from ..checks import check_at_least
 from .outputs import Force, check_file, has_text, is_json_with, write_json
-from .shared import Arg, Opt, Quiet, app, progress
+from .shared import Arg, Opt, Quiet, app, progress, shown
 
 # Steps back in time of the printed gradients.
 _STEPS_BACK = 30
@@ -51,7 +51,7 @@ def lab(
     with progress(total=n_networks * updates, quiet=quiet) as bar:
         decays = measure_gradients(corpus, **settings, on_update=bar.update)
         accuracies = measure_recall(**settings, on_update=bar.update)
-    draw_decay(decays, picture, title=f"Gradients of taggers, on {corpus.name}")
+    draw_decay(decays, picture, title=shown(f"Gradients of taggers, on {corpus.name}"))
     write_json(
         folder / "gradients.json",
         {

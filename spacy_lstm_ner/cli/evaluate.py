@@ -1,5 +1,6 @@
 """Commands about a trained pipeline: calibration, scores, pages, uncertain texts."""
 
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,6 +41,7 @@ from .shared import (
     docs_before,
     find_recognizer,
     progress,
+    shown,
 )
 
 
@@ -119,7 +121,7 @@ def reliability(
     )
     if not len(correct):
         raise ValueError(Errors.L216.format(name=name, path=data))
-    draw_reliability(confidences, correct, output, title=f"{model} on {data}")
+    draw_reliability(confidences, correct, output, title=shown(f"{model} on {data}"))
     print(f"{'confidence':>12}{'right':>8}{'entities':>10}")
     for row in zip(*reliability_bins(confidences, correct), strict=True):
         print("{:>12.3f}{:>8.3f}{:>10}".format(*row))
@@ -193,12 +195,12 @@ def visualize(
     if limit < 0:
         raise ValueError(Errors.L120.format(limit=limit))
     nlp = spacy.load(model)
-    examples = list(islice(Corpus(data)(nlp), limit or None))
+    examples = list(islice(_read_examples(nlp, data), limit or None))
     docs = nlp.pipe(eg.predicted for eg in examples)
     bar = progress(docs, quiet=quiet, total=len(examples))
     for eg, doc in zip(examples, bar, strict=True):
         eg.predicted = doc
-    title = f"{model} on {data}: {len(examples)} texts"
+    title = shown(f"{model} on {data}: {len(examples)} texts")
     page = render_page(examples, title=title, lang=nlp.meta["lang"])
     with replacing(output) as new:
         new.write_text(page, encoding="utf8")
@@ -231,11 +233,21 @@ def _read_scores(path: Path) -> dict[str, Any]:
     return found
 
 
+def _read_examples(nlp: Language, data: Path) -> Iterator[Example]:
+    """Read annotated texts. spaCy's reader finds nothing in files of other endings.
+
+    RAISES ValueError (L219): If the file ends otherwise.
+    """
+    if data.suffix != ".spacy":
+        raise ValueError(Errors.L219.format(path=data))
+    return Corpus(data)(nlp)
+
+
 def _examples_before(
     nlp: Language, name: str, data: Path, *, quiet: bool
 ) -> list[Example]:
     """Examples whose predicted Docs the components before a recognizer processed."""
-    examples = list(Corpus(data)(nlp))
+    examples = list(_read_examples(nlp, data))
     docs = docs_before(nlp, name, (eg.predicted for eg in examples))
     bar = progress(docs, quiet=quiet, total=len(examples))
     for eg, doc in zip(examples, bar, strict=True):

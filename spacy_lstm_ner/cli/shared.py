@@ -1,7 +1,9 @@
 """Shared by the commands: the group, its errors, progress bars, checks of arguments."""
 
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +32,10 @@ class _Group(TyperGroup):
         return sorted(super().list_commands(ctx))
 
     def invoke(self, ctx: Any) -> Any:
+        # A name of a file that is not UTF-8, or a label on a terminal that knows ASCII
+        # only, must not stop a command that has done its work.
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except (OSError, ValueError, ImportError) as err:
@@ -53,6 +59,16 @@ Component = Annotated[
     str | None, Opt(help="Name of the recognizer, if the pipeline has several")
 ]
 Quiet = Annotated[bool, Opt("--quiet", "-q", help="Show no progress bars")]
+
+
+def shown(name: object) -> str:
+    """A name of a file or a pipeline as it may stand in a text, where bytes that are
+    not UTF-8 are escaped.
+
+    name (object): The path or the name.
+    RETURNS (str): The name, which can be encoded.
+    """
+    return str(name).encode("utf8", "backslashreplace").decode("utf8")
 
 
 def choice(values: Iterable[str], help_: str) -> Any:

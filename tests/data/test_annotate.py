@@ -24,8 +24,9 @@ from spacy.tokens import Doc, Span
 
 from spacy_lstm_ner.component.confidences import confidence
 from spacy_lstm_ner.data.annotate import annotate
+from spacy_lstm_ner.data.annotate.output import open_output
 from spacy_lstm_ner.data.annotate.pipeline import Pipeline
-from spacy_lstm_ner.data.annotate.shards import Columns
+from spacy_lstm_ner.data.annotate.shards import Columns, Shard
 
 ray = pytest.importorskip("ray", reason='needs Ray: pip install ".[ray]"')
 pa = importlib.import_module("pyarrow")
@@ -466,3 +467,61 @@ def test_without_ray_a_message_says_what_to_install(
     monkeypatch.delattr("spacy_lstm_ner.data.annotate.workers")
     assert lstm_ner("annotate", "model", "in", "out") == 1
     assert 'pip install "spacy-lstm-ner[ray]"' in message(capsys)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "../stolen.jsonl"},
+        {"name": "part-00000000.jsonl/../../stolen.jsonl"},
+        {"name": "/tmp/part-00000000.jsonl"},
+        {"name": "part-00000000.jsonl\n"},
+        {"source": "../secret.jsonl"},
+        {"source": "/etc/passwd"},
+        {"start": -1},
+        {"stop": "9"},
+        {"offset": -5},
+        {"offset": 1.5},
+        {"stop": 0},
+    ],
+)
+def test_a_manifest_leads_nowhere_else(change: dict[str, Any], tmp_path: Path):
+    """Names in it must be those of shards, and of files of the input."""
+    shard = Shard("part-00000000.jsonl", "a.jsonl", 0, 1, 0)
+    settings = {"input a.jsonl": [1, 2]}
+    assert open_output(tmp_path, settings, lambda: [shard]) == [shard]
+    assert open_output(tmp_path, settings, list) == [shard]
+    manifest = tmp_path / "_manifest.json"
+    content = {"settings": settings, "shards": [list(shard._replace(**change))]}
+    manifest.write_text(json.dumps(content), encoding="utf8")
+    with pytest.raises(ValueError, match=r"L407"):
+        open_output(tmp_path, settings, list)
+
+
+def test_a_deep_manifest_is_foreign(tmp_path: Path):
+    (tmp_path / "_manifest.json").write_text("[" * 100_000, encoding="utf8")
+    with pytest.raises(ValueError, match=r"L407"):
+        open_output(tmp_path, {}, list)
+
+
+def test_deep_records_are_named(ruler: Path, tmp_path: Path):
+    deep = "[" * 100_000 + "]" * 100_000
+    lines = f'{{"text": "Bob"}}\n{{"text": "Bob", "meta": {deep}}}\n'
+    (tmp_path / "a.jsonl").write_text(lines, encoding="utf8")
+    with pytest.raises(ValueError, match=r"L405.*a\.jsonl, line 2: found") as info:
+        annotate(ruler, tmp_path / "a.jsonl", tmp_path / "out")
+    assert len(str(info.value)) < 500
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_run_goes_on_where_its_manifest_was_not_written(ruler: Path, tmp_path: Path):
+    """A kill at that moment leaves a folder, which is not that of something else. The
+    name of the input is not UTF-8."""
+    source, output = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    (source / "caf\udce9.jsonl").write_text('{"text": "Bob"}\n', encoding="utf8")
+    left = output / "._manifest.json.k1ll3d.tmp" / "new"
+    left.mkdir(parents=True)
+    (left / "_manifest.json").write_text('{"settings', encoding="utf8")
+    assert annotate(ruler, source, output, workers=1) == (1, 0, 1, 1)
+    assert names(output) == ["_manifest.json", "part-00000000.jsonl"]

@@ -6,6 +6,7 @@ twice because its worker died exists once.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,12 +15,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from ...errors import Errors
+from ..json_lines import parse_json
 from ..replacing import leftovers, replacing
 from .shards import Shard
 
 MANIFEST = "_manifest.json"
 # The end of the name of an empty file that a worker leaves if it dies of a shard.
 _DIED = ".died"
+# The names of shards, as `formats.cut` makes them.
+_NAME = re.compile(r"part-\d{8,}\.\w+", re.ASCII)
 # Number of workers that may die of a shard in one run.
 _ATTEMPTS = 3
 
@@ -65,9 +69,9 @@ def open_output(
             new.write_text(json.dumps(content), encoding="utf8")
         return shards
     try:
-        content = json.loads(manifest.read_bytes())
+        content = parse_json(manifest.read_bytes())
         before = dict(content["settings"])
-        shards = [Shard(*shard) for shard in content["shards"]]
+        shards = [_read_shard(shard, before) for shard in content["shards"]]
     except (ValueError, LookupError, TypeError) as error:
         raise ValueError(Errors.L407.format(path=output)) from error
     names = sorted(before.keys() | settings.keys())
@@ -81,6 +85,25 @@ def open_output(
         raise ValueError(Errors.L408.format(path=output, differences=differences))
     clear_temporaries(output)
     return shards
+
+
+def _read_shard(fields: list[Any], settings: dict[str, Any]) -> Shard:
+    """A shard of a manifest, which may have been tampered with.
+
+    RAISES ValueError: If it leads to another file than one of the output and one of the
+        input, or has other numbers than rows.
+    """
+    shard = Shard(*fields)
+    numbers = (shard.start, shard.stop, shard.offset)
+    if not (
+        _NAME.fullmatch(shard.name)
+        and f"input {shard.source}" in settings
+        and all(type(number) is int for number in numbers)
+        and 0 <= shard.start < shard.stop
+        and shard.offset >= 0
+    ):
+        raise ValueError(shard)
+    return shard
 
 
 def clear_temporaries(output: Path) -> None:
