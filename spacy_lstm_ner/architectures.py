@@ -12,8 +12,8 @@ from .errors import Errors
 from .layers import GRU, LSTM, RNN
 from .layers.common import Encoder
 from .layers.decoders import Decoder
-from .layers.fast_ops import use_fast_products
 from .layers.recurrent.rnn import Activation, Init
+from .layers.small_ops import use_small_ops
 from .layers.windows import with_windows
 from .layers.words.characters import CharCNN, CharLSTM
 from .layers.words.distinct import (
@@ -257,7 +257,7 @@ def build_lstm_tagger(
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", decode)
     model.attrs["resize_output"] = resize_output
-    use_fast_products(model)
+    use_small_ops(model)
     if nO is not None:
         resize_output(model, nO)
     return model

@@ -162,8 +162,9 @@ def _grow(make: Callable[..., Decoder], model: Decoder, nO: int) -> Decoder:
     make (Callable): `LogSoftmax` or `CRF`.
     model (Model): A decoder, initialized or not.
     nO (int): The number of tags to grow to.
-    RETURNS (Model): A new decoder. A new node, because gradients and the optimizer's
-        moments belong to a node and have the shapes of its parameters.
+    RETURNS (Model): A new decoder, with the gradients gathered so far. A new node,
+        because an optimizer's moments belong to a node and have the shapes of its
+        parameters.
     """
     grown = make(nO, model.maybe_get_dim("nI"))
     if not model.has_param("W"):
@@ -174,6 +175,11 @@ def _grow(make: Callable[..., Decoder], model: Decoder, nO: int) -> Decoder:
     for name in model.param_names:
         param: Any = model.get_param(name)[like]
         grown.set_param(name, param[:, like] if name == "transition" else param)
+        if model.has_grad(name):  # gathered, and not yet used by an optimizer
+            gradient: Any = model.get_grad(name)
+            widened = model.ops.xp.zeros_like(grown.get_param(name))
+            widened[tuple(map(slice, gradient.shape))] = gradient
+            grown.inc_grad(name, widened)
     b: Floats1d = grown.get_param("b")
     b[model.get_dim("nO") :] -= _MARGIN
     return grown

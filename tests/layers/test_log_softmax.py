@@ -9,7 +9,7 @@ from spacy_lstm_ner.chains.decoding import best_path
 from spacy_lstm_ner.chains.linear_chain import Gradient
 from spacy_lstm_ner.chains.losses import negative_log_likelihood
 from spacy_lstm_ner.chains.transitions import BioTransitions
-from spacy_lstm_ner.layers.decoders import LogSoftmax
+from spacy_lstm_ner.layers.decoders import CRF, LogSoftmax
 
 LENGTHS = [4, 1, 0, 3]
 
@@ -128,3 +128,26 @@ def test_grown_decoder_learns_and_grows_again():
         lambda chain: negative_log_likelihood(chain, np.eye(9, dtype=bool)[[0, 7, 8]]),
     )
     assert max(errors.values()) < 1e-3, errors
+
+
+@pytest.mark.parametrize("make", [LogSoftmax, CRF])
+def test_growing_keeps_the_gradients_that_are_gathered(make):
+    model = make(3, 4).initialize()
+    X, targets = random_vectors([5], 4), np.eye(5, dtype=bool)[[0, 1, 2, 0, 1]]
+
+    def learn(model):
+        chain, backprop = model(X, is_train=True)
+        allowed = targets[:, : chain.emit.shape[1]]
+        backprop(negative_log_likelihood(chain, allowed)[1])
+
+    learn(model)
+    gathered = {name: model.get_grad(name).copy() for name in model.param_names}
+    grown = model.attrs["grow"](model, 5)
+    for name, expected in gathered.items():
+        found = grown.get_grad(name)
+        assert found.shape == grown.get_param(name).shape
+        inner = tuple(map(slice, expected.shape))
+        np.testing.assert_array_equal(found[inner], expected)
+        assert np.abs(found).sum() == pytest.approx(np.abs(expected).sum())
+    learn(grown)
+    assert not np.array_equal(grown.get_grad("W")[:3], gathered["W"])
