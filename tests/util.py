@@ -6,7 +6,7 @@ recurrent networks. Each of them stands here once.
 
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise, product
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -175,8 +175,7 @@ class AllPaths:
         self.n_tags = n_tags
         paths = list(product(range(n_tags), repeat=n_tokens))
         self.paths = np.array(paths, dtype=int).reshape(len(paths), n_tokens)
-        arrays = score_arrays(transitions)
-        self.scores = np.array([_path_score(p, emit, *arrays) for p in paths])
+        self.scores = _path_scores(self.paths, emit, *score_arrays(transitions))
         self.log_z = float(np.logaddexp.reduce(self.scores))
         self.probs = np.exp(self.scores - self.log_z)
 
@@ -196,22 +195,22 @@ class AllPaths:
     def marginals(self) -> Any:
         """Probability of each tag at each token.  (T, N)"""
         marginals = np.zeros((self.paths.shape[1], self.n_tags))
-        for path, prob in zip(self.paths, self.probs, strict=True):
-            marginals[np.arange(len(path)), path] += prob
+        tokens = np.arange(self.paths.shape[1])
+        np.add.at(marginals, (tokens, self.paths), self.probs[:, None])
         return marginals
 
     def expected_transitions(self) -> Any:
         """Expected number of transitions from tag [row] to tag [column].  (N, N)"""
         transitions = np.zeros((self.n_tags, self.n_tags))
-        for path, prob in zip(self.paths, self.probs, strict=True):
-            for a, b in pairwise(path):
-                transitions[a, b] += prob
+        pairs = self.paths[:, :-1], self.paths[:, 1:]
+        np.add.at(transitions, pairs, self.probs[:, None])
         return transitions
 
 
 def path_score(path: Any, emit: Any, transitions: Any) -> float:
     """Score of one tag path; 0 for an empty one."""
-    return _path_score(path, emit, *score_arrays(transitions))
+    paths = np.asarray(path, dtype=int)[None]
+    return float(_path_scores(paths, emit, *score_arrays(transitions))[0])
 
 
 def score_arrays(transitions: Any) -> tuple[Any, Any, Any]:
@@ -235,12 +234,13 @@ def as_learned(chain: LinearChain) -> LinearChain:
     )
 
 
-def _path_score(path: Any, emit: Any, transition: Any, start: Any, end: Any) -> float:
-    if not len(path):
-        return 0.0
-    score = float(start[path[0]]) + float(end[path[-1]])
-    score += sum(float(emit[i, tag]) for i, tag in enumerate(path))
-    return score + sum(float(transition[a, b]) for a, b in pairwise(path))
+def _path_scores(paths: Any, emit: Any, transition: Any, start: Any, end: Any) -> Any:
+    """Score of each path, float64.  (P, T) -> (P,)"""
+    if not paths.shape[1]:
+        return np.zeros(len(paths))
+    scores = emit[np.arange(paths.shape[1]), paths].sum(axis=1, dtype="d")
+    scores += transition[paths[:, :-1], paths[:, 1:]].sum(axis=1, dtype="d")
+    return scores + start[paths[:, 0]] + end[paths[:, -1]]
 
 
 def split(array: Any, lengths: Any) -> list[Any]:

@@ -3,6 +3,7 @@ list of all tag paths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -33,6 +34,12 @@ TAG_SET = TagSet(LABELS)
 TAGS = TAG_SET.names
 KEY = "wrong"
 VOCAB = spacy.blank("xx").vocab
+
+
+@cache
+def spans_in(*tags: str) -> frozenset[tuple[int, int, str]]:
+    """The entities of a path, which several cases have."""
+    return frozenset(to_spans(tags)[0])
 
 
 @dataclass
@@ -94,9 +101,9 @@ class Case:
         """Whether a path of the tokens that are not white space is a possible one by
         the tags: it has the known entities, as a whole, and none where there is none.
         """
-        known, spans = self.known_tags(), to_spans(tags)[0]
-        entities = to_spans(["O" if tag == "?" else tag for tag in known])[0]
-        return set(entities) <= set(spans) and all(
+        known = self.known_tags()
+        entities = spans_in(*("O" if tag == "?" else tag for tag in known))
+        return entities <= spans_in(*tags) and all(
             tag == "O" for known, tag in zip(known, tags, strict=True) if known == "O"
         )
 
@@ -262,9 +269,7 @@ def by_all_paths(cases, scores, costs=None):
         loss += log_zs[0] - log_zs[1]
         probs = np.exp(free - log_zs[0]) - np.exp(known - log_zs[1])
         for span in case.excluded:
-            has_span = [
-                span in to_spans([TAGS[tag] for tag in path])[0] for path in paths
-            ]
+            has_span = [span in spans_in(*(TAGS[tag] for tag in p)) for p in paths]
             without = np.where(has_span, -np.inf, known)
             log_z = np.logaddexp.reduce(without)
             loss += log_zs[1] - log_z  # -log(1 - P(span))
