@@ -2,7 +2,7 @@
 against PyTorch.
 
 A batch with more rows than the input is wide runs on copies of the weights (see
-`Workspace`), so that tests of the arithmetic have batches of both kinds.
+`Cell.forward`), so that tests of the arithmetic have batches of both kinds.
 """
 
 import pickle
@@ -28,6 +28,7 @@ from util import (
 )
 
 from spacy_lstm_ner.layers import GRU, LSTM, RNN
+from spacy_lstm_ner.layers.recurrent import matmul
 from spacy_lstm_ner.layers.recurrent.layer import hidden_gradients
 
 CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN, "relu": partial(RNN, activation="relu")}
@@ -147,6 +148,19 @@ def test_gradients_of_two_backward_passes_add_up():
         *single, parameters(model), strict=True
     ):
         assert relative_error(node.get_grad(key), first + second) < 1e-6, name
+
+
+def test_small_kernels_change_no_gradient(cell, monkeypatch):
+    """They get the recurrent weights of the backward pass in another order."""
+    X, gradients = random_vectors(UNEVEN, 3), []
+    for has_small_kernels in (False, True):
+        monkeypatch.setattr(matmul, "SMALL_KERNELS", has_small_kernels)
+        model = make(cell, 8)
+        Y, backprop = model.begin_update(X)
+        dX = backprop(random_sum()(Y)[1])
+        gradients.append([*dX, *(n.get_grad(k) for _, n, k in parameters(model))])
+    for found, expected in zip(*gradients, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_backprop_may_run_twice(cell):
