@@ -37,7 +37,7 @@ class Packing:
     ranks: The index of each packed row within its step.  (T,)
     both_rows: The flat row of each packed row; the same with every sequence running
         backwards.  (2, T)
-    rows, reversed_rows: The two rows of `both_rows`.  (T,)
+    rows: The flat row of each packed row.  (T,)
     previous: For the packed rows from step 1 on, the packed row of the same sequence
         one step earlier.  (T - n_first,)
     starts: The first packed row of each step, and T at the end.
@@ -49,7 +49,6 @@ class Packing:
     ranks: NDArray[np.intp]
     both_rows: NDArray[np.intp]
     rows: NDArray[np.intp]
-    reversed_rows: NDArray[np.intp]
     previous: NDArray[np.intp]
     starts: list[int]
     n_first: int
@@ -108,7 +107,6 @@ def _pack(buffer: bytes) -> Packing:
         ranks=ranks,
         both_rows=both_rows,
         rows=both_rows[0],
-        reversed_rows=both_rows[1],
         previous=starts[step[later] - 1] + ranks[later],
         starts=starts.tolist(),
         n_first=int(alive[0]) if n_steps else 0,

@@ -1,7 +1,6 @@
 """From the scores of tag paths to the best paths and to spans with their confidence."""
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,7 +200,7 @@ def n_best_paths(
     # tag before and its rank there, as one number.
     best = xp.full((*emit.shape, n), -xp.inf)
     came_from = xp.zeros(best.shape, dtype=np.intp)
-    steps = list(pairwise(packing.starts))
+    steps = list(packing.steps())
     last = 0
     for start, end in steps:
         if start:
@@ -226,6 +225,6 @@ def n_best_paths(
     paths[:, packing.both_rows[0]] = to_numpy(chosen // n).T
     scores = np.zeros((n, len(chain.lengths)))
     scores[1:] = -np.inf  # a sequence without tokens has one path, of score 0
-    first = packing.sequences[: int((chain.lengths > 0).sum())]
+    first = packing.sequences[: packing.n_first]
     scores[:, first] = to_numpy(final_scores[: len(first)]).T
     return paths, scores

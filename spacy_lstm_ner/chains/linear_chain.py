@@ -27,7 +27,7 @@ from thinc.api import get_array_module
 from ..errors import Errors
 from ..tags import TagSet
 from ..types import Floats2d, Ints1d
-from .transitions import LearnedTransitions, Transitions, bio_transitions, to_numpy
+from .transitions import LearnedTransitions, Transitions, to_numpy
 
 
 @dataclass(frozen=True)
@@ -240,14 +240,6 @@ class Gradient:
         if self.transitions is not None:
             T = self.transitions if T is None else self.transitions.plus(T)
         return Gradient(emit, T)
-
-
-def no_tokens(lengths: NDArray[np.integer], n_tags: int) -> LinearChain:
-    """The chain of sequences without tokens.
-
-    lengths (ndarray): A zero for each sequence.  (B,)
-    """
-    return LinearChain(np.zeros((0, n_tags)), lengths, bio_transitions(n_tags))
 
 
 class NoPathError(ValueError):

@@ -167,19 +167,11 @@ def expected_ratio(
 
 def _widen(gradient: Gradient, n_tags: int) -> Gradient:
     """The gradient with zeros for further tags."""
-    xp = get_array_module(gradient.emit)
-
-    def widen(array: Floats2d, axes: tuple[int, ...]) -> Floats2d:
-        widths = [
-            (0, n_tags - n if i in axes else 0) for i, n in enumerate(array.shape)
-        ]
-        return xp.pad(array, widths)
-
-    emit, T = widen(gradient.emit, (1,)), gradient.transitions
-    if T is None:
-        return Gradient(emit)
-    axes = ((0, 1), (0,), (0,))
-    return Gradient(emit, LearnedTransitions(*map(widen, T.arrays, axes)))
+    xp, n = get_array_module(gradient.emit), n_tags - gradient.emit.shape[1]
+    T = gradient.transitions
+    if T is not None:
+        T = LearnedTransitions(*(xp.pad(array, (0, n)) for array in T.arrays))
+    return Gradient(xp.pad(gradient.emit, ((0, 0), (0, n))), T)
 
 
 def _dot(expected: Floats2d, scores: Floats2d) -> float:

@@ -13,8 +13,7 @@ nothing any more: then all messages are right.
 """
 
 import math
-from abc import ABC, abstractmethod
-from itertools import pairwise
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from thinc.api import get_array_module
 
 from ..packing import Packing, pack
-from ..types import Floats1d, Floats2d, FloatsXd
+from ..types import Floats1d, Floats2d, Floats3d, FloatsXd, Ints2d
 from .transitions import UNDERFLOW, Transitions, finite, less_top, log_sum, to_numpy
 
 # Tokens of a block. Sequences of twice that are cut.
@@ -49,26 +48,15 @@ def forward_backward(
         over the paths up to the token, with its score, and over the paths behind it
         (T, N); the log sum over all paths of each sequence, 0 for an empty one (B,).
     """
-    xp = get_array_module(emit)
-    start, end = transitions.start, transitions.end
+    xp, T = get_array_module(emit), transitions
+    directions = [False, True]
     with np.errstate(divide="ignore"):  # the log of an empty sum is -inf
-        if _has_long(lengths):
-            forward, backward = (
-                LogProduct(transitions, [back]) for back in (False, True)
-            )
-            before = send(emit, lengths, start, forward)
-            after = send(emit, lengths, end, backward, backwards=True)
-        else:  # both recursions advance together
-            packing = pack(lengths)
-            rows = xp.asarray(packing.both_rows)
-            incoming = xp.stack([start, end])[:, None]
-            product = LogProduct(transitions, [False, True])
-            before, after = xp.empty_like(emit), xp.empty_like(emit)
-            before[rows[0]], after[rows[1]] = product.run(emit[rows], packing, incoming)
+        product = LogProduct(T, directions)
+        before, after = send(emit, lengths, [T.start, T.end], product, directions)
         before += emit
         log_z = xp.zeros(len(lengths), dtype=emit.dtype)
         last_rows = xp.asarray(np.cumsum(lengths)[lengths > 0] - 1)
-        log_z[xp.asarray(lengths > 0)] = log_sum(xp, before[last_rows] + end)
+        log_z[xp.asarray(lengths > 0)] = log_sum(xp, before[last_rows] + T.end)
     return before, after, log_z
 
 
@@ -82,7 +70,8 @@ def viterbi(
         tie (T,), and whether each sequence has an allowed path (B,), on the CPU.
     """
     xp, T = get_array_module(emit), transitions
-    best = emit + send(emit, lengths, T.start, MaxProduct(T))
+    product = Product(lambda scores: T.best(scores[0])[None])
+    best = emit + send(emit, lengths, [T.start], product, [False])[0]
     last_rows = np.cumsum(lengths)[lengths > 0] - 1
     final = best[xp.asarray(last_rows)] + T.end
     has_path = np.ones(len(lengths), dtype=bool)
@@ -98,17 +87,16 @@ def viterbi(
     return np.array(path[::-1], dtype=np.intp), has_path
 
 
-class Product(ABC):
-    """Makes messages: the product of a semiring."""
+class Product:
+    """Makes messages: the product of a semiring.
 
-    @abstractmethod
-    def __call__(self, scores: FloatsXd) -> FloatsXd:
-        """The messages that tokens send.
+    step (Callable): From the log scores of the tags of tokens, the message into each
+        token plus its own scores, to the messages that they send.
+        (D, K, N) -> (D, K, N)
+    """
 
-        scores (FloatsXd): Log scores of their tags: the message into the token plus its
-            own scores.  (D, K, N)
-        RETURNS (FloatsXd): (D, K, N)
-        """
+    def __init__(self, step: Callable[[FloatsXd], FloatsXd]) -> None:
+        self.step = step
 
     def run(self, emit: FloatsXd, packing: Packing, incoming: FloatsXd) -> FloatsXd:
         """The messages into all tokens.
@@ -121,25 +109,16 @@ class Product(ABC):
         """
         messages = get_array_module(emit).empty_like(emit)
         before = 0
-        for start, end in pairwise(packing.starts):
+        for start, end in packing.steps():
             if start:
                 senders = slice(before, before + end - start)
-                messages[:, start:end] = self(messages[:, senders] + emit[:, senders])
+                messages[:, start:end] = self.step(
+                    messages[:, senders] + emit[:, senders]
+                )
             else:
                 messages[:, :end] = incoming
             before = start
         return messages
-
-
-class MaxProduct(Product):
-    """The highest score of a path to each tag."""
-
-    def __init__(self, transitions: Transitions) -> None:
-        self._transitions = transitions
-
-    def __call__(self, scores: FloatsXd) -> FloatsXd:
-        """The scores of the best paths through tokens to the tags behind."""
-        return self._transitions.best(scores[0])[None]
 
 
 class LogProduct(Product):
@@ -150,15 +129,16 @@ class LogProduct(Product):
     """
 
     def __init__(self, transitions: Transitions, backwards: list[bool]) -> None:
+        super().__init__(self._log_sums)
         self._transitions = transitions
         self._backwards = backwards
 
-    def __call__(self, scores: FloatsXd) -> FloatsXd:
-        """The log sums through tokens to the tags behind."""
-        sums, T = get_array_module(scores).empty_like(scores), self._transitions
-        for i, is_backward in enumerate(self._backwards):
-            sums[i] = T.log_sums(scores[i], backwards=is_backward)
-        return sums
+    def _log_sums(self, scores: FloatsXd) -> FloatsXd:
+        log_sums = self._transitions.log_sums
+        runs = zip(scores, self._backwards, strict=True)
+        return get_array_module(scores).stack(
+            [log_sums(run, backwards=is_backward) for run, is_backward in runs]
+        )
 
     def run(self, emit: FloatsXd, packing: Packing, incoming: FloatsXd) -> FloatsXd:
         """The messages into all tokens, on exponentials if nothing can underflow."""
@@ -232,96 +212,97 @@ def _positive(xp: Any, sums: Any) -> Any:
 def send(
     emit: Floats2d,
     lengths: NDArray[np.integer],
-    first: Floats1d,
+    firsts: list[Floats1d],
     product: Product,
-    *,
-    backwards: bool = False,
-) -> Floats2d:
-    """The message into each token.
+    backwards: list[bool],
+) -> Floats3d:
+    """The message into each token, of D runs side by side.
 
     emit, lengths: As of `forward_backward`.
-    first (Floats1d): The message into the first token of each sequence.  (N,)
-    product (Product): Makes the messages of one run.
-    backwards (bool): Run from the last token to the first.
-    RETURNS (Floats2d): For each token, in the order of `emit`.  (T, N)
+    firsts (List[Floats1d]): For each run, the message into the first token of each
+        sequence.  (N,) each
+    product (Product): Makes the messages.
+    backwards (List[bool]): For each run whether it goes from the last token to the
+        first.
+    RETURNS (Floats3d): For each run and token, in the order of `emit`.  (D, T, N)
     """
-    xp = get_array_module(emit)
-    if _has_long(lengths):
-        messages = _send_in_blocks(xp, emit, lengths, first, product, backwards)
+    xp, into_first = get_array_module(emit), get_array_module(emit).stack(firsts)
+    if len(lengths) and lengths.max() >= 2 * BLOCK:
+        messages = _send_in_blocks(emit, lengths, into_first, product, backwards)
         if messages is not None:
             return messages
     packing = pack(lengths)
-    rows = xp.asarray(packing.both_rows[int(backwards)])
-    messages = xp.empty_like(emit)
-    messages[rows] = product.run(emit[rows][None], packing, first[None, None])[0]
+    rows = xp.asarray(packing.both_rows[list(map(int, backwards))])
+    return _unpacked(rows, product.run(emit[rows], packing, into_first[:, None]))
+
+
+def _unpacked(rows: Ints2d, packed: Floats3d) -> Floats3d:
+    """Packed rows of each run, in the order of the tokens."""
+    messages = get_array_module(packed).empty_like(packed)
+    for each, of_run, sent in zip(messages, rows, packed, strict=True):
+        each[of_run] = sent
     return messages
 
 
-def _has_long(lengths: NDArray[np.integer]) -> bool:
-    return bool(len(lengths)) and bool(lengths.max() >= 2 * BLOCK)
-
-
 def _send_in_blocks(
-    xp: Any,
     emit: Floats2d,
     lengths: NDArray[np.integer],
-    first: Floats1d,
+    into_first: Floats2d,
     product: Product,
-    backwards: bool,
-) -> Floats2d | None:
+    backwards: list[bool],
+) -> Floats3d | None:
     """`send` with long sequences in blocks; None if the messages do not settle."""
+    xp = get_array_module(emit)
     n_blocks = np.maximum(lengths // BLOCK, 1).astype(np.intp)
-    place = np.arange(n_blocks.sum()) - np.repeat(
-        np.cumsum(n_blocks) - n_blocks, n_blocks
-    )
-    n_of_block, length = np.repeat(n_blocks, n_blocks), np.repeat(lengths, n_blocks)
+    sequence = np.repeat(np.arange(len(lengths)), n_blocks)
+    place = np.arange(len(sequence)) - (np.cumsum(n_blocks) - n_blocks)[sequence]
     # Blocks of a sequence differ by at most one token.
-    packing = pack((place + 1) * length // n_of_block - place * length // n_of_block)
-    rows = xp.asarray(packing.both_rows[int(backwards)])
-    emit_packed = emit[rows]
-    # The blocks that receive a message from another block, and from which.
-    receives = np.flatnonzero(place < n_of_block - 1 if backwards else place > 0)
-    receivers = xp.asarray(receives)
-    senders = xp.asarray(receives + (1 if backwards else -1))
-    of_packed = xp.asarray(packing.sequences)
-    is_last = np.ones(len(emit), dtype=bool)
+    begin, end = ((place + i) * lengths[sequence] // n_blocks[sequence] for i in (0, 1))
+    packing = pack(end - begin)
+    rows = xp.asarray(packing.both_rows[list(map(int, backwards))])
+    emit = emit[rows]
+    block_of = xp.asarray(packing.sequences)
+    is_last = np.ones(len(packing.sequences), dtype=bool)
     is_last[packing.previous] = False
     last = xp.asarray(np.flatnonzero(is_last))
-    incoming = xp.empty((len(length), len(first)), dtype=emit.dtype)
-    incoming[:] = first
-    incoming[receivers] = 0.0
+    # The blocks that receive a message from the one before or, backwards, behind.
+    follows = np.flatnonzero(place > 0)
+    receivers = [xp.asarray(follows - back) for back in backwards]
+    senders = [xp.asarray(follows - (not back)) for back in backwards]
+    runs = range(len(backwards))
+    incoming = xp.zeros((len(runs), len(place), emit.shape[-1]), dtype=emit.dtype)
+    incoming += into_first[:, None]
+    for d in runs:
+        incoming[d, receivers[d]] = 0.0
     outgoing = xp.zeros_like(incoming)
     for _ in range(_MAX_ROUNDS):
-        into_first = incoming[of_packed[: packing.starts[1]]]
-        messages = product.run(emit_packed[None], packing, into_first[None])[0]
-        outgoing[of_packed[last]] = product((messages[last] + emit_packed[last])[None])[
-            0
-        ]
+        known = incoming.copy()
+        messages = product.run(emit, packing, known[:, block_of[: packing.n_first]])
+        outgoing[:, block_of[last]] = product.step(messages[:, last] + emit[:, last])
         # Blocks exchange how tags compare; the common part is added at the end.
-        common = finite(xp, outgoing.real.max(axis=1))
-        received = (outgoing - common[:, None])[senders]
-        known, incoming[receivers] = incoming[receivers], received
-        if _equal(xp, known, received):
+        best = outgoing.real.argmax(axis=-1)[..., None]
+        common = finite(xp, xp.take_along_axis(outgoing, best, axis=-1))
+        for d in runs:
+            incoming[d, receivers[d]] = (outgoing[d] - common[d])[senders[d]]
+        if _equal(xp, known, incoming):
             break
     else:
         return None
-    scales = np.zeros(len(length))
-    scales[receives] = to_numpy(common[senders])
-    order = slice(None, None, -1 if backwards else 1)
-    sums = np.cumsum(scales[order])[order]
-    # Sums begin anew with each sequence.
-    begins = np.flatnonzero(place == (n_of_block - 1 if backwards else 0))
-    sums -= np.repeat(sums[begins], n_blocks)
-    messages += xp.asarray(sums)[of_packed][:, None]
-    in_order = xp.empty_like(emit)
-    in_order[rows] = messages
-    return in_order
+    for d, back in enumerate(backwards):
+        scales = np.zeros(len(place), dtype=emit.dtype)
+        scales[to_numpy(receivers[d])] = to_numpy(common[d, senders[d], 0])
+        # Sums begin anew with each sequence.
+        order = slice(None, None, -1 if back else 1)
+        sums = np.cumsum(scales[order])[order]
+        first = np.cumsum(n_blocks) - (1 if back else n_blocks)
+        sums -= sums[first][sequence]
+        messages[d] += xp.asarray(sums)[block_of][:, None]
+    return _unpacked(rows, messages)
 
 
-def _equal(xp: Any, one: Floats2d, other: Floats2d) -> bool:
+def _equal(xp: Any, one: FloatsXd, other: FloatsXd) -> bool:
     """Whether messages agree."""
     differs = one != other  # also finds an infinite score where the other is finite
-    difference = xp.abs(one[differs] - other[differs])
-    if one.dtype.kind == "c":
-        difference += xp.abs(one[differs].imag - other[differs].imag) / STEP.imag
-    return bool((difference < _TOLERANCE).all())
+    difference = one[differs] - other[differs]
+    distance = xp.abs(difference.real) + xp.abs(difference.imag) / STEP.imag
+    return bool((distance < _TOLERANCE).all())

@@ -285,8 +285,11 @@ class LearnedTransitions:
     def senders(self, scores: Floats2d) -> Callable[[int, int], int]:
         """The best tag before a tag."""
         if len(self.scores) <= _FEW_TAGS:
-            where, _ = self.n_best(scores[..., None])
-            sender: Callable[[int, int], int] = to_numpy(where[..., 0]).item
+            where = get_array_module(scores).empty(scores.shape, dtype=np.intp)
+            for block in _blocks(len(scores), self.scores.size):
+                # NumPy finds the highest score of the last axis in a fifth of the time.
+                where[block] = (scores[block, None] + self._to_from).argmax(axis=2)
+            sender: Callable[[int, int], int] = to_numpy(where).item
             return sender
         # A path asks for one of the many tags of each row.
         return lambda row, tag: int((scores[row] + self.scores[:, tag]).argmax())

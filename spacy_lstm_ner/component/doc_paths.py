@@ -13,7 +13,8 @@ from ..chains.decoding import (
     decode_by_probability,
     merge_candidates,
 )
-from ..chains.linear_chain import LinearChain, Spans, no_tokens
+from ..chains.linear_chain import LinearChain, Spans
+from ..chains.transitions import bio_transitions
 from ..errors import Errors
 from ..tags import TagSet, TokenSpan
 from .annotations import Preset, ScoredSpan, Tokens, open_tags
@@ -118,7 +119,8 @@ def find_paths(
     tokens, presets, allowed = open_tags(docs, tag_set, settings, component)
     lengths = np.array([len(rows) for rows in tokens], dtype=np.intp)
     if not lengths.any():
-        chain = no_tokens(lengths, tag_set.n_tags)
+        n_tags = tag_set.n_tags
+        chain = LinearChain(np.zeros((0, n_tags)), lengths, bio_transitions(n_tags))
         return DocPaths(chain, tokens, presets, tag_set)
     chain = model.predict(list(docs))
     require_finite(chain, docs, component)

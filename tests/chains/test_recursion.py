@@ -22,12 +22,13 @@ class StepByStep(Product):
     """A product without a faster `run`; it counts its steps."""
 
     def __init__(self, product):
+        super().__init__(self.counted)
         self.product = product
         self.n_steps = 0
 
-    def __call__(self, scores):
+    def counted(self, scores):
         self.n_steps += 1
-        return self.product(scores)
+        return self.product.step(scores)
 
 
 def log_product(chain, backwards):
@@ -46,7 +47,7 @@ def send_in(block, chain, *, backwards=False):
 def send_messages(chain, product, backwards):
     T, emit = chain.transitions, chain.emit.astype("float64")
     first = T.end if backwards else T.start
-    return send(emit, chain.lengths, first, product, backwards=backwards)
+    return send(emit, chain.lengths, [first], product, [backwards])[0]
 
 
 def stay_or_leave(lengths, ends):
