@@ -134,11 +134,13 @@ def build_word_char_embed(
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding. Prediction hides values
         that training has not seen: of all attributes if `rare_dropout` is positive, of
         those that identify a word if `word_dropout` is.
-    RAISES ValueError: If a setting is out of its range (L040, L041, L044, L047, L048,
-        L049).
+    RAISES ValueError: If a setting is out of its range (L040, L041, L044, L046, L047,
+        L048, L049, L055).
     """
     check_at_least(1, width=width, **{f"rows[{i}]": n for i, n in enumerate(rows)})
     check_at_least(0, char_width=char_width, cache_bytes=cache_bytes)
+    if fine_tune_vectors and not include_static_vectors:
+        raise ValueError(Errors.L055)
     parts: list[Embed] = []
     # Layers with a rate of 0.0 get that of the training loop before each step.
     if len(rows) == len(attrs) and attrs:

@@ -136,8 +136,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "a window of more than twice the overlap, or null for no windows."
     )
     L046 = (
-        "PerLexeme.v1 can't embed words by {attrs}, which depend on other tokens: "
-        "leave these attributes out, or use the embedding without PerLexeme.v1."
+        "Words can't be embedded by {attrs}, which depend on other tokens: leave these "
+        "attributes out of attrs, or use an embedding of spaCy's without PerLexeme.v1."
     )
     L047 = (
         "rare_dropout = {value}: expected a number that is finite and not negative, "
@@ -168,6 +168,11 @@ class Errors(metaclass=ErrorsWithCodes):
     L054 = (
         "There are no examples, so there is nothing to fit: expected annotated texts "
         "that the pipeline was not trained on."
+    )
+
+    L055 = (
+        "fine_tune_vectors is true, but include_static_vectors is not, so there are no "
+        "vectors to fine-tune: set both, or none."
     )
 
     # Tags and readers

@@ -256,6 +256,7 @@ def test_hidden_words_keep_their_characters(embedded):
         ({"word_dropout": -0.5}, r"L040\] word_dropout = -0.5"),
         ({"rare_dropout": -1}, r"L047\] rare_dropout = -1"),
         ({"attrs": ["NORM", "SHAP"]}, r"L041\] \['SHAP'\]"),
+        ({"attrs": ["HEAD", "ENT_TYPE"]}, r"L046\].*\['HEAD', 'ENT_TYPE'\].*attrs"),
         ({"rows": [50]}, r"L044\] rows = \[50\] go with attrs = \['NORM', 'SHAPE'\]"),
         ({"rows": []}, r"L044\] rows = \[\] go with"),
         ({"attrs": []}, r"L044\].* go with attrs = \[\]"),
@@ -281,9 +282,19 @@ def test_odd_width_of_the_character_embedding():
         char_only(5)
 
 
+def test_vectors_to_fine_tune_that_are_not_there():
+    with pytest.raises(ValueError, match=r"L055\].*include_static_vectors"):
+        word_char("attributes", fine_tune_vectors=True)
+
+
 def test_an_attribute_may_have_two_tables(embedded):
     model = word_char("attributes", attrs=["NORM", "SHAPE", "NORM"])
     assert model.initialize(X=embedded).predict(embedded)[0].shape == (5, WIDTH)
+    once = word_char("attributes", attrs=["NORM", "SHAPE"], rows=[50, 50])
+    once.initialize(X=embedded)
+    for each in (model, once):  # the values are counted once
+        each(embedded, is_train=True)
+    assert model.attrs["seen_counts"] == once.attrs["seen_counts"]
 
 
 # In the component

@@ -14,6 +14,9 @@ from ...types import Floats2d
 
 # Memory of an entry of the index, without the vector.
 _ENTRY_BYTES = 104
+
+# Words that the first table of vectors has room for.
+_FIRST_ROWS = 1024
 # All parameters are read if they have at most this many bytes.
 _READ_BYTES, _READ_BYTES_PER_TOKEN = 1 << 16, 1 << 10
 # Integers in a cache line, and lines in a sample of an array: a prime, so that they do
@@ -181,15 +184,26 @@ class _Words:
         n_rows = self._n_bytes // (4 * width + _ENTRY_BYTES)
         names = names[:n_rows]
         with self._lock:
-            if self._table is None:
-                self._table = get_array_module(vectors).empty((n_rows, width), "f")
             if self._n_used + len(names) > n_rows:
                 self._rows, self._n_used = {}, 0
             rows = range(self._n_used, self._n_used + len(names))
+            if self._table is None or rows.stop > len(self._table):
+                self._make_room(vectors, rows.stop, n_rows)
             self._table[rows.start : rows.stop] = vectors[: len(names)]
             # A word that another thread has added meanwhile gets a second row.
             self._rows.update(zip(names, rows, strict=True))
             self._n_used = rows.stop
+
+    def _make_room(self, vectors: Floats2d, n_needed: int, n_most: int) -> None:
+        """A larger table, at least twice as large if the limit allows it."""
+        old = self._table
+        n_rows = min(
+            n_most, max(n_needed, _FIRST_ROWS if old is None else 2 * len(old))
+        )
+        xp = get_array_module(vectors)
+        self._table = xp.empty((n_rows, vectors.shape[1]), "f")
+        if old is not None:
+            self._table[: self._n_used] = old[: self._n_used]
 
 
 def _parameters(model: Model[Any, Any]) -> list[tuple[Callable[[str], Any], str]]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import ORTH, intify_attr
+from spacy.attrs import IDS, ORTH, intify_attr
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
@@ -33,6 +33,10 @@ from .frequencies import (
 CACHE_BYTES = 8_000_000
 # The golden ratio in 64 bits (Knuth's multiplicative hashing).
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+# Attributes that depend on other tokens.
+_OF_PLACES = "HEAD", "SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID"
 
 
 class Lexemes(NamedTuple):
@@ -92,12 +96,15 @@ def per_lexeme(
     RETURNS (Model[List[Doc], List[Floats2d]]): (T_b, O) for each Doc b.
     RAISES ValueError: If `word_dropout` is not a probability below 1 (L040),
         `rare_dropout` is negative or infinite (L047), or an attribute is unknown
-        (L041).
+        (L041) or depends on other tokens (L046).
     """
     ids = [intify_attr(name) for name in attrs]
     unknown = [name for name, id_ in zip(attrs, ids, strict=True) if id_ is None]
     if unknown:
         raise ValueError(Errors.L041.format(attrs=unknown))
+    of_places = [str(name) for name in _OF_PLACES if IDS[name] in ids]
+    if of_places:
+        raise ValueError(Errors.L046.format(attrs=of_places))
     return Model(
         "per_lexeme",
         forward,
@@ -120,7 +127,9 @@ def init(
     """Forget the seen counts; initialize the embedding by the words of sample Docs."""
     forget_counts(model)
     embed = model.layers[0]
-    embed.initialize(X=_words_of(model, X).distinct()[0] if X else None)
+    X = X or []
+    docs = [doc for doc in X if doc.vocab is X[0].vocab]
+    embed.initialize(X=_words_of(model, docs).distinct()[0] if docs else None)
     model.set_dim("nO", embed.get_dim("nO"))
 
 
@@ -133,6 +142,8 @@ def forward(
     if not any(lengths):
         nO = model.get_dim("nO")
         return [ops.alloc2f(0, nO) for _ in X], no_input_gradient
+    if any(doc.vocab is not X[0].vocab for doc in X):
+        return _forward_by_vocab(model, X, is_train)
     embed, word_cache = model.layers[0], model.attrs["cache"]
     tokens = _words_of(model, X)
     if is_train:
@@ -160,8 +171,32 @@ def forward(
     return cut(Y_TO, lengths), partial(no_backward, "per_lexeme")
 
 
+def _forward_by_vocab(
+    model: Tok2Vec, X: list[Doc], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
+    """`forward` for the Docs of each vocab apart: strings and static vectors of a word
+    are looked up in the vocab of its Doc."""
+    places: dict[int, list[int]] = {}
+    for i, doc in enumerate(X):
+        places.setdefault(id(doc.vocab), []).append(i)
+    Y: list[Floats2d] = [None] * len(X)
+    backprops = []
+    for group in places.values():
+        outputs, backprop_group = forward(model, [X[i] for i in group], is_train)
+        backprops.append(backprop_group)
+        for i, output in zip(group, outputs, strict=True):
+            Y[i] = output
+
+    def backprop(dY: list[Floats2d]) -> list[Doc]:
+        for group, backprop_group in zip(places.values(), backprops, strict=True):
+            backprop_group([dY[i] for i in group])
+        return []
+
+    return Y, backprop
+
+
 def _words_of(model: Tok2Vec, docs: Sequence[Doc]) -> Lexemes:
-    """The word of each token; at least one Doc."""
+    """The word of each token; at least one Doc, and all of one vocab."""
     ids = [ORTH, *model.attrs["hiding"].attrs]
     columns = np.concatenate([doc.to_array(ids).reshape(-1, len(ids)) for doc in docs])
     hidden = np.zeros(len(columns), dtype=np.bool_)

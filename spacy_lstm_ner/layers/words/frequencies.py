@@ -111,11 +111,13 @@ def count_and_hide(
     hidden = np.zeros(len(orths), dtype=np.bool_)
     if hides and (hiding.word_dropout or hiding.rare_dropout):
         hidden = np.random.random(len(orths)) < hiding.word_dropout
-    for attr, new_values, column in zip(hiding.attrs, new.T, columns.T, strict=True):
+    for attr, new_values in dict(zip(hiding.attrs, new.T, strict=True)).items():
         counts = seen.setdefault(attr, {})
         values, n = np.unique(new_values, return_counts=True)
         for value, n_value in zip(values.tolist(), n.tolist(), strict=True):
             counts[value] = counts.get(value, 0) + n_value
+    for attr, column in zip(hiding.attrs, columns.T, strict=True):
+        counts = seen[attr]
         if hides and hiding.rare_dropout:
             found = np.array([counts.get(value, 0) for value in column.tolist()])
             rate = hiding.rare_dropout / (hiding.rare_dropout + found)

@@ -8,7 +8,6 @@ from spacy.attrs import IDS, SPACY, intify_attr
 from spacy.tokens import Doc
 from thinc.api import Model
 
-from ...errors import Errors
 from ...types import Floats2d
 from ..common import cut, no_input_gradient
 from .distinct import Embed, Lexemes
@@ -16,8 +15,6 @@ from .distinct import Embed, Lexemes
 # Attributes that a token may have in another value than its word. All others that are
 # read here belong to the word.
 _OF_TOKENS = [IDS[name] for name in ("NORM", "LEMMA", "POS", "TAG", "MORPH", "DEP")]
-# Attributes that depend on other tokens.
-_OF_PLACES = "HEAD", "SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID"
 
 
 def on_words(embed: Model[list[Doc], list[Floats2d]]) -> Embed:
@@ -27,19 +24,14 @@ def on_words(embed: Model[list[Doc], list[Floats2d]]) -> Embed:
         the attributes of this token alone, such as `spacy.MultiHashEmbed.v2`.
     RETURNS (Model[Lexemes, Floats2d]): Words with the attributes `read_attrs(embed)`
         -> (L, O).
-    RAISES ValueError (L046): If it reads an attribute that depends on other tokens.
     """
-    attrs = read_attrs(embed)
-    of_places = [name for name in _OF_PLACES if IDS[name] in attrs]
-    if of_places:
-        raise ValueError(Errors.L046.format(attrs=of_places))
     return Model(
         f"on_words({embed.name})",
         forward,
         init=init,
         dims={"nO": embed.maybe_get_dim("nO")},
         layers=[embed],
-        attrs={"attrs": attrs},
+        attrs={"attrs": read_attrs(embed)},
     )
 
 

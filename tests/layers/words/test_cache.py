@@ -286,3 +286,19 @@ def test_word_vectors_that_are_set_later():
     assert not np.allclose(after[1], before[1])
     nlp.vocab.set_vector("ada", np.arange(3, dtype="f"))
     assert not np.allclose(model.predict([doc])[0][0], before[0])
+
+
+def test_room_without_limit():
+    """Memory is taken as words come, so the setting may be larger than it is."""
+    nlp = spacy.blank("en")
+    texts = [" ".join(f"w{i}" for i in range(n, n + 900)) for n in range(0, 3600, 450)]
+    model, plain = (
+        build_word_char_embed(8, ["NORM"], [5000], cache_bytes=n) for n in (10**18, 0)
+    )
+    docs = [nlp.make_doc(text) for text in texts]
+    for embed in (model, plain):
+        fix_random_seed(0)
+        embed.initialize(X=docs[:1])
+    for doc in docs * 2:
+        (found,), (expected,) = model.predict([doc]), plain.predict([doc])
+        np.testing.assert_allclose(found, expected, atol=1e-5)
