@@ -3,11 +3,11 @@
     python tests/kill_commands.py [--kills 50] [--seed 0] [--only COMMAND ...]
 
 Each command replaces an output of its own, in a process that is killed (SIGKILL) at a
-random time: half of the times anywhere in the command, half within the moment in which
-it writes. Then the output must be whole, either as it was before or as the command
-makes it, and the same command must succeed. It prints a line per command, and exits
-with 1 if anything was lost. Needs Linux or macOS; commands whose extras are missing are
-skipped. pytest does not collect it.
+random time: a fifth of the times anywhere in the command, else soon after it has begun
+to write. Then the output must be whole, either as it was before or as the command makes
+it, and the same command must succeed. It prints a line per command, and exits with 1 if
+anything was lost. Needs Linux or macOS; commands whose extras are missing are skipped.
+pytest does not collect it.
 """
 
 import argparse
@@ -105,12 +105,12 @@ def finish(child: int) -> bool:
 def kill(child: int, place: Path, rng: random.Random, seconds: float) -> bool:
     """Kill a command at a random time, and tell whether it was still at work."""
     end = time.perf_counter() + rng.uniform(0, seconds)
-    if rng.random() < 0.5:
+    if rng.random() < 0.8:
         end = float("inf")
+    before = stamps(place)
     while time.perf_counter() < end and not os.waitpid(child, os.WNOHANG)[0]:
-        if end == float("inf") and has_staging(place):
-            end = time.perf_counter() + rng.choice([0.001, 0.01, 0.1]) * rng.random()
-        time.sleep(0.0002)
+        if end == float("inf") and stamps(place) != before:
+            end = time.perf_counter() + rng.choice([0, 0.001, 0.01, 0.1]) * rng.random()
     try:
         os.killpg(child, signal.SIGKILL)
     except ProcessLookupError:
@@ -118,6 +118,17 @@ def kill(child: int, place: Path, rng: random.Random, seconds: float) -> bool:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(child, 0)
     return True
+
+
+def stamps(place: Path) -> list[tuple[str, int, int]]:
+    """The files and folders of a place, with what a write changes."""
+    found = []
+    for folder, _, files in os.walk(place):
+        for path in (folder, *(os.path.join(folder, name) for name in files)):
+            with contextlib.suppress(FileNotFoundError):
+                stat = os.stat(path)
+                found.append((path, stat.st_mtime_ns, stat.st_size))
+    return found
 
 
 def has_staging(place: Path) -> bool:
