@@ -51,12 +51,14 @@ class Preset:
         but are not evidence: the second run would take a likely entity for certain.
     blocked: Whether a token can't be part of an entity.  (T,)
     taken: Whether a token is blocked or part of an entity that stays.  (T,)
+    certain: `taken`, without the entities of `own`.  (T,)
     """
 
     entities: list[Span]
     own: list[Span]
     blocked: NDArray[np.bool_]
     taken: NDArray[np.bool_]
+    certain: NDArray[np.bool_]
 
 
 class OpenTags(NamedTuple):
@@ -108,14 +110,17 @@ def _preset(doc: Doc, settings: Settings, component: str) -> Preset | None:
         return None
     blocked = taken & (ent_type == 0)
     if settings.overwrite:
-        return Preset([], [], blocked, blocked)
+        return Preset([], [], blocked, blocked, blocked)
     entities: list[Span] = []
     own: list[Span] = []
     for ent in doc.ents:
         found = prediction_of(ent, settings.spans_key)
         is_own = found is not None and found.component == component
         (own if is_own else entities).append(ent)
-    return Preset(entities, own, blocked, taken)
+    certain = taken.copy()
+    for ent in own:
+        certain[ent.start : ent.end] = False
+    return Preset(entities, own, blocked, taken, certain)
 
 
 def _allowed(
@@ -159,11 +164,12 @@ def set_entities(
     """Write predicted entities to `doc.ents`, and with their confidences to
     `doc.spans[spans_key]`, together with candidates. Each token ends up B, I or O.
 
-    Predicted spans that overlap an entity that stays, or a blocked token, are left out.
+    Predicted spans that overlap a preset entity or a blocked token are left out. Those
+    that overlap an entity of an earlier run can be candidates only.
 
     predicted (Iterable[Sequence[ScoredSpan]]): The spans of each Doc. Its entities do
         not overlap each other.
-    settings (Settings): `overwrite` and `spans_key` count.
+    settings (Settings): `overwrite`, `candidates` and `spans_key` count.
     component (str): Name of the component that has predicted them.
     """
     key = settings.spans_key
@@ -176,12 +182,19 @@ def set_entities(
             pairs = zip(stay, token_spans(stay), strict=True)
             scored = [(e, prediction_of(e, key)) for e, span in pairs if span in known]
         ents = []
-        for (start, end, label), confidence, is_entity in spans:
-            if preset is None or not preset.taken[start:end].any():
-                span = Span(doc, start, end, label=label)
-                scored.append((span, Prediction(confidence, component)))
-                if is_entity:
-                    ents.append(span)
+        own = set() if preset is None else set(token_spans(preset.own))
+        for each, confidence, is_entity in spans:
+            start, end, label = each
+            is_free = True
+            if preset is not None:
+                is_free = not preset.taken[start:end].any()
+                may_stand = is_free or (settings.candidates and each not in own)
+                if preset.certain[start:end].any() or not may_stand:
+                    continue
+            span = Span(doc, start, end, label=label)
+            scored.append((span, Prediction(confidence, component)))
+            if is_entity and is_free:
+                ents.append(span)
         _set_ents(doc, ents, preset)
         doc.spans[key] = score_spans(doc, key, scored)
 

@@ -12,6 +12,8 @@ from spacy_lstm_ner.component.confidences import has_confidences
 from spacy_lstm_ner.component.settings import Settings
 from spacy_lstm_ner.tags import TagSet, TokenSpan
 
+from .unsure import TEXT
+
 
 def scored(start, end, label, confidence, is_entity=True):
     return ScoredSpan(TokenSpan(start, end, label), confidence, is_entity)
@@ -124,8 +126,8 @@ def rows(spans):
     return [(*each.span, each.confidence) for each in spans]
 
 
-def group_of(doc: Doc) -> list[tuple[int, int, str, float]]:
-    group = doc.spans["k"]
+def group_of(doc: Doc, key: str = "k") -> list[tuple[int, int, str, float]]:
+    group = doc.spans[key]
     scores = group.attrs["scores"].tolist()
     return [
         (span.start, span.end, span.label_, score)
@@ -182,3 +184,33 @@ def test_entities_of_an_earlier_run_stay_but_are_not_evidence(vocab):
     set_entities(doc, [scored(0, 3, "per", 0.5)], overwrite=False, spans_key="k")
     assert ents_of(doc) == [(0, 1, "per"), (1, 2, "geo")]
     assert group_of(doc) == [(0, 1, "per", 0.75)]
+
+
+def test_a_second_run_keeps_candidates_beside_entities(shared):
+    """Those that overlap an entity of the first run, too."""
+    nlp = shared(candidates=True, threshold=0.01)
+    doc = nlp(TEXT)
+    first, ents = group_of(doc, "lstm_ner"), ents_of(doc)
+    others = [span for span in spans_over(doc, doc.ents) if span not in ents]
+    assert others
+    assert group_of(nlp(doc), "lstm_ner") == first
+    assert ents_of(doc) == ents
+
+
+def test_another_model_finds_candidates_beside_entities_of_an_earlier_run(vocab):
+    doc = make_doc(vocab, "a b c d", [(3, 4, "geo")])
+    set_entities(doc, [scored(0, 1, "per", 0.75)], overwrite=False, spans_key="k")
+    again = [scored(0, 2, "per", 0.5), scored(2, 4, "per", 0.5)]
+    settings = Settings(spans_key="k", candidates=True)
+    annotations.set_entities([doc], [again], settings, "ner")
+    assert ents_of(doc) == [(0, 1, "per"), (3, 4, "geo")]
+    assert group_of(doc) == [(0, 1, "per", 0.75), (0, 2, "per", 0.5)]
+
+
+def spans_over(doc, ents):
+    """The spans of the group that overlap entities."""
+    return [
+        (span.start, span.end, span.label_)
+        for span in doc.spans["lstm_ner"]
+        if any(span.start < ent.end and ent.start < span.end for ent in ents)
+    ]
