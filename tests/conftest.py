@@ -14,6 +14,15 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
 _BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of Hypothesis run the same lines for each of a hundred examples. Coverage
+    leaves them out because it would take half of their time: lines that no other test
+    runs count as missed."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.no_cover)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_torch_in_new_processes() -> Iterator[None]:
     """Processes that tests start find no PyTorch. Thinc imports it if it is there,

@@ -104,6 +104,7 @@ def test_forms_get_the_vector_of_their_lower_case_form_but_keep_their_own(
     assert first == {"Paris": 1, "PARIS": 1, "Us": 2, "US": 3, "xyz": 0}
 
 
+@pytest.mark.no_cover  # reads all texts of three corpora
 def test_parts_of_the_corpora(accuracy, corpora):
     folders = sorted(path.name for path in corpora.iterdir() if path.is_dir())
     assert {"btc", "wikigold", "wnut17"} <= set(folders)

@@ -67,6 +67,7 @@ def scheme_of(name):
     return "IOB1" if name.startswith("wikigold") else "IOB2"
 
 
+@pytest.mark.no_cover  # 1.5 million calls
 @pytest.mark.parametrize("name", COUNTS)
 def test_corpora_are_read_without_loss(corpora, name, caplog):
     """Every word and every type of a tag stays; nothing is repaired or joined."""
@@ -85,6 +86,7 @@ def test_corpora_are_read_without_loss(corpora, name, caplog):
     assert caplog.records == []
 
 
+@pytest.mark.no_cover
 def test_wikigold_has_145_articles(corpora, caplog):
     path = corpora / "wikigold" / "wikigold.conll"
     examples = list(ConllCorpus(path, scheme="IOB1", docs="document")(nlp))
@@ -95,6 +97,7 @@ def test_wikigold_has_145_articles(corpora, caplog):
     assert caplog.records == []
 
 
+@pytest.mark.no_cover
 def test_the_wrong_scheme_is_noticed(corpora, caplog):
     path = corpora / "wikigold" / "wikigold.conll"
     examples = list(ConllCorpus(path, scheme="IOB2")(nlp))
