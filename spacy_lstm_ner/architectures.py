@@ -24,7 +24,7 @@ from .layers.words.distinct import (
     per_lexeme,
 )
 from .layers.words.spacy_embed import on_words, read_attrs
-from .layers.words.vectors import WordVectors
+from .layers.words.vectors import QuantizedVectors, WordVectors
 from .layers.words.vocabulary import WordIndex
 from .types import Floats2d, Ints2d
 
@@ -111,6 +111,7 @@ def build_word_char_embed(
     char_kind: Literal["lstm", "cnn"] = "lstm",
     cache_bytes: int = CACHE_BYTES,
     rare_dropout: float = 0.0,
+    word_table: str | None = None,
 ) -> Tok2Vec:
     """Embedding of words (`spacy_lstm_ner.WordCharEmbed.v1`): hashed lexical
     attributes, characters and static vectors, mixed by a maxout layer; each distinct
@@ -125,6 +126,8 @@ def build_word_char_embed(
     word_dropout (float): Probability with which a token's word is hidden in training.
     fine_tune_vectors (bool): Learn an offset for the vector of each word that is seen
         in training.
+    word_table (str | None): File of quantized word vectors, which the command
+        `quantize` makes. Read at initialization, saved with the model.
     char_kind (str): "lstm" or "cnn" (a convolution) reads the characters.
     cache_bytes (int): Memory for the vectors of words, which are kept from batch to
         batch in prediction; 0 keeps none.
@@ -139,7 +142,7 @@ def build_word_char_embed(
     """
     check_at_least(1, width=width, **{f"rows[{i}]": n for i, n in enumerate(rows)})
     check_at_least(0, char_width=char_width, cache_bytes=cache_bytes)
-    if fine_tune_vectors and not include_static_vectors:
+    if fine_tune_vectors and not include_static_vectors and word_table is None:
         raise ValueError(Errors.L055)
     parts: list[Embed] = []
     # Layers with a rate of 0.0 get that of the training loop before each step.
@@ -153,6 +156,9 @@ def build_word_char_embed(
         parts.append(chain(_characters(char_width, char_kind), Dropout()))
     if include_static_vectors:
         parts.append(chain(WordVectors(width, fine_tune=fine_tune_vectors), Dropout()))
+    if word_table is not None:
+        quantized = QuantizedVectors(width, word_table, fine_tune=fine_tune_vectors)
+        parts.append(chain(quantized, Dropout()))
     if len(rows) != len(attrs) or not parts:
         raise ValueError(Errors.L044.format(rows=rows, attrs=attrs))
     mix = Maxout(width, nP=3, dropout=0.0, normalize=True)

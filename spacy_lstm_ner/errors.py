@@ -171,8 +171,12 @@ class Errors(metaclass=ErrorsWithCodes):
     )
 
     L055 = (
-        "fine_tune_vectors is true, but include_static_vectors is not, so there are no "
-        "vectors to fine-tune: set both, or none."
+        "fine_tune_vectors is true, but there are no vectors to fine-tune: set "
+        "include_static_vectors or word_table too, or neither."
+    )
+    L056 = (
+        "word_table is '{path}', which can't be read as a table of word vectors "
+        "({reason}): name a file that 'python -m spacy lstm-ner quantize' has written."
     )
 
     # Tags and readers
@@ -359,6 +363,19 @@ class Errors(metaclass=ErrorsWithCodes):
     L220 = (
         "'{path}' has no entities, so there is nothing to train on: name an annotated "
         "corpus."
+    )
+    L221 = (
+        "{where}: found {found!r}, expected word vectors: a text file with a word and "
+        "its numbers per line, as many in each, or a spaCy pipeline with vectors."
+    )
+    L222 = (
+        "scikit-learn, which quantizes word vectors, is not installed. Install it "
+        'with: pip install "spacy-lstm-ner[quantize]"'
+    )
+    L223 = (
+        "{parts} parts of {centroids} centroids do not fit {n} vectors of width "
+        "{width}: expected a number of parts that divides the width, and at most 256 "
+        "centroids, no more than there are vectors."
     )
 
     # Annotation with Ray

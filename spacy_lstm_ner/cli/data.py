@@ -25,6 +25,7 @@ from .outputs import (
     has_fields,
     is_docs,
     is_pipeline,
+    is_table,
     is_vectors,
     write_pipeline,
 )
@@ -207,6 +208,53 @@ def word2vec(
             on_epoch=bar.update,
         )
     print(f"{output}: {n_words} vectors, from {sum(map(len, docs))} tokens")
+
+
+@app.command("quantize")
+def quantize(
+    vectors: Annotated[
+        str,
+        Arg(
+            metavar="VECTORS",
+            help="Text file of word2vec or fastText (.gz too), or the folder or name "
+            "of a spaCy pipeline",
+        ),
+    ],
+    output: Annotated[Path, Arg(metavar="OUTPUT.npz", help="File to write")],
+    words: Annotated[
+        int | None, Opt(help="Number of words, the first ones. Default: all")
+    ] = None,
+    parts: Annotated[int, Opt(help="Bytes per word: parts of a vector")] = 10,
+    centroids: Annotated[int, Opt(help="Centroids of each part, at most 256")] = 256,
+    rotate: Annotated[bool, Opt(help="Rotate the vectors first")] = True,
+    seed: Annotated[int, Opt(help="Another seed gives another table")] = 0,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a small table of word vectors, for word_table in the config."""
+    from ..data import quantize as quantizer
+
+    check_at_least(1, words=words)
+    check_file(output, [".npz"], is_table, inputs=[vectors], force=force)
+    names, rows = quantizer.read_vectors(vectors, limit=words)
+    with progress(total=parts, quiet=quiet) as bar:
+        made = quantizer.quantize(
+            names,
+            rows,
+            parts=parts,
+            centroids=centroids,
+            rotate=rotate,
+            seed=seed,
+            on_part=bar.update,
+        )
+    data = made.table.to_bytes()
+    with replacing(output) as new:
+        new.write_bytes(data)
+    print(
+        f"{output}: {len(made.table.keys)} words, {len(data):,} bytes for "
+        f"{rows.nbytes:,}; kept {100 * made.variance:.1f}% of the variance, mean "
+        f"cosine {made.cosine:.3f}"
+    )
 
 
 def _read_docs(path: Path, nlp: Language) -> Iterator[Doc]:

@@ -18,6 +18,7 @@ from spacy.language import Language
 from ..data.json_lines import parse_json
 from ..data.replacing import replacing, restore
 from ..errors import Errors
+from ..layers.words.word_table import read_table
 from .shared import Opt
 
 Force = Annotated[
@@ -124,6 +125,15 @@ def is_vectors(path: Path) -> bool:
     with path.open("rb") as file:
         cells = file.readline(100).split()
     return len(cells) == 2 and all(cell.isdigit() for cell in cells)
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a table of quantized word vectors."""
+    try:
+        read_table(path)
+    except ValueError:
+        return False
+    return True
 
 
 def has_fields(path: Path, names: Iterable[str], *, only: bool = False) -> bool:

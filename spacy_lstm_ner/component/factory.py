@@ -27,6 +27,7 @@ include_static_vectors = false
 word_dropout = 0.0
 rare_dropout = 0.3
 fine_tune_vectors = false
+word_table = null
 char_kind = "lstm"
 cache_bytes = 8000000
 

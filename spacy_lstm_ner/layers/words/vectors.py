@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,10 @@ from ...errors import Errors
 from ...types import Floats2d
 from ..common import no_input_gradient
 from .distinct import Embed, Lexemes
+from .word_table import NO_WORDS, read_table
 
 Keys = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
 Table = Model[Keys, Floats2d]
 
 
@@ -44,6 +47,28 @@ def WordVectors(nO: int, nM: int | None = None, *, fine_tune: bool = False) -> E
     )
 
 
+def QuantizedVectors(
+    nO: int, path: str | None = None, *, fine_tune: bool = False
+) -> Embed:
+    """Project the vectors of a `WordTable`: X W^T. A word that the table lacks has a
+    learned vector u instead. The table is saved with the model.
+
+    path (str | None): File of the table, which initialization reads.
+    fine_tune (bool): As of `WordVectors`.
+    RETURNS (Model[Lexemes, Floats2d]): L words -> (L, O); 0 for hidden words. Words are
+        looked up as by `WordVectors`. Its parameters are W (O, M) and u (O,).
+    """
+    return Model(
+        "quantized_vectors",
+        forward,
+        init=partial(_init_quantized, path),
+        dims={"nO": nO, "nM": None},
+        params={"W": None, "u": None},
+        layers=[SeenTable()] if fine_tune else [],
+        attrs={"table": NO_WORDS},
+    )
+
+
 def init(model: Embed, X: Lexemes | None = None, Y: Floats2d | None = None) -> None:
     """Glorot-uniform weights.
 
@@ -54,8 +79,26 @@ def init(model: Embed, X: Lexemes | None = None, Y: Floats2d | None = None) -> N
         if not nM:
             raise ValueError(Errors.L042)
         model.set_dim("nM", nM)
+    _init_params(model)
+
+
+def _init_quantized(
+    path: str | None,
+    model: Embed,
+    X: Lexemes | None = None,
+    Y: Floats2d | None = None,
+) -> None:
+    """Read the table; Glorot-uniform weights, and 0 for unknown words."""
+    if path is not None:
+        model.attrs["table"] = read_table(path)
+    model.set_dim("nM", model.attrs["table"].width, force=True)
+    _init_params(model)
+    model.set_param("u", model.ops.alloc1f(model.get_dim("nO")))
+
+
+def _init_params(model: Embed) -> None:
     for table in model.layers:
-        table.set_dim("nO", model.get_dim("nM"))
+        table.set_dim("nO", model.get_dim("nM"), force=True)
         table.initialize()
     shape = model.get_dim("nO"), model.get_dim("nM")
     model.set_param("W", glorot_uniform_init(model.ops, shape))
@@ -67,20 +110,26 @@ def forward(
     """Look up, add the offsets and project."""
     ops: Any = model.ops
     W: Floats2d = model.get_param("W")
-    width = X.vocab.vectors.shape[1]
-    if width != W.shape[1]:
-        raise ValueError(Errors.L043.format(found=width, nM=W.shape[1]))
-    found, keys = _look_up(X)
-    V_LM = ops.asarray2f(found, dtype="f")
+    source: Source = model.attrs.get("table", VocabVectors(X.vocab.vectors))
+    if source.width != W.shape[1]:
+        raise ValueError(Errors.L043.format(found=source.width, nM=W.shape[1]))
+    forms, is_found = _look_up(X, source)
+    keys = np.where(is_found & ~X.hidden, forms.view(np.int64), -1)
+    V_LM = source.vectors_of(forms, keys != -1, ops)
     backprops = []
     for table in model.layers:  # at most one
         offsets, backprop_table = table(keys, is_train)
         V_LM = V_LM + offsets
         backprops.append(backprop_table)
     Y_LO = ops.xp.matmul(V_LM, W.T)
+    unknown = ops.xp.asarray(np.flatnonzero(~is_found & ~X.hidden))
+    if model.has_param("u"):
+        Y_LO[unknown] += model.get_param("u")
 
     def backprop(dY_LO: Floats2d) -> list[Any]:
         model.inc_grad("W", ops.xp.matmul(dY_LO.T, V_LM))
+        if model.has_param("u"):
+            model.inc_grad("u", dY_LO[unknown].sum(axis=0))
         for backprop_table in backprops:
             backprop_table(ops.xp.matmul(dY_LO, W))
         return no_input_gradient(dY_LO)
@@ -88,27 +137,55 @@ def forward(
     return Y_LO, backprop
 
 
-def _look_up(words: Lexemes) -> tuple[Any, Keys]:
-    """The vectors of words (L, M), and the hash of the form that each was found in
-    (L,), or -1."""
-    vectors: BaseVectors = words.vocab.vectors
+class Source(Protocol):
+    """Where vectors come from. Words are named by the 64-bit hashes of their texts."""
+
+    @property
+    def width(self) -> int:
+        """Width of the vectors."""
+
+    def has(self, hashes: Hashes) -> NDArray[np.bool_]:
+        """Whether there is a vector for each word.  (L,)"""
+
+    def vectors_of(
+        self, hashes: Hashes, wanted: NDArray[np.bool_], ops: Any
+    ) -> Floats2d:
+        """The vectors of words, 0 where none is wanted.  (L, M)"""
+
+
+class VocabVectors:
+    """The static vectors of a vocab."""
+
+    def __init__(self, vectors: BaseVectors) -> None:
+        self._vectors = vectors
+        self.width: int = vectors.shape[1]
+
+    def has(self, hashes: Hashes) -> NDArray[np.bool_]:
+        return np.array([form in self._vectors for form in hashes.tolist()], dtype=bool)
+
+    def vectors_of(
+        self, hashes: Hashes, wanted: NDArray[np.bool_], ops: Any
+    ) -> Floats2d:
+        if not wanted.any():
+            return ops.alloc2f(len(hashes), self.width)
+        found = self._vectors.get_batch(hashes.tolist())
+        is_wanted = get_array_module(found).asarray(wanted)[:, None]
+        return ops.asarray2f(found * is_wanted, dtype="f")
+
+
+def _look_up(words: Lexemes, source: Source) -> tuple[Hashes, NDArray[np.bool_]]:
+    """The form in which each word has a vector, and whether it has one in any.  (L,)"""
     strings = words.vocab.strings
-    forms = words.orths.tolist()
-    is_found = np.array([form in vectors for form in forms], dtype=bool)
-    for i in np.flatnonzero(~is_found).tolist():
-        lower = strings[forms[i]].lower()
-        for form in map(get_string_id, (lower, _DIGIT.sub("0", lower))):
-            if form in vectors:
-                forms[i], is_found[i] = form, True
-                break
-    is_found &= ~words.hidden
-    if not is_found.any():
-        nothing = np.zeros((len(forms), vectors.shape[1]), dtype="f")
-        return nothing, np.full(len(forms), -1)
-    V_LM = vectors.get_batch(forms)
-    xp = get_array_module(V_LM)
-    keys = np.where(is_found, np.array(forms, dtype="uint64").view(np.int64), -1)
-    return xp.where(xp.asarray(is_found)[:, None], V_LM, 0), keys
+    forms = words.orths.copy()
+    is_found = source.has(forms)
+    missing = np.flatnonzero(~is_found)
+    lower = [strings[orth].lower() for orth in forms[missing].tolist()]
+    for others in (lower, [_DIGIT.sub("0", word) for word in lower]):
+        hashes = np.array([get_string_id(word) for word in others], dtype=np.uint64)
+        is_new = source.has(hashes) & ~is_found[missing]
+        forms[missing[is_new]] = hashes[is_new]
+        is_found[missing[is_new]] = True
+    return forms, is_found
 
 
 _DIGIT = re.compile(r"\d")

@@ -1,0 +1,119 @@
+"""Word vectors in a twentieth of their bytes: product quantization.
+
+Each vector is cut into parts. A part is stored as the number of the nearest of a few
+centroids, which all words share (Jegou et al. 2011). A word's key is 32 bits of the
+hash of its text, so the table has no strings. Of the words that it lacks, about one in
+2^32 / W is taken for one that it has.
+
+`spacy_lstm_ner.data.quantize` makes tables.
+"""
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from thinc.api import deserialize_attr, serialize_attr
+
+from ...errors import Errors
+from ...types import Floats2d
+
+_BITS = np.uint64(0xFFFFFFFF)
+
+
+class WordTable(NamedTuple):
+    """Quantized vectors of W words, in P parts of D dimensions, with C centroids each.
+
+    keys: The low 32 bits of the hash of each word, ascending.  (W,)
+    codes: The number of the centroid of each part.  (W, P)
+    centroids: The centroids.  (P, C, D)
+    """
+
+    keys: NDArray[np.uint32]
+    codes: NDArray[np.uint8]
+    centroids: NDArray[np.float32]
+
+    @property
+    def width(self) -> int:
+        """Width of the vectors, P * D."""
+        parts, _, dims = self.centroids.shape
+        return int(parts * dims)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(array.nbytes for array in self)
+
+    def has(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Whether the table has each word.
+
+        hashes (ndarray): The 64-bit hashes of the words' texts.  (L,)
+        """
+        return self._find(hashes) >= 0
+
+    def vectors_of(
+        self, hashes: NDArray[np.uint64], wanted: NDArray[np.bool_], ops: Any
+    ) -> Floats2d:
+        """The vectors of words, 0 where none is wanted or there is none.
+
+        hashes (ndarray): The 64-bit hashes of the words' texts.  (L,)
+        wanted (ndarray): Whether to give the vector of each word.  (L,)
+        ops (Ops): Allocates the vectors.
+        RETURNS (Floats2d): (L, P * D)
+        """
+        rows = np.where(wanted, self._find(hashes), -1)
+        parts, there = np.arange(len(self.centroids)), np.flatnonzero(rows >= 0)
+        vectors = np.zeros((len(rows), self.width), dtype="f")
+        found = self.centroids[parts, self.codes[rows[there]]]
+        vectors[there] = found.reshape(len(there), self.width)
+        return ops.asarray2f(vectors)
+
+    def _find(self, hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
+        """The row of each word, or -1."""
+        if not len(self.keys):
+            return np.full(len(hashes), -1)
+        keys = (hashes & _BITS).astype(np.uint32)
+        rows = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[rows] == keys, rows, -1)
+
+    def to_bytes(self) -> bytes:
+        """The table as a file in NumPy's format `npz`; keys as differences."""
+        file = BytesIO()
+        steps = np.diff(self.keys, prepend=np.uint32(0))
+        np.savez(file, steps=steps, codes=self.codes, centroids=self.centroids)
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "WordTable":
+        """The table that `to_bytes` has written."""
+        with np.load(BytesIO(data), allow_pickle=False) as arrays:
+            keys = np.cumsum(arrays["steps"], dtype=np.uint32)
+            return cls(keys, arrays["codes"], arrays["centroids"])
+
+
+NO_WORDS = WordTable(
+    np.zeros(0, np.uint32), np.zeros((0, 1), np.uint8), np.zeros((1, 1, 0), np.float32)
+)
+
+
+def read_table(path: str | Path) -> WordTable:
+    """Read a table from a file.
+
+    RAISES ValueError (L056): If the file is not there, or is no table.
+    """
+    try:
+        return WordTable.from_bytes(Path(path).read_bytes())
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile) as err:
+        raise ValueError(Errors.L056.format(path=path, reason=err)) from err
+
+
+@serialize_attr.register(WordTable)
+def _save(_: WordTable, value: WordTable, name: str, model: Any) -> bytes:
+    return value.to_bytes()
+
+
+@deserialize_attr.register(WordTable)
+def _load(_: WordTable, value: bytes, name: str, model: Any) -> WordTable:
+    return WordTable.from_bytes(value)

@@ -1,0 +1,189 @@
+"""Quantized word vectors: the table, and the layer that projects its vectors."""
+
+import pickle
+
+import numpy as np
+import pytest
+import spacy
+from spacy.strings import get_string_id
+from spacy.training import Example
+from thinc.api import fix_random_seed
+from util import gradient_error, relative_error
+
+from spacy_lstm_ner.layers.words.distinct import Lexemes
+from spacy_lstm_ner.layers.words.vectors import QuantizedVectors, VocabVectors
+from spacy_lstm_ner.layers.words.word_table import NO_WORDS, WordTable, read_table
+
+WORDS = ["ada", "bob", "in", "rome", "0000", "."]
+TEXT = "Ada met Bob in ROME 1985 ."
+
+
+def hashes_of(words) -> np.ndarray:
+    return np.array([get_string_id(word) for word in words], dtype="uint64")
+
+
+def make_table(words=WORDS, parts=3, dims=2, seed=0) -> WordTable:
+    rng = np.random.default_rng(seed)
+    keys = np.sort((hashes_of(words) & np.uint64(0xFFFFFFFF)).astype(np.uint32))
+    codes = rng.integers(0, 7, (len(words), parts)).astype(np.uint8)
+    return WordTable(keys, codes, rng.standard_normal((parts, 7, dims)).astype("f"))
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "words.npz"
+    path.write_bytes(make_table().to_bytes())
+    return path
+
+
+def lexemes(nlp, text=TEXT, hidden=()) -> Lexemes:
+    doc = nlp.make_doc(text)
+    orths = doc.to_array("ORTH")
+    mask = np.isin(np.arange(len(doc)), hidden)
+    return Lexemes(orths, np.zeros((len(doc), 0), "uint64"), mask, nlp.vocab)
+
+
+def test_vectors_are_the_centroids_of_the_codes():
+    table = make_table()
+    assert table.width == 6
+    assert table.has(hashes_of(["ada", "Ada", "rome"])).tolist() == [True, False, True]
+    row = table.keys.tolist().index(get_string_id("ada") & 0xFFFFFFFF)
+    expected = [
+        table.centroids[part, code] for part, code in enumerate(table.codes[row])
+    ]
+    ops = QuantizedVectors(2).ops
+    hashes = hashes_of(["ada", "Ada", "ada"])
+    found = table.vectors_of(hashes, np.array([True, True, False]), ops)
+    np.testing.assert_array_equal(found, [np.concatenate(expected), *np.zeros((2, 6))])
+
+
+def test_no_words():
+    assert NO_WORDS.width == 0
+    assert not NO_WORDS.has(hashes_of(WORDS)).any()
+
+
+def test_bytes():
+    table = make_table()
+    again = WordTable.from_bytes(table.to_bytes())
+    for found, expected in zip(again, table, strict=True):
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == expected.dtype
+    assert table.n_bytes == 6 * 4 + 6 * 3 + 3 * 7 * 2 * 4
+
+
+@pytest.mark.parametrize("content", [None, b"", b"words", b"PK\x03\x04 cut"])
+def test_file_that_is_no_table(tmp_path, content):
+    path = tmp_path / "words.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"L056\].*words\.npz.*quantize"):
+        read_table(path)
+
+
+def test_file_of_other_arrays(tmp_path):
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    with pytest.raises(ValueError, match=r"L056\].*other\.npz"):
+        read_table(tmp_path / "other.npz")
+
+
+def test_words_are_looked_up_in_several_forms(path):
+    """As written, in lower case, with zeros for digits; others have the vector u."""
+    model = QuantizedVectors(4, str(path)).initialize()
+    u = np.arange(1, 5, dtype="f")
+    model.set_param("u", u)
+    X = lexemes(spacy.blank("en"), hidden=[3])
+    found = model.predict(X)
+    table, W = make_table(), model.get_param("W")
+    forms = hashes_of(["ada", "met", "bob", "in", "rome", "0000", "."])
+    wanted = np.array([True, False, True, False, True, True, True])
+    expected = table.vectors_of(forms, wanted, model.ops) @ W.T
+    expected[1] = u  # "met" is unknown, and "in" is hidden
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("fine_tune", [False, True])
+def test_gradient(path, fine_tune):
+    fix_random_seed(0)
+    model = QuantizedVectors(4, str(path), fine_tune=fine_tune).initialize()
+    X = lexemes(spacy.blank("en"), hidden=[2])
+    rng = np.random.default_rng(0)
+    dY = rng.standard_normal((7, 4)).astype("f")
+    _, backprop = model(X, is_train=True)
+    backprop(dY)
+
+    def loss() -> float:
+        return float((model.predict(X).astype("d") * dY).sum())
+
+    nodes = [(model, "W"), (model, "u")]
+    nodes += [(table, "E0") for table in model.layers]
+    for node, name in nodes:
+        found = node.get_grad(name).copy()
+        error = gradient_error(loss, node.get_param(name), found, 3e-2)
+        assert error < 1e-3, name
+
+
+def test_same_vectors_as_those_of_a_vocab():
+    """A table that loses nothing is a vocab's vectors."""
+    nlp = spacy.blank("en")
+    table = make_table()
+    ops = QuantizedVectors(2).ops
+    all_words = np.ones(len(WORDS), dtype=bool)
+    data = table.vectors_of(hashes_of(WORDS), all_words, ops)
+    for word, row in zip(WORDS, data, strict=True):
+        nlp.vocab.set_vector(word, row)
+    source = VocabVectors(nlp.vocab.vectors)
+    found = source.vectors_of(hashes_of(WORDS), all_words, ops)
+    assert relative_error(found, data) < 1e-6
+
+
+@pytest.fixture
+def nlp(path):
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    tok2vec = {
+        "@architectures": "spacy_lstm_ner.WordCharEmbed.v1",
+        "width": 32,
+        "attrs": ["SHAPE"],
+        "rows": [50],
+        "word_table": str(path),
+        "fine_tune_vectors": True,
+    }
+    nlp.add_pipe("lstm_ner", config={"model": {"tok2vec": tok2vec}})
+    doc = nlp.make_doc(TEXT)
+    ents = {"entities": [(0, 3, "PER"), (8, 11, "PER"), (15, 19, "GPE")]}
+    examples = [Example.from_dict(doc, ents)]
+    sgd = nlp.initialize(lambda: examples)
+    for _ in range(30):
+        nlp.update(examples, sgd=sgd, drop=0.1)
+    assert [ent.text for ent in nlp(TEXT).ents] == ["Ada", "Bob", "ROME"]
+    return nlp
+
+
+def scores(nlp) -> list[float]:
+    return [ent._.confidence for ent in nlp(TEXT).ents]
+
+
+def test_saved_with_the_model(nlp, path, tmp_path):
+    """Loading needs no file of the table."""
+    expected = scores(nlp)
+    nlp.to_disk(tmp_path / "pipeline")
+    path.unlink()
+    loaded = spacy.load(tmp_path / "pipeline")
+    for other in (loaded, pickle.loads(pickle.dumps(nlp))):
+        np.testing.assert_allclose(scores(other), expected, atol=1e-6)
+    with loaded.memory_zone():
+        np.testing.assert_allclose(scores(loaded), expected, atol=1e-6)
+
+
+def test_table_that_is_not_there(tmp_path):
+    nlp = spacy.blank("en")
+    tok2vec = {
+        "@architectures": "spacy_lstm_ner.WordCharEmbed.v1",
+        "width": 32,
+        "attrs": [],
+        "rows": [],
+        "word_table": str(tmp_path / "none.npz"),
+    }
+    nlp.add_pipe("lstm_ner", config={"model": {"tok2vec": tok2vec}}).add_label("X")
+    with pytest.raises(ValueError, match=r"L056\].*none\.npz"):
+        nlp.initialize()
