@@ -193,7 +193,10 @@ def test_nothing_to_calibrate_on(load):
         Example(nlp.make_doc(text), nlp.make_doc(text)) for text, _ in HELD_OUT
     ]
     empty = [Example(nlp.make_doc(""), nlp.make_doc(""))]
-    for examples in ([], unannotated, empty):
+    for fit in (pipe.calibrate, pipe.fit_threshold):
+        with pytest.raises(ValueError, match=r"L054\].*no examples"):
+            fit([])
+    for examples in (unannotated, empty):
         pipe.temperature = 2.0
         with pytest.raises(ValueError, match=r"L050\].*finds no entities"):
             pipe.calibrate(examples)
