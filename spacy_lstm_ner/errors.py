@@ -179,6 +179,16 @@ class Errors(metaclass=ErrorsWithCodes):
         "({reason}): name a file that 'python -m spacy lstm-ner quantize' has written."
     )
 
+    L056 = (
+        "The settings of '{name}' (the file 'cfg') are damaged: {reason}. Restore the "
+        "file that was saved with the weights, or train the pipeline again."
+    )
+    L057 = (
+        "The weights of '{name}' (the file 'model') are damaged, or belong to another "
+        "pipeline: their checksum is {found}, expected {expected} by the settings (the "
+        "file 'cfg'). Restore both files from the same saved pipeline."
+    )
+
     # Tags and readers
     L100 = "Setting '{name}' is {value!r}: expected one of {choices}."
     L101 = (

@@ -1,16 +1,13 @@
-"""The pipeline component `lstm_ner`: predict, set annotations, learn, save."""
+"""The pipeline component `lstm_ner`: predict, set annotations, learn."""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
 from spacy.util import check_lexeme_norms, minibatch
@@ -29,8 +26,9 @@ from .analysis import Analysis, Calibration, Uncertainty
 from .annotations import ScoredSpan, set_entities
 from .doc_paths import DocPaths, find_entities, find_paths, require_finite
 from .gold import example_list, new_labels
-from .origin import check_origin, sign, unsign
+from .origin import sign
 from .process import apply_process_effects, warn_of_other_extension
+from .saving import SavedTagger
 from .settings import Settings, WithSettings
 from .white_space import warning_of_white_space
 
@@ -45,7 +43,7 @@ class NotInitializedError(ValueError, KeyError):
         return str(self.args[0])
 
 
-class LSTMNer(WithSettings, TrainablePipe):
+class LSTMNer(WithSettings, SavedTagger):
     """Named entity recognizer: an LSTM tagger whose BIO tags become `doc.ents`.
 
     model (Model[List[Doc], LinearChain]): The tagger.
@@ -73,24 +71,6 @@ class LSTMNer(WithSettings, TrainablePipe):
         """Unpickle the component, perhaps in another process."""
         super().__setstate__(state)
         apply_process_effects()
-
-    @property
-    def tag_set(self) -> TagSet:
-        """The tags of the labels, made once for each list of labels."""
-        if self._tag_set.labels != self.labels:
-            self._tag_set = TagSet(self.labels)
-        return self._tag_set
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels of entities: sorted until the component is initialized; labels
-        added later follow."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> list[str]:
-        """The labels, as `spacy init labels` writes and `initialize` takes them."""
-        return list(self.cfg["labels"])
 
     def add_label(self, label: str) -> int:
         """Add a label. An initialized model grows; its predictions stay the same until
@@ -351,46 +331,6 @@ class LSTMNer(WithSettings, TrainablePipe):
         """
         examples = list(examples)
         return objective.get_loss(examples, scores, self.tag_set, self.settings)
-
-    def from_bytes(
-        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
-    ) -> "LSTMNer":
-        """Load the component.
-
-        exclude (Iterable[str]): Parts to leave out: "vocab", "cfg" or "model".
-        """
-        return self._load(partial(super().from_bytes, bytes_data), list(exclude))
-
-    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "LSTMNer":
-        """Load the component, as `from_bytes`."""
-        return self._load(partial(super().from_disk, path), list(exclude))
-
-    def _load(self, read: Callable[..., "LSTMNer"], exclude: list[str]) -> "LSTMNer":
-        if "cfg" not in exclude:
-            config = self.cfg["config"]
-            read(exclude=[*exclude, "model", "vocab"])
-            saved = self.cfg["config"]
-            changed = {k: v for k, v in config.items() if v != saved.get(k)}
-            self.cfg.update(deepcopy(changed), config=config)
-            for label in self.labels:
-                self.vocab.strings.add(label)
-            # The config may have been written before there were labels.
-            n_tags, layer = self.tag_set.n_tags, self.model.get_ref("output_layer")
-            if (
-                "model" not in exclude
-                and not self._is_initialized()
-                and layer.maybe_get_dim("nO") not in (None, n_tags)
-            ):
-                self.set_output(n_tags)
-        unsign(self.model)
-        read(exclude=[*exclude, "cfg"])
-        if "model" not in exclude and self._is_initialized():
-            check_origin(self.model, self.labels, self.name)
-        return self
-
-    def _is_initialized(self) -> bool:
-        layer = self.model.get_ref("output_layer")
-        return all(layer.has_param(name) for name in layer.param_names)
 
     def _require_initialized(self, action: str) -> None:
         if not self._is_initialized():

@@ -3,11 +3,15 @@ the version of this package.
 
 The component's labels are saved apart from the weights, in the file "cfg". Weights that
 are loaded with other labels, or another order of them, would give entities wrong names.
+A checksum in "cfg" tells weights that are damaged or come from another pipeline.
 """
 
+import zlib
 from collections.abc import Sequence
 from importlib import metadata
 from itertools import zip_longest
+
+import srsly
 
 from ..architectures import Tagger
 from ..errors import Errors
@@ -17,6 +21,8 @@ READABLE = ("0.1",)
 
 _PACKAGE = "spacy-lstm-ner"
 _LABELS, _VERSION = "labels", "version"
+# In the file "cfg".
+CHECKSUM = "checksum"
 
 
 def sign(model: Tagger, labels: Sequence[str]) -> None:
@@ -32,6 +38,50 @@ def unsign(model: Tagger) -> None:
     """Forget labels and version, before others are loaded."""
     for name in (_LABELS, _VERSION):
         model.attrs.pop(name, None)
+
+
+def checksum(model: bytes) -> int:
+    """The CRC-32 of saved weights: a millisecond for each megabyte or so."""
+    return zlib.crc32(model)
+
+
+def check_files(cfg: bytes | None, model: bytes | None, component: str) -> None:
+    """Refuse saved settings that can't be read, and weights that are not the ones that
+    were saved with them.
+
+    cfg (Optional[bytes]): The content of the file "cfg", or None.
+    model (Optional[bytes]): The content of the file "model", or None.
+    component (str): Its name.
+    RAISES ValueError: If the settings can't be read (L056), or if the weights have
+        another checksum than these name (L057).
+    """
+    if cfg is None:
+        return
+    try:
+        found = srsly.json_loads(cfg)
+    except ValueError as err:  # UnicodeDecodeError is one
+        raise ValueError(Errors.L056.format(name=component, reason=err)) from err
+    if not (
+        isinstance(found, dict)
+        and _are_labels(found.get("labels"))
+        and isinstance(found.get("config"), dict)
+    ):
+        reason = "expected 'labels', a list of strings, and 'config'"
+        raise ValueError(Errors.L056.format(name=component, reason=reason))
+    expected = found.get(CHECKSUM)
+    if model is None or expected is None:
+        return
+    if checksum(model) != expected:
+        message = Errors.L057.format(
+            name=component, found=checksum(model), expected=expected
+        )
+        raise ValueError(message)
+
+
+def _are_labels(labels: object) -> bool:
+    if not isinstance(labels, list):
+        return False
+    return all(isinstance(label, str) and label for label in labels)
 
 
 def check_origin(model: Tagger, labels: Sequence[str], component: str) -> None:

@@ -97,3 +97,71 @@ def test_without_weights(tmp_path):
     nlp.add_pipe("lstm_ner").add_label("geo")
     nlp.to_disk(tmp_path)
     assert spacy.load(tmp_path).get_pipe("lstm_ner").labels == ("geo",)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "Expected object or value"),
+        (b"[]", "expected 'labels', a list of strings"),
+        (b'{"labels": 5, "config": {}}', "expected 'labels', a list of strings"),
+        (b'{"labels": "abc", "config": {}}', "expected 'labels', a list of strings"),
+        (b'{"labels": [null], "config": {}}', "expected 'labels', a list of strings"),
+        (b'{"labels": [], "config": 5}', "'config'"),
+        (b'{"labels": ["\xff"], "config": {}}', "Invalid UTF-8"),
+        (b'{"labels": [], "temperature": 1', "damaged"),
+    ],
+)
+def test_settings_that_cannot_be_read(folder, content, reason):
+    (folder / "lstm_ner" / "cfg").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"L056.*'lstm_ner'.*{reason}"):
+        spacy.load(folder)
+
+
+def flip_a_bit(data: bytes) -> bytes:
+    """The last bit is one of a weight."""
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, lambda x: x[:-1], lambda x: b""])
+def test_weights_that_are_damaged(folder, damage):
+    path = folder / "lstm_ner" / "model"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"L057.*'lstm_ner'"):
+        spacy.load(folder)
+
+
+def test_weights_of_another_pipeline_with_the_same_labels(folder, tmp_path):
+    nlp = spacy.load(folder)
+    b = nlp.get_pipe("lstm_ner").model.get_ref("output_layer").get_param("b")
+    b += 1
+    nlp.to_disk(tmp_path / "other")
+    model = (tmp_path / "other" / "lstm_ner" / "model").read_bytes()
+    (folder / "lstm_ner" / "model").write_bytes(model)
+    with pytest.raises(ValueError, match="L057"):
+        spacy.load(folder)
+
+
+def test_damaged_bytes(saved):
+    pipe = spacy.blank("en").add_pipe("lstm_ner")
+    parts = srsly.msgpack_loads(
+        make_nlp().from_bytes(saved).get_pipe("lstm_ner").to_bytes()
+    )
+    parts["model"] = flip_a_bit(parts["model"])
+    with pytest.raises(ValueError, match="L057"):
+        pipe.from_bytes(srsly.msgpack_dumps(parts))
+
+
+def test_a_checksum_is_of_what_is_saved(folder, tmp_path):
+    """Not of what was loaded: weights change in training."""
+    nlp = spacy.load(folder)
+    pipe = nlp.get_pipe("lstm_ner")
+    assert "checksum" not in pipe.cfg
+    pipe.model.get_ref("output_layer").get_param("b")[:] += 1
+    nlp.to_disk(folder)
+    spacy.load(folder).from_bytes(nlp.to_bytes())
+    pipe.to_disk(tmp_path / "weights", exclude=["cfg", "vocab"])
+    pipe.to_disk(tmp_path / "settings", exclude=["model", "vocab"])
+    assert [p.name for p in (tmp_path / "weights").iterdir()] == ["model"]
+    assert [p.name for p in (tmp_path / "settings").iterdir()] == ["cfg"]
+    pipe.from_disk(tmp_path / "settings", exclude=["model", "vocab"])

@@ -1,0 +1,132 @@
+"""Saving and loading: settings and weights belong together.
+
+A component is saved as the files "cfg" (labels and settings) and "model" (weights). The
+labels are also saved with the weights, and a checksum of the weights with the settings.
+So weights that are damaged, or come from another pipeline, are refused.
+"""
+
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import srsly
+from spacy.pipeline import TrainablePipe
+from spacy.vocab import Vocab
+
+from ..tags import TagSet
+from .origin import CHECKSUM, check_files, check_origin, checksum, unsign
+
+Pipe = TypeVar("Pipe", bound="SavedTagger")
+
+
+class SavedTagger(TrainablePipe):
+    """A tagger with labels, its settings in `cfg`."""
+
+    cfg: dict[str, Any]
+    name: str
+    vocab: Vocab
+    _tag_set: TagSet
+
+    @property
+    def tag_set(self) -> TagSet:
+        """The tags of the labels, made once for each list of labels."""
+        if self._tag_set.labels != self.labels:
+            self._tag_set = TagSet(self.labels)
+        return self._tag_set
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of entities: sorted until the component is initialized; labels
+        added later follow."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> list[str]:
+        """The labels, as `spacy init labels` writes and `initialize` takes them."""
+        return list(self.cfg["labels"])
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Save the component.
+
+        exclude (Iterable[str]): Parts to leave out: "vocab", "cfg" or "model".
+        """
+        parts = srsly.msgpack_loads(super().to_bytes(exclude=list(exclude)))
+        if "cfg" in parts and "model" in parts:
+            parts["cfg"] = srsly.json_dumps(self._cfg_of(parts["model"]))
+        data: bytes = srsly.msgpack_dumps(parts)
+        return data
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        """Save the component, as `to_bytes`."""
+        exclude, path = list(exclude), Path(path)
+        super().to_disk(path, exclude=exclude)
+        if "cfg" not in exclude and "model" not in exclude:
+            model = (path / "model").read_bytes()
+            srsly.write_json(path / "cfg", self._cfg_of(model))
+
+    def _cfg_of(self, model: bytes) -> dict[str, Any]:
+        return {**self.cfg, CHECKSUM: checksum(model)}
+
+    def from_bytes(
+        self: Pipe, bytes_data: bytes, *, exclude: Iterable[str] = ()
+    ) -> Pipe:
+        """Load the component.
+
+        exclude (Iterable[str]): Parts to leave out: "vocab", "cfg" or "model".
+        RAISES ValueError: If the settings are damaged (L056), or the weights are
+            damaged or belong to others (L051, L052, L057).
+        """
+        parts = srsly.msgpack_loads(bytes_data)
+        read = partial(super().from_bytes, bytes_data)
+        return self._load(read, parts.get, list(exclude))
+
+    def from_disk(self: Pipe, path: str | Path, *, exclude: Iterable[str] = ()) -> Pipe:
+        """Load the component, as `from_bytes`."""
+
+        def content(name: str) -> bytes | None:
+            file = Path(path) / name
+            return file.read_bytes() if file.is_file() else None
+
+        return self._load(partial(super().from_disk, path), content, list(exclude))
+
+    def _load(
+        self: Pipe,
+        read: Callable[..., Any],
+        content: Callable[[str], bytes | None],
+        exclude: list[str],
+    ) -> Pipe:
+        """Load the parts that are not excluded.
+
+        read (Callable): Loads parts.
+        content (Callable): The content of a part; None if it is missing.
+        """
+        if "cfg" not in exclude:
+            model = None if "model" in exclude else content("model")
+            check_files(content("cfg"), model, self.name)
+            config = self.cfg["config"]
+            read(exclude=[*exclude, "model", "vocab"])
+            saved = self.cfg["config"]
+            changed = {k: v for k, v in config.items() if v != saved.get(k)}
+            self.cfg.update(deepcopy(changed), config=config)
+            self.cfg.pop(CHECKSUM, None)  # of the saved weights, which may change
+            for label in self.labels:
+                self.vocab.strings.add(label)
+            # The config may have been written before there were labels.
+            n_tags, layer = self.tag_set.n_tags, self.model.get_ref("output_layer")
+            if (
+                "model" not in exclude
+                and not self._is_initialized()
+                and layer.maybe_get_dim("nO") not in (None, n_tags)
+            ):
+                self.set_output(n_tags)
+        unsign(self.model)
+        read(exclude=[*exclude, "cfg"])
+        if "model" not in exclude and self._is_initialized():
+            check_origin(self.model, self.labels, self.name)
+        return self
+
+    def _is_initialized(self) -> bool:
+        layer = self.model.get_ref("output_layer")
+        return all(layer.has_param(name) for name in layer.param_names)
