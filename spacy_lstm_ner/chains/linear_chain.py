@@ -70,6 +70,16 @@ class LinearChain:
         rows = np.flatnonzero(np.repeat(chosen, self.lengths))
         return self.take(xp.asarray(rows), self.lengths[chosen])
 
+    def take_tags(self, tags: Ints1d) -> "LinearChain":
+        """The chain over some of the tags only: O, and both tags of some labels.
+
+        tags (Ints1d): Their numbers, ascending.
+        """
+        xp = get_array_module(self.emit)
+        tags = xp.asarray(tags)
+        transitions = self.transitions.take(tags)
+        return replace(self, emit=self.emit[:, tags], transitions=transitions)
+
     def constrain(self, allowed: NDArray[np.bool_]) -> "LinearChain":
         """The chain over the paths of allowed tags.
 

@@ -19,6 +19,9 @@ from .transitions import LearnedTransitions, to_numpy
 # The probability of a wrong span counts as this far below 1 at least, in nats.
 _CERTAIN = 1e-9
 
+# With more tags, sums over the annotation leave out labels that it does not have.
+_MANY_TAGS = 64
+
 
 def negative_log_likelihood(
     chain: LinearChain,
@@ -46,18 +49,34 @@ def negative_log_likelihood(
     RAISES NoPathError: If no path agrees.
     """
     agreeing = chain.constrain(allowed)
-    numerator = PathSums(agreeing)
+    tags = None if excluded is not None and len(excluded) else _few_tags(allowed)
+    numerator = PathSums(agreeing if tags is None else agreeing.take_tags(tags))
     agreeing.require_paths(numerator.has_path())
     if costs is not None:
         xp = get_array_module(chain.emit)
         chain = replace(chain, emit=chain.emit + xp.asarray(costs))
     denominator = PathSums(chain)
     loss = float((denominator.log_z - numerator.log_z).sum())
-    gradient = denominator.expected().plus(numerator.expected(), -1.0)
+    known = numerator.expected()
+    if tags is not None:
+        known = _spread(known, tags, allowed.shape[1])
+    gradient = denominator.expected().plus(known, -1.0)
     if excluded is not None and len(excluded):
         surplus, d_chain = _exclude(agreeing, numerator, excluded)
         loss, gradient = loss + surplus, gradient.plus(d_chain)
     return loss, gradient
+
+
+def _few_tags(allowed: NDArray[np.bool_]) -> NDArray[np.intp] | None:
+    """O and the tags of the labels that some token may have, ascending; None if there
+    are few tags, or if most are allowed. Paths of these tags alone are the paths that agree."""
+    n_tags = allowed.shape[1]
+    is_allowed: NDArray[np.bool_] = np.any(allowed, axis=0)
+    (labels,) = np.nonzero(is_allowed[TagSet.begins] | is_allowed[TagSet.insides])
+    if n_tags <= _MANY_TAGS or len(labels) > n_tags // 4:
+        return None
+    pairs = np.stack([TagSet.begin(labels), TagSet.inside(labels)], axis=1)
+    return np.append(TagSet.outside, pairs)
 
 
 def _exclude(
@@ -132,7 +151,9 @@ def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, Gradient
         may have fewer tags: the others have no probability in it.
     RETURNS (Tuple[float, Gradient]): The loss and its gradient.
     """
-    sums, expected = PathSums(chain), _widen(target.expected(), chain.emit.shape[1])
+    sums, expected = PathSums(chain), target.expected()
+    tags = np.arange(expected.emit.shape[1])
+    expected = _spread(expected, tags, chain.emit.shape[1])
     loss = float(sums.log_z.sum()) - _dot(expected.emit, chain.emit)
     learned = chain.transitions
     if isinstance(learned, LearnedTransitions) and expected.transitions is not None:
@@ -165,13 +186,19 @@ def expected_ratio(
     return distance, gradient.scaled(scale)
 
 
-def _widen(gradient: Gradient, n_tags: int) -> Gradient:
-    """The gradient with zeros for further tags."""
-    xp, n = get_array_module(gradient.emit), n_tags - gradient.emit.shape[1]
+def _spread(gradient: Gradient, tags: NDArray[np.intp], n_tags: int) -> Gradient:
+    """A gradient by some of the tags as one by all N, 0 for the others."""
+    xp = get_array_module(gradient.emit)
+    tags = xp.asarray(tags)
+    emit = xp.zeros((len(gradient.emit), n_tags))
+    emit[:, tags] = gradient.emit
     T = gradient.transitions
     if T is not None:
-        T = LearnedTransitions(*(xp.pad(array, (0, n)) for array in T.arrays))
-    return Gradient(xp.pad(gradient.emit, ((0, 0), (0, n))), T)
+        scores, ends = xp.zeros((n_tags, n_tags)), xp.zeros((2, n_tags))
+        scores[tags[:, None], tags] = T.scores
+        ends[:, tags] = xp.stack([T.start, T.end])
+        T = LearnedTransitions(scores, *ends)
+    return Gradient(emit, T)
 
 
 def _dot(expected: Floats2d, scores: Floats2d) -> float:

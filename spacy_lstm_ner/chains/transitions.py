@@ -62,6 +62,10 @@ class BioTransitions:
         """All scores multiplied by a factor: the same."""
         return self
 
+    def take(self, tags: Ints1d) -> "BioTransitions":
+        """The rules of some of the tags: O, and both tags of some labels."""
+        return bio_transitions(len(tags), get_array_module(self.start))
+
     def between(self, prev: Ints1d, tag: Ints1d) -> NDArray[np.float64]:
         """Score of each transition from `prev` to `tag`, on the CPU."""
         return np.where(TagSet.follows(prev, tag), 0.0, -np.inf)
@@ -162,6 +166,11 @@ class LearnedTransitions:
     def scaled(self, factor: complex) -> "LearnedTransitions":
         """All scores multiplied by a factor."""
         return LearnedTransitions(*(array * factor for array in self.arrays))
+
+    def take(self, tags: Ints1d) -> "LearnedTransitions":
+        """The scores of some of the tags."""
+        scores = self.scores[tags[:, None], tags]
+        return LearnedTransitions(scores, self.start[tags], self.end[tags])
 
     def plus(self, other: "LearnedTransitions") -> "LearnedTransitions":
         """The sum of these scores and others."""

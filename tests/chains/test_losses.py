@@ -61,6 +61,32 @@ KNOWN = {
 }
 
 
+@pytest.mark.parametrize("make_chain", [random_chain, bio_chain])
+@pytest.mark.parametrize("used", [[], [3], [0, 17, 49]])
+def test_labels_that_the_annotation_lacks(make_chain, used):
+    """Of 50 labels, the numerator needs those that some token may have."""
+    chain = in_double(make_chain([4, 0, 9], 101))
+    if make_chain is random_chain:
+        rules = as_learned(bio_chain(chain.lengths, 101)).transitions
+        chain = replace(chain, transitions=chain.transitions.plus(rules))
+    allowed = np.zeros((13, 101), dtype=bool)
+    allowed[:, 0] = np.random.default_rng(0).random(13) < 0.7
+    for label in used:
+        allowed[:, [2 * label + 1, 2 * label + 2]] = True
+    allowed[~allowed.any(axis=1), 0] = True
+    loss, gradient = negative_log_likelihood(chain, allowed)
+    free, known = PathSums(chain), PathSums(chain.constrain(allowed))
+    assert loss == pytest.approx(float((free.log_z - known.log_z).sum()), rel=1e-12)
+    expected = free.expected().plus(known.expected(), -1.0)
+    np.testing.assert_allclose(gradient.emit, expected.emit, atol=1e-12)
+    if make_chain is random_chain:
+        arrays = zip(
+            gradient.transitions.arrays, expected.transitions.arrays, strict=True
+        )
+        for found, other in arrays:
+            np.testing.assert_allclose(found, other, atol=1e-12)
+
+
 def in_double(chain):
     """The chain with scores in float64, for numeric gradients."""
     return replace(chain, emit=chain.emit.astype("float64"))
