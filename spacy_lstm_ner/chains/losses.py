@@ -68,8 +68,8 @@ def negative_log_likelihood(
 
 
 def _few_tags(allowed: NDArray[np.bool_]) -> NDArray[np.intp] | None:
-    """O and the tags of the labels that some token may have, ascending; None if there
-    are few tags, or if most are allowed. Paths of these tags alone are the paths that agree."""
+    """O and the tags of the labels that some token may have, ascending: all tags of the
+    paths that agree. None if there are few tags, or if most are allowed."""
     n_tags = allowed.shape[1]
     is_allowed: NDArray[np.bool_] = np.any(allowed, axis=0)
     (labels,) = np.nonzero(is_allowed[TagSet.begins] | is_allowed[TagSet.insides])
