@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from spacy_lstm_ner.chains.linear_chain import LinearChain
 from spacy_lstm_ner.chains.transitions import BioTransitions, LearnedTransitions
 
-several = settings(deadline=None, max_examples=150)
+several = settings(max_examples=150)
 
 lengths = st.lists(st.integers(0, 7), max_size=9)
 

@@ -62,7 +62,7 @@ def rows_of(decoded):
 
 
 @given(st.lists(st.integers(0, 4), max_size=3), st.integers(1, 2), seeds)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_spans_and_confidence_against_all_paths(lengths, n_labels, seed):
     chain = bio_chain(lengths, n_labels, seed=seed, scale=2.0)
     decoded = decode_best_path(chain)
@@ -81,7 +81,7 @@ def test_spans_and_confidence_against_all_paths(lengths, n_labels, seed):
 
 
 @given(st.lists(st.integers(0, 40), max_size=6), st.integers(0, 4), seeds)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_never_an_illegal_path(lengths, n_labels, seed):
     chain = bio_chain(lengths, n_labels, seed=seed, scale=3.0)
     paths = split(best_path(chain), chain.lengths)
@@ -266,7 +266,7 @@ def test_the_chains_have_spans_of_all_kinds():
 
 
 @given(st.lists(st.integers(0, 30), max_size=4), st.integers(1, 4), seeds, st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_spans_above_one_half_are_all_chosen(lengths, n_labels, seed, data):
     """The probabilities of two that overlap can't add up to more than 1."""
     chain = bio_chain(lengths, n_labels, seed=seed, scale=3.0)
@@ -280,7 +280,7 @@ def test_spans_above_one_half_are_all_chosen(lengths, n_labels, seed, data):
 
 
 @given(st.lists(st.integers(0, 12), max_size=4), st.integers(1, 3), seeds)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_chosen_spans_never_overlap(lengths, n_labels, seed):
     chain = bio_chain(lengths, n_labels, seed=seed, scale=1.0)
     decoded = decode_by_probability(chain, np.zeros(n_labels))

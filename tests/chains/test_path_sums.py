@@ -117,7 +117,7 @@ def test_log_prob_of_spans(chain):
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_spans_that_begin_alike_exclude_each_other(seed):
     chain = bio_chain([5, 3], 5, seed=seed, scale=3.0)
     spans, sums = every_span(chain), PathSums(chain)

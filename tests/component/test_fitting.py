@@ -236,7 +236,7 @@ def test_temperature_of_sampled_marks_is_found(temperature):
 
 
 @given(st.integers(0, 1000), st.integers(1, 60))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_temperature_against_a_fine_grid(seed, n):
     logits, correct = sampled(n, temperature=1.5, seed=seed)
     logits = np.clip(logits, -3, 3)  # far from where confidences are clipped

@@ -18,6 +18,7 @@ from spacy_lstm_ner.data.columns import (
 from spacy_lstm_ner.data.conll import ConllCorpus
 
 Read = Callable[..., list[Example]]
+nlp = spacy.blank("xx")
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def read(tmp_path: Path) -> Read:
     def read(content: str, **settings) -> list[Example]:
         path = tmp_path / "file.conll"
         path.write_text(content, encoding="utf8")
-        return list(ConllCorpus(path, **settings)(spacy.blank("xx")))
+        return list(ConllCorpus(path, **settings)(nlp))
 
     return read
 
