@@ -174,10 +174,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "fine_tune_vectors is true, but there are no vectors to fine-tune: set "
         "include_static_vectors or word_table too, or neither."
     )
-    L056 = (
-        "word_table is '{path}', which can't be read as a table of word vectors "
-        "({reason}): name a file that 'python -m spacy lstm-ner quantize' has written."
-    )
 
     L056 = (
         "The settings of '{name}' (the file 'cfg') are damaged: {reason}. Restore the "
@@ -187,6 +183,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "The weights of '{name}' (the file 'model') are damaged, or belong to another "
         "pipeline: their checksum is {found}, expected {expected} by the settings (the "
         "file 'cfg'). Restore both files from the same saved pipeline."
+    )
+    L058 = (
+        "word_table is '{path}', which can't be read as a table of word vectors "
+        "({reason}): name a file that 'python -m spacy lstm-ner quantize' has written."
     )
 
     # Tags and readers

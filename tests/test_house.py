@@ -105,3 +105,9 @@ def test_files_have_at_most_400_lines():
         if file != "errors.py" and not file.startswith("course/demo_corpus/")
     }
     assert {file: n for file, n in lines.items() if n > 400} == {}
+
+
+def test_each_message_has_a_code_of_its_own():
+    codes = re.findall(r"^    (L\d+) = ", FILES["errors.py"], flags=re.MULTILINE)
+    assert len(codes) > 100
+    assert len(codes) == len(set(codes))

@@ -101,12 +101,12 @@ NO_WORDS = WordTable(
 def read_table(path: str | Path) -> WordTable:
     """Read a table from a file.
 
-    RAISES ValueError (L056): If the file is not there, or is no table.
+    RAISES ValueError (L058): If the file is not there, or is no table.
     """
     try:
         return WordTable.from_bytes(Path(path).read_bytes())
     except (OSError, KeyError, ValueError, EOFError, BadZipFile) as err:
-        raise ValueError(Errors.L056.format(path=path, reason=err)) from err
+        raise ValueError(Errors.L058.format(path=path, reason=err)) from err
 
 
 @serialize_attr.register(WordTable)

@@ -76,13 +76,13 @@ def test_file_that_is_no_table(tmp_path, content):
     path = tmp_path / "words.npz"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"L056\].*words\.npz.*quantize"):
+    with pytest.raises(ValueError, match=r"L058\].*words\.npz.*quantize"):
         read_table(path)
 
 
 def test_file_of_other_arrays(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
-    with pytest.raises(ValueError, match=r"L056\].*other\.npz"):
+    with pytest.raises(ValueError, match=r"L058\].*other\.npz"):
         read_table(tmp_path / "other.npz")
 
 
@@ -185,5 +185,5 @@ def test_table_that_is_not_there(tmp_path):
         "word_table": str(tmp_path / "none.npz"),
     }
     nlp.add_pipe("lstm_ner", config={"model": {"tok2vec": tok2vec}}).add_label("X")
-    with pytest.raises(ValueError, match=r"L056\].*none\.npz"):
+    with pytest.raises(ValueError, match=r"L058\].*none\.npz"):
         nlp.initialize()
