@@ -41,7 +41,7 @@ def unsign(model: Tagger) -> None:
 
 
 def checksum(model: bytes) -> int:
-    """The CRC-32 of saved weights: a millisecond for each megabyte or so."""
+    """The CRC-32 of saved weights: it tells damage, not forgery."""
     return zlib.crc32(model)
 
 
