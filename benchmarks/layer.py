@@ -36,8 +36,8 @@ from thinc.api import Model
 from torch.nn.utils.rnn import pack_sequence
 
 from spacy_lstm_ner.layers import LSTM
-from spacy_lstm_ner.layers.fast_ops import use_fast_products
 from spacy_lstm_ner.layers.recurrent.matmul import multiplier, multiply_once
+from spacy_lstm_ner.layers.small_ops import use_small_ops
 from spacy_lstm_ner.packing import pack
 
 # (sequences, input width, width of one direction)
@@ -130,7 +130,7 @@ def products(X: list[Any], nH: int) -> Side:
 def ours(X: list[Any], nH: int) -> dict[str, Side]:
     """The layer of this package."""
     model = LSTM(2 * nH, X[0].shape[1], dropout=0.0)
-    use_fast_products(model)
+    use_small_ops(model)
     model.initialize(X=X)
     dY = [np.ones((len(x), 2 * nH), dtype="f") for x in X]
     return {
@@ -142,7 +142,7 @@ def ours(X: list[Any], nH: int) -> dict[str, Side]:
 def thincs(X: list[Any], nH: int) -> dict[str, Side]:
     """Thinc's layer, whose gradients are wrong."""
     model: Any = thinc.api.with_padded(thinc.api.LSTM(2 * nH, X[0].shape[1], bi=True))
-    use_fast_products(model)
+    use_small_ops(model)
     model.initialize(X=X)
     dY = [np.ones((len(x), 2 * nH), dtype="f") for x in X]
     return {

@@ -26,7 +26,7 @@ from thinc.api import Model
 
 from spacy_lstm_ner.data.conll import ConllCorpus
 from spacy_lstm_ner.layers import LSTM
-from spacy_lstm_ner.layers.fast_ops import use_fast_products
+from spacy_lstm_ner.layers.small_ops import use_small_ops
 
 SIZES = (64, 128, 256, 512)
 Batch = list[Any]
@@ -62,7 +62,7 @@ def measure(lengths: Any, size: int, width: int, n_rounds: int) -> dict[str, str
     packed = [vectors(batch, width) for batch in cut]
     padded = [vectors([batch.max()] * len(batch), width) for batch in cut]
     model = LSTM(width, width, bi=False, dropout=0.0)
-    use_fast_products(model)
+    use_small_ops(model)
     model.initialize(X=packed[0])
     pairs = [(seconds(model, padded), seconds(model, packed)) for _ in range(n_rounds)]
     ratios = [a / b for a, b in pairs]

@@ -111,3 +111,15 @@ def test_each_message_has_a_code_of_its_own():
     codes = re.findall(r"^    (L\d+) = ", FILES["errors.py"], flags=re.MULTILINE)
     assert len(codes) > 100
     assert len(codes) == len(set(codes))
+
+
+BENCHMARKS = sorted((PACKAGE.parent / "benchmarks").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.name)
+def test_benchmarks_import_what_is_there(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+        module = getattr(node, "module", None) or ""
+        if isinstance(node, ast.ImportFrom) and module.startswith("spacy_lstm_ner"):
+            found = importlib.import_module(module)
+            assert [a.name for a in node.names if not hasattr(found, a.name)] == []
