@@ -58,7 +58,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import filter_spans
-from thinc.api import fix_random_seed
+from thinc.api import Adam, fix_random_seed
 
 from spacy_lstm_ner import confidence
 
@@ -175,7 +175,7 @@ def training_trial(rng: Random) -> str:
 
     sample = examples() or [Example(nlp.make_doc(""), nlp.make_doc(""))]
     nlp.initialize(rng.choice([lambda: sample, None]))
-    sgd = nlp.create_optimizer()
+    sgd = Adam(0.001, use_averages=True)
     losses: dict[str, float] = {}
     actions: dict[str, Callable[[], object]] = {
         "update": lambda: nlp.update(examples(), sgd=sgd, drop=0.1, losses=losses),

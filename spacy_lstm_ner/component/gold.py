@@ -113,14 +113,15 @@ def _forget_entities(tags: Tags, cuts: NDArray[np.intp]) -> None:
 
 def new_labels(examples: Iterable[Example], tag_set: TagSet) -> list[str]:
     """The labels of gold entities that a tag set lacks, sorted."""
-    seen, found = {0}, set()
+    seen, known = {0}, set(tag_set.label_numbers)
     for eg in examples:
         hashes = set(eg.reference.to_array(ENT_TYPE).tolist()) - seen
-        seen |= hashes
-        labels = {eg.reference.vocab.strings[hash_] for hash_ in hashes}
-        if not labels <= tag_set.label_numbers.keys():
-            found |= {label for _, _, label in entities_of(eg.reference)}
-    return sorted(found - tag_set.label_numbers.keys())
+        labels = {hash_: eg.reference.vocab.strings[hash_] for hash_ in hashes}
+        if not known.issuperset(labels.values()):
+            known |= {label for _, _, label in entities_of(eg.reference)}
+        # A label that only white space has may have an entity in another Example.
+        seen |= {hash_ for hash_, label in labels.items() if label in known}
+    return sorted(known - tag_set.label_numbers.keys())
 
 
 def gold_tags(examples: Iterable[Example], tag_set: TagSet) -> list[Tags]:

@@ -9,7 +9,13 @@ from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_lstm_ner.component.gold import UNKNOWN, gold_tags, incorrect_spans, judge
+from spacy_lstm_ner.component.gold import (
+    UNKNOWN,
+    gold_tags,
+    incorrect_spans,
+    judge,
+    new_labels,
+)
 from spacy_lstm_ner.tags import TagSet, TokenSpan
 
 LABELS = ["geo", "per", "JOB-NAME"]
@@ -224,3 +230,12 @@ def test_label_that_the_model_does_not_know(vocab, words):
         unknown = example(vocab, words, [(2, 3, "art")])
     with pytest.raises(ValueError, match=message):
         gold_tags([known, unknown], TAG_SET)
+
+
+def test_new_labels(vocab):
+    """A label that the first Example has on white space alone counts in a later one."""
+    on_space = example(vocab, "a _ b", [(1, 2, "art"), (2, 3, "geo")])
+    of_words = example(vocab, "a _ b", [(1, 3, "art")])
+    other = example(vocab, "a _ b", [(0, 1, "tim")])
+    assert new_labels([on_space], TAG_SET) == []
+    assert new_labels([on_space, of_words, other], TAG_SET) == ["art", "tim"]
