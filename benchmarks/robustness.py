@@ -21,6 +21,7 @@ follows, with the arguments that repeat it; if there is any, the exit status is 
 """
 
 import argparse
+import atexit
 import json
 import os
 import re
@@ -266,6 +267,7 @@ def saved(seed: int, weights: int) -> tuple[Path, list[Any]]:
     nlp = trained(seed, weights)
     nlp.get_pipe("lstm_ner").candidates = True
     folder = Path(tempfile.mkdtemp(prefix="robustness-"))
+    atexit.register(shutil.rmtree, folder)
     nlp.to_disk(folder)
     return folder, observed(spacy.load(folder))
 
