@@ -231,7 +231,7 @@ def quantize(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a small table of word vectors, for word_table in the config."""
+    """Make a small table of word vectors, for a config."""
     from ..data import quantize as quantizer
 
     check_at_least(1, words=words)
