@@ -336,7 +336,8 @@ def folders_trial(rng: Random) -> str:
             found = observed(spacy.load(copy))
         except FileNotFoundError:
             return f"{where}: refused"
-        except Exception as err:  # any exception tells that something is wrong
+        # Any type refuses the file: spaCy, Thinc, srsly and NumPy raise their own.
+        except Exception as err:
             if CATALOGUE.search(str(err)) or "Can't read file" in str(err):
                 return f"{where}: refused"
             if where not in OURS:
@@ -367,7 +368,8 @@ def run(name: str, seeds: range) -> tuple[Counter[str], list[str]]:
                 outcome = TRIALS[name](Random(seed))
                 foreign = [w for w in caught if not CATALOGUE.match(str(w.message))]
                 require(not foreign, f"warning: {[str(w.message) for w in foreign]}")
-            except Exception as err:  # whatever it is, it is reported
+            # Listed with its seed, whatever its type; the other trials must still run.
+            except Exception as err:
                 outcome = "violation"
                 what = f"{type(err).__name__}: {str(err)[:300]}"
                 violations.append(f"{name} --n 1 --seed {seed}: {what}")

@@ -125,7 +125,7 @@ class _UFunc:
 
 def _method(ufunc: np.ufunc, name: str) -> Any:
     if name not in _METHODS.get(ufunc.__name__, ()):
-        # What CuPy raises, for want of a kernel.
+        # CuPy raises this type for methods without a kernel; code may rely on the type.
         raise NotImplementedError(f"{ufunc.__name__}.{name} is not supported")
     return getattr(ufunc, name)
 

@@ -160,7 +160,7 @@ def test_the_stand_in_is_strict():
         (lambda: XP.exp(np.ones(3)), TypeError),
         (lambda: XP.concatenate([array, np.ones(3)]), TypeError),
         (lambda: XP.matmul(*[XP.ones((2, 2))] * 3), TypeError),
-        # CuPy has no kernel for these.
+        # CuPy has no kernel for these, and raises this type.
         (lambda: XP.maximum.accumulate(array), NotImplementedError),
         (lambda: np.maximum.accumulate(array), NotImplementedError),
     ):

@@ -1,5 +1,5 @@
-"""The rule for entities that begin or end in white space, as they come from dragging
-over lines of a form.
+"""The rule for entities that begin or end in white space. Annotators make them when
+they mark whole lines of a form.
 
 White space has no tag, so no tag path has such an entity. Learning, scoring,
 calibration and reports go by the entity without the white space at its ends. Entities

@@ -123,15 +123,15 @@ def to_spans(
     A sequence is valid if writing its spans gives it back. The spans of one that is
     not are those that the CoNLL evaluation finds in it.
 
-    tags (Sequence[str]): A tag per token. What is no tag of the scheme is an error
-        and never repaired.
+    tags (Sequence[str]): A tag per token. A string that is not a tag of the scheme
+        is always an error, never repaired.
     scheme (str): "IOB2" (BIO), "IOB1" or "BILUO" (BIOES).
     invalid (str): "repair" to read an invalid sequence all the same, "error" to
         reject it.
     RETURNS (Tuple[List[TokenSpan], int]): The spans, by position, and the number of
         tags that had to be repaired.
-    RAISES TagError: At the first token that is no tag of the scheme (L102) or,
-        on demand, whose tag is invalid there (L103).
+    RAISES TagError: At the first string that is not a tag of the scheme (L102), or, if
+        `invalid` is "error", at the first tag that is invalid at its place (L103).
     RAISES ValueError (L100): If `scheme` or `invalid` is none of the above.
 
     >>> to_spans(["O", "I-per", "I-per"])
@@ -158,7 +158,7 @@ def to_spans(
 
 
 def _check_tags(tags: Iterable[str], scheme: str) -> None:
-    """Raise a TagError (L102) at the first string that is no tag of the scheme."""
+    """Raise a TagError (L102) at the first string that is not a tag of the scheme."""
     for i, tag in enumerate(tags):
         if not is_tag(tag) or split_tag(tag)[0] not in OUTSIDE + SCHEMES[scheme]:
             prefixes = ", ".join(

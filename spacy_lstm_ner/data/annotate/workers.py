@@ -77,10 +77,10 @@ class Annotator:
         result = {"name": shard.name, "n_rows": 0, "n_entities": 0, "error": ""}
         try:
             entities = self._annotate(shard)
+        # The components of a pipeline may raise exceptions of any type. If one left this
+        # method, Ray would end the whole dataset for one bad row. As the result of its
+        # shard it reaches `annotate`, which raises L409 when the others are done.
         except Exception as err:
-            # A pipeline may raise any kind of exception. One that leaves this method
-            # would end Ray's whole dataset for one bad row. As the result of its shard
-            # it reaches `annotate`, which raises L409 when the other shards are done.
             return {**result, "error": f"{type(err).__name__}: {err}"}
         found = sum(len(row or ()) for row in entities)
         return {**result, "n_rows": len(entities), "n_entities": found}

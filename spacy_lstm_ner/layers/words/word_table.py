@@ -1,4 +1,4 @@
-"""Word vectors in a twentieth of their bytes: product quantization.
+"""Small tables of word vectors, by product quantization.
 
 Each vector is cut into parts. A part is stored as the number of the nearest of a few
 centroids, which all words share (Jegou et al. 2011). A word's key is 32 bits of the
@@ -40,11 +40,6 @@ class WordTable(NamedTuple):
         """Width of the vectors, P * D."""
         parts, _, dims = self.centroids.shape
         return int(parts * dims)
-
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of all arrays."""
-        return sum(array.nbytes for array in self)
 
     def has(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """Whether the table has each word.
@@ -101,7 +96,7 @@ NO_WORDS = WordTable(
 def read_table(path: str | Path) -> WordTable:
     """Read a table from a file.
 
-    RAISES ValueError (L058): If the file is not there, or is no table.
+    RAISES ValueError (L058): If the file does not exist, or does not hold a table.
     """
     try:
         return WordTable.from_bytes(Path(path).read_bytes())
