@@ -77,7 +77,7 @@ class Annotator:
         result = {"name": shard.name, "n_rows": 0, "n_entities": 0, "error": ""}
         try:
             entities = self._annotate(shard)
-        # The components of a pipeline may raise exceptions of any type. If one left this
+        # A pipeline's components may raise exceptions of any type. If one left this
         # method, Ray would end the whole dataset for one bad row. As the result of its
         # shard it reaches `annotate`, which raises L409 when the others are done.
         except Exception as err:
