@@ -1,7 +1,8 @@
 """The catalogue of messages: what was found, where, what was expected, what to do.
 
 L0xx: component, model and layers. L1xx: tags and readers. L2xx: command line.
-L4xx: annotation with Ray. L5xx: warnings.
+L27x, L28x: formats of annotation. L4xx: annotation with Ray. L285 to L299, L5xx:
+warnings.
 """
 
 from spacy.errors import ErrorsWithCodes
@@ -388,6 +389,59 @@ class Errors(metaclass=ErrorsWithCodes):
         "centroids, no more than there are vectors."
     )
 
+    # Formats of annotation
+    L270 = (
+        "{where}: no valid JSON: {reason}. Correct the file there, or export it again."
+    )
+    L271 = (
+        "'{path}' is in none of the formats {formats}: {seen}. If it is in one of "
+        "them, name it with --format, which tells what is wrong."
+    )
+    L272 = (
+        "'{path}' may be in several formats: {found}. Name the right one with --format."
+    )
+    L273 = (
+        "{where}: the span {span} is empty or not within the text, which has {n} "
+        "{unit}. Offsets count from 0, in code points: correct them, or export the "
+        "file again."
+    )
+    L274 = "{where}: found {found}, expected {expected}."
+    L275 = (
+        "{where}: the characters {start} to {end} are {found!r}, but the annotation "
+        "says {stated!r}. The offsets fit neither code points nor UTF-16 code units: "
+        "the text was changed after the annotation, or the offsets are wrong."
+    )
+    L276 = (
+        "{where}: the entities may be in any of {names}: name one of them with --layer."
+    )
+    L277 = (
+        "{where}: the tags are numbers, and nothing names them: expected a file with a "
+        "name per line, O first in most corpora. Give it as '{companion}', or with "
+        "--labels."
+    )
+    L278 = "'{path}' has no texts: expected at least one."
+    L279 = (
+        "{options} say how to read columns, but '{path}' is read as {format}. Leave "
+        "them out, or add --format conll."
+    )
+    L280 = (
+        "'{path}' has no file '{other}' beside it: BRAT keeps a text and its "
+        "annotation in a pair of files. Restore the file, or move this one away."
+    )
+    L281 = "'{where}' has no annotation of {name!r}: the annotators are {names}."
+    L282 = (
+        "{where}: found {found} of the tags' names, expected one for each number up "
+        "to {number}. Use the names that belong to this file."
+    )
+    L283 = (
+        "The token {word!r} of text {i} can't be written in columns: it would be read "
+        "as {meaning}. Write another format with --to."
+    )
+    L284 = (
+        "pyarrow, which reads Parquet, is not installed. Install it with: pip install "
+        "pyarrow"
+    )
+
     # Annotation with Ray
     L400 = (
         "Ray, which annotates large corpora, is not installed. Install it with: "
@@ -435,6 +489,35 @@ class Errors(metaclass=ErrorsWithCodes):
 
 class Warnings(metaclass=ErrorsWithCodes):
     """Messages of warnings; format them with the named values they ask for."""
+
+    L285 = (
+        "{where}: {n} of {n_spans} spans do not begin and end where tokens do. Their "
+        "tokens are left unknown. The first: {shown}. Another tokenizer may fit them: "
+        "--lang or --model."
+    )
+    L286 = (
+        "{where}: {n} spans overlap a longer one, which is the entity. All spans of "
+        "such texts are in the span group of --spans-key."
+    )
+    L287 = (
+        "{where}: trimmed white space at the ends of {n} spans, and left out {n_blank} "
+        "of white space alone."
+    )
+    L288 = "{where}: not taken over as it stands: {kinds}."
+    L289 = "{where}: {n} texts are not annotated: all their tokens are unknown."
+    L290 = (
+        "{where}: skipped {n} files that are in none of the formats, such as {first}."
+    )
+    L291 = "{n} texts are annotated in part, which {format} cannot say: {consequence}."
+    L292 = "{n} spans known to be wrong are left out, since {format} has no such spans."
+    L293 = (
+        "{n} tokens of white space and {n_texts} texts without other tokens are left "
+        "out."
+    )
+    L294 = (
+        "{n} overlapping spans of the group {key!r} are left out: {format} has "
+        "entities only."
+    )
 
     L501 = (
         "{n} of the {n_ents} entities of {where} begin or end in white space; the "

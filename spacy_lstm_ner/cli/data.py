@@ -1,7 +1,6 @@
 """Commands that make data: corpora, raw text, word vectors."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,19 +10,14 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from ..checks import check_at_least
-from ..data.columns import UNKNOWN, show_tags
-from ..data.conll import DOCS, ConllCorpus
 from ..data.json_lines import ENDINGS, for_spacy, read_texts, write_records
 from ..data.replacing import replacing
-from ..data.tag_schemes import INVALID, SCHEMES
 from ..data.word2vec import MODELS, train_word2vec
-from ..tags import OUTSIDE
 from .outputs import (
     Force,
     check_file,
     check_folder,
     has_fields,
-    is_docs,
     is_pipeline,
     is_table,
     is_vectors,
@@ -36,11 +30,11 @@ from .shared import (
     app,
     check_data,
     choice,
+    print_counts,
     progress,
 )
 
-# The defaults of the reader and of the training of vectors are those of the options.
-_CONLL = ConllCorpus.__init__.__kwdefaults__ or {}
+# The defaults of the training of vectors are those of the options.
 _WORD2VEC = train_word2vec.__kwdefaults__ or {}
 
 
@@ -57,68 +51,10 @@ def demo_corpus(
     for part, sentences in corpus.items():
         n_tokens = sum(len(sentence.words) for sentence in sentences)
         labels = [span.label for sentence in sentences for span in sentence.spans]
-        _print_counts(folder / f"{part}.conll", len(sentences), n_tokens, labels)
+        print_counts(folder / f"{part}.conll", len(sentences), n_tokens, labels)
     for part in ("dev", "test"):
         share = unseen_share(corpus["train"], corpus[part])
         print(f"{share:.0%} of the entities of {part} are no entities of train")
-
-
-@app.command("convert")
-def convert(
-    inputs: Annotated[
-        list[str], Arg(metavar="INPUT", help="CoNLL files, or folders of them")
-    ],
-    output: Annotated[Path, Arg(metavar="OUTPUT.spacy", help="File to write")],
-    word_column: Annotated[
-        int, Opt(help="Column of the tokens: 0 is the first, -1 the last")
-    ] = _CONLL["word_column"],
-    tag_column: Annotated[int, Opt(help="Column of the tags")] = _CONLL["tag_column"],
-    separator: Annotated[
-        str | None,
-        Opt(help=r"Separator of columns, such as '\t'. Default: a tab or spaces"),
-    ] = _CONLL["separator"],
-    scheme: Annotated[str, choice(SCHEMES, "Tagging scheme")] = _CONLL["scheme"],
-    invalid: Annotated[
-        str, choice(INVALID, "What to do with invalid sequences of tags")
-    ] = _CONLL["invalid"],
-    docs: Annotated[str, choice(DOCS, "Unit that becomes a Doc")] = _CONLL["docs"],
-    comment: Annotated[str | None, Opt(help="Start of lines to skip")] = _CONLL[
-        "comment"
-    ],
-    limit: Annotated[int, Opt(help="Number of Docs, 0 for all")] = _CONLL["limit"],
-    force: Force = False,
-    quiet: Quiet = False,
-) -> None:
-    """Convert CoNLL files to spaCy's binary format."""
-    check_file(output, [".spacy"], is_docs, inputs=inputs, force=force)
-    corpus = ConllCorpus(
-        list(inputs),
-        word_column=word_column,
-        tag_column=tag_column,
-        separator=separator and separator.replace(r"\t", "\t"),
-        scheme=scheme,
-        invalid=invalid,
-        docs=docs,
-        comment=comment,
-        limit=limit,
-    )
-    examples = progress(corpus(spacy.blank("xx")), quiet=quiet)
-    found = [eg.reference for eg in examples]
-    with replacing(output) as new:
-        DocBin(docs=found).to_disk(new)
-    labels = [ent.label_ for doc in found for ent in doc.ents]
-    _print_counts(output, len(found), sum(map(len, found)), labels)
-    n_unknown = sum(token.ent_iob == 0 for doc in found for token in doc)
-    print(f"{n_unknown} tokens without annotation")
-    if first := next((doc for doc in found if doc.ents), None):
-        words = [token.text for token in first]
-        print(f"first entities: {show_tags(words, _tags(first))}")
-
-
-def _tags(doc: Doc) -> list[str]:
-    """The tags of the tokens of a Doc, in BIO."""
-    marks = {"": UNKNOWN, "O": OUTSIDE}
-    return [marks.get(t.ent_iob_) or f"{t.ent_iob_}-{t.ent_type_}" for t in doc]
 
 
 @app.command("raw-text")
@@ -263,14 +199,3 @@ def _read_docs(path: Path, nlp: Language) -> Iterator[Doc]:
         return nlp.pipe(for_spacy(record["text"]) for record in read_texts(path))
     check_data(path)
     return DocBin().from_disk(path).get_docs(nlp.vocab)
-
-
-def _print_counts(
-    path: Path, n_docs: int, n_tokens: int, labels: Iterable[str]
-) -> None:
-    counts = Counter(labels)
-    by_label = ", ".join(f"{label} {n}" for label, n in counts.most_common())
-    print(
-        f"{path}: {n_docs} sentences or documents, {n_tokens} tokens, "
-        f"{counts.total()} entities ({by_label})"
-    )

@@ -2,6 +2,7 @@
 
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
@@ -71,11 +72,12 @@ def shown(name: object) -> str:
     return str(name).encode("utf8", "backslashreplace").decode("utf8")
 
 
-def choice(values: Iterable[str], help_: str) -> Any:
+def choice(values: Iterable[str], help_: str, *names: str) -> Any:
     """An option that takes one of several values.
 
     values (Iterable[str]): The values.
     help_ (str): The help text.
+    names (str): Names of the option. Default: that of the argument.
     RETURNS (OptionInfo): The option. Another value is a wrong argument: status 2.
     """
     choices = list(values)
@@ -85,7 +87,7 @@ def choice(values: Iterable[str], help_: str) -> Any:
             raise typer.BadParameter(f"{value!r} is not one of {', '.join(choices)}.")
         return value
 
-    return Opt(help=help_, metavar="|".join(choices), callback=check)
+    return Opt(*names, help=help_, metavar="|".join(choices), callback=check)
 
 
 def progress(
@@ -147,3 +149,18 @@ def docs_before(nlp: Language, name: str, texts: Iterable[str | Doc]) -> Iterato
     """
     later = nlp.pipe_names[nlp.pipe_names.index(name) :]
     return nlp.pipe(texts, disable=later)
+
+
+def print_counts(path: Path, n_docs: int, n_tokens: int, labels: Iterable[str]) -> None:
+    """Print what was written to a file of annotated texts.
+
+    path (Path): The file.
+    n_docs, n_tokens (int): The number of texts and of their tokens.
+    labels (Iterable[str]): The label of each entity.
+    """
+    counts = Counter(labels)
+    by_label = ", ".join(f"{label} {n}" for label, n in counts.most_common())
+    print(
+        f"{path}: {n_docs} sentences or documents, {n_tokens} tokens, "
+        f"{counts.total()} entities ({by_label})"
+    )

@@ -54,9 +54,27 @@ def read_lines(path: Path) -> Lines:
     RAISES ValueError: At bytes that are not UTF-8 (L113), or a carriage return within
         a line (L117).
     """
+    text = read_text(path)
+    text, n_marks = _MARK.subn("\n", text)
+    texts = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        where, content = _where(path, number), line.removesuffix("\r")
+        if "\r" in content:
+            raise ValueError(Errors.L117.format(where=where, text=cut(content)))
+        texts.append((where, content))
+    return Lines(path, texts, n_marks)
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file, without a byte order mark. Line ends stay as they are.
+
+    path (Path): The file.
+    RETURNS (str): Its content.
+    RAISES ValueError (L113): At bytes that are not UTF-8.
+    """
     data = path.read_bytes()
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as err:
         where = _where(path, 1 + data[: err.start].count(b"\n"))
         raise ValueError(
@@ -66,14 +84,6 @@ def read_lines(path: Path) -> Lines:
                 encoding="utf-16" if data.startswith(_UTF_16) else "latin1",
             )
         ) from err
-    text, n_marks = _MARK.subn("\n", text)
-    texts = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        where, content = _where(path, number), line.removesuffix("\r")
-        if "\r" in content:
-            raise ValueError(Errors.L117.format(where=where, text=cut(content)))
-        texts.append((where, content))
-    return Lines(path, texts, n_marks)
 
 
 def cut(text: str) -> str:

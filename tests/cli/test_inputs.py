@@ -96,7 +96,8 @@ def test_json_is_no_conll(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     source = tmp_path / "train.json"
     records = [{"text": "Anna lives in Rome", "label": [[0, 4, "PER"]]}] * 5000
     source.write_text(json.dumps(records), encoding="utf8")
-    assert lstm_ner("convert", source, tmp_path / "train.spacy") == 1
+    args = ("convert", source, tmp_path / "train.spacy", "--format", "conll")
+    assert lstm_ner(*args) == 1
     assert re.search(r"L125.*train\.json.*looks like JSON", found := message(capsys))
     assert len(found) < 700
 

@@ -1,0 +1,69 @@
+"""OntoNotes as in CoNLL-2012: entities in brackets, in the eleventh column."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ...tags import TokenSpan
+from ..lines import cut
+from .annotated import AnnotatedText, refuse
+from .source import Source
+from .tokens import from_words
+
+NAME = "conll2012"
+
+_WORD, _ENTITIES, _N_COLUMNS = 3, 10, 12
+_BEGIN, _END = "#begin document", "#end document"
+_CELL = re.compile(r"((?:\([^()*\s]+)*)\*?(\)*)")
+
+
+def looks_like(source: Source) -> bool:
+    """Whether the first line begins a document."""
+    return bool(source.head) and source.head[0].startswith(_BEGIN)
+
+
+def read(source: Source) -> Iterator[AnnotatedText]:
+    """Read sentences.
+
+    source (Source): The file.
+    YIELDS (AnnotatedText): A text per sentence, completely annotated.
+    """
+    document = None
+    rows: list[tuple[str, list[str]]] = []
+    for where, line in [*source.lines, ("", "")]:
+        if line.startswith("#") or not line.strip():
+            if rows:
+                yield _read_sentence(rows, document)
+                rows = []
+            if line.startswith(_BEGIN):
+                document = f"{source.path} {line.removeprefix(_BEGIN).strip()}"
+            elif line.startswith("#") and not line.startswith(_END):
+                raise refuse(where, line, f"'{_BEGIN} ...' or '{_END}'")
+            continue
+        cells = line.split()
+        if len(cells) < _N_COLUMNS:
+            expected = f"at least {_N_COLUMNS} columns"
+            raise refuse(where, f"{len(cells)} columns in {cut(line)!r}", expected)
+        rows.append((where, cells))
+
+
+def _read_sentence(
+    rows: Sequence[tuple[str, list[str]]], document: str | None
+) -> AnnotatedText:
+    spans, open_ = [], []
+    for i, (where, cells) in enumerate(rows):
+        cell = cells[_ENTITIES]
+        match = _CELL.fullmatch(cell)
+        if match is None or not cell:
+            raise refuse(where, cell, "entities in brackets, such as (PERSON*, *) or *")
+        open_ += [(i, label) for label in match[1].split("(")[1:]]
+        # (ORG) is closed without a star.
+        for _ in match[2]:
+            if not open_:
+                raise refuse(where, cell, "a bracket that was opened before")
+            start, label = open_.pop()
+            spans.append(TokenSpan(start, i + 1, label))
+    if open_:
+        start, label = open_[-1]
+        raise refuse(rows[start][0], f"({label}*", "')' in the same sentence")
+    words = [cells[_WORD] for _, cells in rows]
+    return from_words(rows[0][0], words, spans, document=document)

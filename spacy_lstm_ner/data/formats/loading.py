@@ -1,0 +1,130 @@
+"""Files and folders of annotation -> Docs."""
+
+import logging
+import zlib
+from collections.abc import Callable, Iterable
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+
+from ...errors import Errors, Warnings
+from .annotated import AnnotatedText
+from .docs import INCORRECT_SPANS_KEY, SPANS_KEY, Losses, make_docs
+from .merging import join_documents, merge, of_annotator
+from .registry import FORMATS, detect, find_inputs, may_be_other, unknown_format
+from .source import Options, Source
+
+logger = logging.getLogger("spacy.lstm_ner")
+
+# The format of spaCy's own files, whose Docs are taken as they are.
+DOC_BIN = "spacy"
+
+
+class Loaded(NamedTuple):
+    """What was read.
+
+    docs (List[Doc]): The Docs.
+    formats (List[Tuple[Path, str]]): The format of each file or folder.
+    n_merged (int): Number of texts with annotations of several people.
+    annotators (List[str]): Who annotated them.
+    """
+
+    docs: list[Doc]
+    formats: list[tuple[Path, str]]
+    n_merged: int
+    annotators: list[str]
+
+
+def load_docs(
+    paths: Iterable[Path],
+    nlp: Language,
+    *,
+    name: str | None = None,
+    options: Options | None = None,
+    annotator: str | None = None,
+    join: bool = False,
+    limit: int = 0,
+    spans_key: str = SPANS_KEY,
+    incorrect_spans_key: str = INCORRECT_SPANS_KEY,
+    progress: Callable[[Iterable[AnnotatedText]], Iterable[AnnotatedText]] = iter,
+) -> Loaded:
+    """Read files and folders of annotation, and tell what is lost.
+
+    paths (Iterable[Path]): The files and folders.
+    nlp (Language): The pipeline, whose tokenizer splits texts without tokens.
+    name (Optional[str]): Name of the format. None: it is found out, for each file.
+    options (Optional[Options]): What the user says about the files.
+    annotator (Optional[str]): Read the annotation of this person only. None: merge
+        the annotations of a text (see `merging`).
+    join (bool): Join the sentences of a document.
+    limit (int): Number of Docs, 0 for all.
+    spans_key, incorrect_spans_key (str): As of `make_docs`.
+    progress (Callable): Wraps the texts, to show progress.
+    RETURNS (Loaded): The Docs, and how they were read.
+    RAISES ValueError: If a file is in none of the formats (L271) or in several (L272),
+        if it has no texts (L278), at content that its format does not have, and if
+        nobody has the name (L281).
+    """
+    paths = list(paths)
+    texts: list[AnnotatedText] = []
+    docs: list[Doc] = []
+    formats: list[tuple[Path, str]] = []
+    for path in paths:
+        skipped = []
+        for file in find_inputs(path):
+            source = Source(file, options)
+            found = name or (DOC_BIN if _is_doc_bin(file) else detect(source))
+            if found is None and file != path and may_be_other(file):
+                skipped.append(file)
+                continue
+            if found is None:
+                raise unknown_format(source)
+            formats.append((file, found))
+            if found == DOC_BIN:
+                docs += _read_doc_bin(file, nlp)
+                continue
+            read = list(FORMATS[found].read(source))
+            if not read:
+                raise ValueError(Errors.L278.format(path=file))
+            texts += read
+        if skipped:
+            message = Warnings.L290.format(
+                where=path, n=len(skipped), first=skipped[0].name
+            )
+            logger.warning(message)
+    where = str(paths[0]) if len(paths) == 1 else f"{len(paths)} inputs"
+    annotators = sorted({t.annotator for t in texts if t.annotator is not None})
+    if annotator is not None:
+        texts = of_annotator(texts, annotator)
+        if not texts:
+            message = Errors.L281.format(where=where, name=annotator, names=annotators)
+            raise ValueError(message)
+    merged = merge(texts)
+    n_merged = len(texts) - len(merged)
+    if join:
+        merged = join_documents(merged)
+    losses = Losses()
+    made = make_docs(
+        progress(merged),
+        nlp,
+        losses,
+        spans_key=spans_key,
+        incorrect_spans_key=incorrect_spans_key,
+    )
+    docs += islice(made, limit - len(docs) if limit else None)
+    losses.log(where)
+    return Loaded(docs[: limit or None], formats, n_merged, annotators)
+
+
+def _read_doc_bin(path: Path, nlp: Language) -> list[Doc]:
+    try:
+        return list(DocBin().from_disk(path).get_docs(nlp.vocab))
+    except (zlib.error, KeyError, ValueError, UnicodeDecodeError) as err:
+        raise ValueError(Errors.L203.format(path=path)) from err
+
+
+def _is_doc_bin(path: Path) -> bool:
+    return path.suffix.lower() == ".spacy" and path.is_file()

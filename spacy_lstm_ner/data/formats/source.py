@@ -1,0 +1,147 @@
+"""A file or a folder to read, parsed once for all formats that look at it."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from ...errors import Errors
+from ..lines import Lines, read_lines
+
+# The start of a file that is JSON. A file of columns may begin with a bracket too.
+_JSON = re.compile(r"[\[{]\s*([\[{\"\]}]|$)", re.M)
+
+
+class Item(NamedTuple):
+    """A value of a JSON file, and its place: the line or the number of the item."""
+
+    where: str
+    value: Any
+
+
+class Options(NamedTuple):
+    """What a user says about files, beyond what they say themselves.
+
+    layer (Optional[str]): The layer or column of the entities, if a file has several.
+    labels (Optional[Path]): A file with the names of numbered tags.
+    conll (Mapping[str, Any]): The settings of `ConllCorpus`.
+    """
+
+    layer: str | None = None
+    labels: Path | None = None
+    conll: Mapping[str, Any] = MappingProxyType({})
+
+
+# Files with these endings are no text.
+BINARY = (".parquet", ".spacy")
+
+
+class Source:
+    """A file or a folder.
+
+    path (Path): Its path.
+    options (Options): What the user says about it.
+    """
+
+    def __init__(self, path: Path, options: Options | None = None) -> None:
+        self.path = path
+        self.options = options or Options()
+
+    @property
+    def is_text(self) -> bool:
+        """Whether this is a file, and not of a binary format."""
+        return self.path.is_file() and self.path.suffix.lower() not in BINARY
+
+    @cached_property
+    def _lines(self) -> Lines:
+        lines = read_lines(self.path)
+        lines.log_marks()
+        return lines
+
+    @cached_property
+    def lines(self) -> list[tuple[str, str]]:
+        """The place of each line, and the line. None of a folder or a binary file.
+
+        RAISES ValueError: At bytes that are not UTF-8 (L113), or a carriage return
+            within a line (L117).
+        """
+        return self._lines.texts if self.is_text else []
+
+    @cached_property
+    def head(self) -> list[str]:
+        """The first lines that are not empty."""
+        lines = (line for _, line in self.lines[:1000] if line.strip())
+        return [line for line, _ in zip(lines, range(100), strict=False)]
+
+    @cached_property
+    def is_json(self) -> bool:
+        """Whether the file begins as JSON does."""
+        return bool(self.head) and bool(_JSON.match(self.head[0].strip()))
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """The values of a JSON file: the items of a list, the lines of JSON lines, or
+        a single object. None of another file.
+
+        RAISES ValueError (L270): If it is not valid JSON.
+        """
+        if not self.is_json:
+            return []
+        text = "\n".join(line for _, line in self.lines)
+        try:
+            value = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as err:
+            if len(self.head) > 1 and _parses(self.head[0]):
+                return list(self._json_lines())
+            line = err.lineno if isinstance(err, json.JSONDecodeError) else 1
+            raise _not_json(self.lines[line - 1][0], err) from err
+        if isinstance(value, list):
+            return [
+                Item(f"{self.path}, item {i}", item)
+                for i, item in enumerate(value, start=1)
+            ]
+        return [Item(str(self.path), value)]
+
+    def _json_lines(self) -> Iterator[Item]:
+        for where, line in self.lines:
+            if line.strip():
+                try:
+                    yield Item(where, json.loads(line))
+                except (json.JSONDecodeError, RecursionError) as err:
+                    raise _not_json(where, err) from err
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The objects among the items, to look at."""
+        return [item.value for item in self.items if isinstance(item.value, dict)]
+
+    def blocks(self) -> Iterator[list[tuple[str, str]]]:
+        """The lines between empty lines, with their places."""
+        block: list[tuple[str, str]] = []
+        for where, line in self.lines:
+            if line.strip():
+                block.append((where, line))
+            elif block:
+                yield block
+                block = []
+        if block:
+            yield block
+
+
+def _parses(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _not_json(where: str, err: Exception) -> ValueError:
+    if isinstance(err, json.JSONDecodeError):
+        reason = f"{err.msg}, at character {err.colno}"
+    else:
+        reason = "nested too deeply"
+    return ValueError(Errors.L270.format(where=where, reason=reason))
