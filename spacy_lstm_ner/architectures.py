@@ -16,6 +16,7 @@ from .layers.recurrent.rnn import Activation, Init
 from .layers.small_ops import use_small_ops
 from .layers.windows import with_windows
 from .layers.words.characters import CharCNN, CharLSTM
+from .layers.words.clusters import Clusters
 from .layers.words.distinct import (
     CACHE_BYTES,
     Embed,
@@ -112,6 +113,7 @@ def build_word_char_embed(
     cache_bytes: int = CACHE_BYTES,
     rare_dropout: float = 0.0,
     word_table: str | None = None,
+    clusters: str | None = None,
 ) -> Tok2Vec:
     """Embedding of words (`spacy_lstm_ner.WordCharEmbed.v1`): hashed lexical
     attributes, characters and static vectors, mixed by a maxout layer; each distinct
@@ -128,6 +130,8 @@ def build_word_char_embed(
         in training.
     word_table (str | None): File of quantized word vectors, which the command
         `quantize` makes. Read at initialization, saved with the model.
+    clusters (str | None): File of clusters of words, which the command `clusters`
+        makes. Each has a learned vector. Read at initialization, saved with the model.
     char_kind (str): "lstm" or "cnn" (a convolution) reads the characters.
     cache_bytes (int): Memory for the vectors of words, which are kept from batch to
         batch in prediction; 0 keeps none.
@@ -159,6 +163,8 @@ def build_word_char_embed(
     if word_table is not None:
         quantized = QuantizedVectors(width, word_table, fine_tune=fine_tune_vectors)
         parts.append(chain(quantized, Dropout()))
+    if clusters is not None:
+        parts.append(chain(Clusters(width, clusters), Dropout()))
     if len(rows) != len(attrs) or not parts:
         raise ValueError(Errors.L044.format(rows=rows, attrs=attrs))
     mix = Maxout(width, nP=3, dropout=0.0, normalize=True)

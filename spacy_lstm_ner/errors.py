@@ -380,13 +380,30 @@ class Errors(metaclass=ErrorsWithCodes):
         "its numbers per line, as many in each, or a spaCy pipeline with vectors."
     )
     L222 = (
-        "scikit-learn, which quantizes word vectors, is not installed. Install it "
-        'with: pip install "spacy-lstm-ner[quantize]"'
+        "scikit-learn, which quantizes and clusters word vectors, is not installed. "
+        'Install it with: pip install "spacy-lstm-ner[quantize]"'
     )
     L223 = (
         "{parts} parts of {centroids} centroids do not fit {n} vectors of width "
         "{width}: expected a number of parts that divides the width, and at most 256 "
         "centroids, no more than there are vectors."
+    )
+    L230 = (
+        "clusters is '{path}', which can't be read as a table of clusters ({reason}): "
+        "name a file that 'python -m spacy lstm-ner clusters' has written."
+    )
+    L231 = (
+        "spacy-lookups-data, which has Brown clusters, is not installed. Install it "
+        'with: pip install "spacy-lstm-ner[clusters]". Or cluster word vectors: name '
+        "them as SOURCE, and the number of clusters by --clusters."
+    )
+    L232 = (
+        "There are no Brown clusters for {lang!r}, only for {known}. Or cluster word "
+        "vectors: name them as SOURCE, and the number of clusters by --clusters."
+    )
+    L233 = (
+        "The number of clusters is {clusters}: expected 1 to 65,535, and no more than "
+        "there are words ({n})."
     )
 
     # Formats of annotation

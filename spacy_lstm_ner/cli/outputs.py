@@ -18,6 +18,7 @@ from spacy.language import Language
 from ..data.json_lines import parse_json
 from ..data.replacing import replacing, restore
 from ..errors import Errors
+from ..layers.words.clusters import read_clusters
 from ..layers.words.word_table import read_table
 from .shared import Opt
 
@@ -129,8 +130,18 @@ def is_vectors(path: Path) -> bool:
 
 def is_table(path: Path) -> bool:
     """Whether a file is a table of quantized word vectors."""
+    return _can(read_table, path)
+
+
+def is_clusters(path: Path) -> bool:
+    """Whether a file is a table of clusters of words."""
+    return _can(read_clusters, path)
+
+
+def _can(read: Callable[[Path], object], path: Path) -> bool:
+    """Whether a file can be read so."""
     try:
-        read_table(path)
+        read(path)
     except ValueError:
         return False
     return True

@@ -28,6 +28,7 @@ word_dropout = 0.0
 rare_dropout = 0.3
 fine_tune_vectors = false
 word_table = null
+clusters = null
 char_kind = "lstm"
 cache_bytes = 8000000
 

@@ -12,21 +12,21 @@ import gzip
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.strings import get_string_id
 from spacy.util import load_model
 
 from ..checks import check_at_least
 from ..errors import Errors
+from ..layers.words.keys import keys_of
 from ..layers.words.word_table import WordTable
 
 Vectors = NDArray[np.float32]
 
 # Vectors that the centroids are fitted to, at most.
-_SAMPLE = 100_000
+SAMPLE = 100_000
 # A code is a byte.
 MAX_CENTROIDS = 256
 
@@ -119,10 +119,7 @@ def quantize(
     RAISES ImportError (L222): If scikit-learn is not installed.
     RAISES ValueError: If a setting is out of its range (L048, L223).
     """
-    try:
-        from sklearn.cluster import KMeans  # noqa: PLC0415
-    except ImportError as err:
-        raise ImportError(Errors.L222) from err
+    means = k_means(centroids, seed)
     check_at_least(1, parts=parts, centroids=centroids)
     width = vectors.shape[1]
     if width % parts or centroids > min(MAX_CENTROIDS, len(words)):
@@ -130,17 +127,16 @@ def quantize(
             parts=parts, centroids=centroids, width=width, n=len(words)
         )
         raise ValueError(message)
-    hashes = np.array([get_string_id(word) for word in words], dtype="uint64")
-    keys, kept = np.unique(hashes.astype(np.uint32), return_index=True)
+    keys, kept = keys_of(words)
     vectors = vectors[kept]
     if rotate:
         vectors = vectors @ rotation(vectors, parts)
     rng = np.random.default_rng(seed)
-    sample = rng.permutation(len(vectors))[:_SAMPLE]
+    sample = rng.permutation(len(vectors))[:SAMPLE]
     codes = np.empty((len(keys), parts), dtype=np.uint8)
     centers = np.empty((parts, centroids, width // parts), dtype="f")
     for i, part in enumerate(np.split(vectors, parts, axis=1)):
-        means = KMeans(centroids, n_init=1, random_state=seed).fit(part[sample])
+        means.fit(part[sample])
         codes[:, i] = means.predict(part)
         centers[i] = means.cluster_centers_
         on_part()
@@ -151,6 +147,19 @@ def quantize(
     norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(found, axis=1)
     cosine = (vectors * found).sum(axis=1)[norms > 0] / norms[norms > 0]
     return Quantized(table, float(variance), float(cosine.mean()))
+
+
+def k_means(n: int, seed: int) -> Any:
+    """The k-means of scikit-learn, from one random start.
+
+    RETURNS (KMeans): Not fitted yet.
+    RAISES ImportError (L222): If scikit-learn is not installed.
+    """
+    try:
+        from sklearn.cluster import KMeans  # noqa: PLC0415
+    except ImportError as err:
+        raise ImportError(Errors.L222) from err
+    return KMeans(n, n_init=1, random_state=seed)
 
 
 def rotation(vectors: Vectors, parts: int) -> Vectors:

