@@ -278,7 +278,8 @@ class Errors(metaclass=ErrorsWithCodes):
     L124 = (
         "{where}: column {column} was to be the tags, but has nothing except '-', for "
         "no annotation. Column(s) {brackets} have entities in brackets, as CoNLL-2012: "
-        "expected tags such as 'B-PER'. Convert them to a column of tags."
+        "expected tags such as 'B-PER'. 'python -m spacy lstm-ner convert --format "
+        "conll2012' reads them."
     )
     L125 = (
         "'{path}' looks like JSON, not like columns: it begins with {text!r}. The "
@@ -419,8 +420,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     L273 = (
         "{where}: the span {span} is empty or not within the text, which has {n} "
-        "{unit}. Offsets count from 0, in code points: correct them, or export the "
-        "file again."
+        "{unit}. Offsets count from 0, and the end is behind the last one. Correct "
+        "them, or export the file again."
     )
     L274 = "{where}: found {found}, expected {expected}."
     L275 = (
@@ -451,8 +452,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "to {number}. Use the names that belong to this file."
     )
     L283 = (
-        "The token {word!r} of text {i} can't be written in columns: it would be read "
-        "as {meaning}. Write another format with --to."
+        "The token {word!r} of text {i}, with the tag {tag!r}, can't be written in "
+        "columns: it would be read as {meaning}. Write another format with --to."
     )
     L284 = (
         "pyarrow, which reads Parquet, is not installed. Install it with: pip install "
@@ -525,7 +526,10 @@ class Warnings(metaclass=ErrorsWithCodes):
     L290 = (
         "{where}: skipped {n} files that are in none of the formats, such as {first}."
     )
-    L291 = "{n} texts are annotated in part, which {format} cannot say: {consequence}."
+    L291 = (
+        "{n} texts are annotated in part, and {format} cannot say which part: only "
+        "their entities are known in what is written."
+    )
     L292 = "{n} spans known to be wrong are left out, since {format} has no such spans."
     L293 = (
         "{n} tokens of white space and {n_texts} texts without other tokens are left "

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import spacy
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 
 from ..data.columns import UNKNOWN, show_tags
 from ..data.conll import DOCS, ConllCorpus
 from ..data.formats import FORMATS, Options
 from ..data.formats.docs import INCORRECT_SPANS_KEY, SPANS_KEY
-from ..data.formats.loading import Loaded, load_docs
-from ..data.replacing import replacing
+from ..data.formats.loading import DOC_BIN, Loaded, load_docs
+from ..data.formats.writing import ENDINGS, write_docs
 from ..data.tag_schemes import INVALID, SCHEMES
 from ..errors import Errors
 from ..tags import OUTSIDE
@@ -29,11 +29,12 @@ def convert(
     inputs: Annotated[
         list[Path], Arg(metavar="INPUT", help="Files of annotation, or folders of them")
     ],
-    output: Annotated[Path, Arg(metavar="OUTPUT.spacy", help="File to write")],
+    output: Annotated[Path, Arg(metavar="OUTPUT", help="File to write")],
     format_: Annotated[
         str,
         choice([_AUTO, *FORMATS], "Format of the input", "--format"),
     ] = _AUTO,
+    to: Annotated[str, choice(ENDINGS, "Format of the output")] = DOC_BIN,
     lang: Annotated[str, Opt("--lang", "-l", help="Language of the tokenizer")] = "en",
     model: Annotated[
         str | None, Opt(help="Pipeline whose tokenizer is used instead")
@@ -73,8 +74,10 @@ def convert(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Convert annotation to spaCy's binary format."""
-    check_file(output, [".spacy"], is_docs, inputs=inputs, force=force)
+    """Convert annotation to spaCy's binary format, or to another one."""
+    # People edit files of the other formats: those are replaced with --force only.
+    is_ours = is_docs if to == DOC_BIN else _never
+    check_file(output, ENDINGS[to], is_ours, inputs=inputs, force=force)
     columns = {
         "word_column": word_column,
         "tag_column": tag_column,
@@ -103,10 +106,19 @@ def convert(
         incorrect_spans_key=incorrect_spans_key,
         progress=lambda texts: progress(texts, quiet=quiet),
     )
-    with replacing(output) as new:
-        DocBin(docs=loaded.docs).to_disk(new)
+    write_docs(
+        loaded.docs,
+        output,
+        to,
+        spans_key=spans_key,
+        incorrect_spans_key=incorrect_spans_key,
+    )
     _print_reading(loaded)
     _print_docs(output, loaded.docs)
+
+
+def _never(path: Path) -> bool:
+    return False
 
 
 def _print_reading(loaded: Loaded) -> None:

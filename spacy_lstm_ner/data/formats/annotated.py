@@ -38,6 +38,7 @@ class AnnotatedText:
     unknown: Extents without annotation, within a complete one.
     sentences: The first character of each sentence; None if they are not known.
     document: The document that a sentence belongs to.
+    layer: The layer of the entities, if the file has several.
     key: Texts of one key are the same text, annotated several times.
     annotator: Who annotated it.
     left_out: What the file has and a Doc cannot have, with its number.
@@ -53,21 +54,29 @@ class AnnotatedText:
     unknown: Sequence[Extent] = ()
     sentences: Sequence[int] | None = None
     document: str | None = None
+    layer: str | None = None
     key: object = None
     annotator: str | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-def refuse(where: str, found: object, expected: str) -> ValueError:
+def refuse(where: str, value: object, expected: str) -> ValueError:
+    """The error of a value that is not as its format says (L274).
+
+    where (str): The place.
+    value (object): What stands there.
+    expected (str): What should, in words.
+    """
+    return mismatch(where, cut(repr(value)), expected)
+
+
+def mismatch(where: str, found: str, expected: str) -> ValueError:
     """The error of a file that is not as its format says (L274).
 
     where (str): The place.
-    found (object): What stands there.
-    expected (str): What should.
+    found, expected (str): What stands there and what should, in words.
     """
-    return ValueError(
-        Errors.L274.format(where=where, found=cut(repr(found)), expected=expected)
-    )
+    return ValueError(Errors.L274.format(where=where, found=found, expected=expected))
 
 
 def get_field(record: Mapping[str, Any], name: str, type_: type, where: str) -> Any:
@@ -81,7 +90,7 @@ def get_field(record: Mapping[str, Any], name: str, type_: type, where: str) -> 
     """
     if name not in record:
         expected = f"the field {name!r}"
-        raise refuse(where, f"fields {', '.join(map(str, record))}", expected)
+        raise mismatch(where, f"fields {', '.join(map(str, record))}", expected)
     return expect(record[name], type_, f"{where}, field {name!r}")
 
 
@@ -96,6 +105,11 @@ def expect(value: Any, type_: type, where: str) -> Any:
     if not isinstance(value, type_) or (type_ is int and isinstance(value, bool)):
         raise refuse(where, value, _NAMES[type_])
     return value
+
+
+def size(value: Any) -> int:
+    """The number of values in a field that is left out."""
+    return len(value) if isinstance(value, list | dict) else int(bool(value))
 
 
 def make_span(

@@ -17,7 +17,7 @@ from .annotated import (
     make_span,
     refuse,
 )
-from .source import Source
+from .source import COMPANION, Source
 
 NAME = "brat"
 
@@ -81,6 +81,7 @@ def read(source: Source) -> Iterator[AnnotatedText]:
             file
             for file in find_files(path, [".txt"])
             if not file.with_suffix(".ann").is_file()
+            and not file.name.endswith(COMPANION)
         ]
         for file in alone:
             yield AnnotatedText(str(file), read_text(file), is_complete=False)

@@ -5,20 +5,25 @@ from collections.abc import Iterator, Sequence
 
 from ...tags import TokenSpan
 from ..lines import cut
-from .annotated import AnnotatedText, refuse
-from .source import Source
+from .annotated import AnnotatedText, mismatch, refuse
+from .source import Source, mostly
 from .tokens import from_words
 
 NAME = "conll2012"
 
 _WORD, _ENTITIES, _N_COLUMNS = 3, 10, 12
 _BEGIN, _END = "#begin document", "#end document"
-_CELL = re.compile(r"((?:\([^()*\s]+)*)\*?(\)*)")
+# (ORG) may stand for (ORG*).
+_CELL = re.compile(r"((?:\([^()*\s]+)*)(?:\*|(?=\)))(\)*)")
 
 
 def looks_like(source: Source) -> bool:
-    """Whether the first line begins a document."""
-    return bool(source.head) and source.head[0].startswith(_BEGIN)
+    """Whether lines have entities in brackets, between the signs of documents."""
+    rows = [line.split() for line in source.head if not line.startswith("#")]
+    brackets = [r[_ENTITIES] for r in rows if len(r) >= _N_COLUMNS]
+    has_sign = any(line.startswith((_BEGIN, _END)) for line in source.head)
+    is_entity = mostly(map(_CELL.fullmatch, brackets))
+    return is_entity and (has_sign or any("(" in cell for cell in brackets))
 
 
 def read(source: Source) -> Iterator[AnnotatedText]:
@@ -42,7 +47,7 @@ def read(source: Source) -> Iterator[AnnotatedText]:
         cells = line.split()
         if len(cells) < _N_COLUMNS:
             expected = f"at least {_N_COLUMNS} columns"
-            raise refuse(where, f"{len(cells)} columns in {cut(line)!r}", expected)
+            raise mismatch(where, f"{len(cells)} columns in {cut(line)!r}", expected)
         rows.append((where, cells))
 
 
@@ -53,10 +58,9 @@ def _read_sentence(
     for i, (where, cells) in enumerate(rows):
         cell = cells[_ENTITIES]
         match = _CELL.fullmatch(cell)
-        if match is None or not cell:
+        if match is None:
             raise refuse(where, cell, "entities in brackets, such as (PERSON*, *) or *")
         open_ += [(i, label) for label in match[1].split("(")[1:]]
-        # (ORG) is closed without a star.
         for _ in match[2]:
             if not open_:
                 raise refuse(where, cell, "a bracket that was opened before")

@@ -6,8 +6,8 @@ from ...errors import Errors
 from ...tags import OUTSIDE
 from ..columns import UNKNOWN
 from ..lines import cut
-from .annotated import AnnotatedText, refuse
-from .source import Source
+from .annotated import AnnotatedText, mismatch, refuse
+from .source import Source, mostly
 from .tokens import Tagged, from_tags
 
 NAME = "conllu"
@@ -25,7 +25,7 @@ def looks_like(source: Source) -> bool:
     if any(line.startswith(_GLOBAL) for line in lines):
         return True
     rows = [line.split("\t") for line in lines if not line.startswith("#")]
-    return bool(rows) and all(
+    return mostly(
         len(cells) == len(_COLUMNS) and cells[0][:1].isdigit() for cells in rows
     )
 
@@ -50,13 +50,13 @@ def read(source: Source) -> Iterator[AnnotatedText]:
     column = _choose(columns, source.options.layer, where)
     for name in ("ID", "FORM"):
         if name not in columns:
-            raise refuse(where, f"columns {', '.join(columns)}", f"one named {name}")
+            raise mismatch(where, f"columns {', '.join(columns)}", f"one named {name}")
     sentences = list(_sentences(source, columns, column))
     tags = {tag for sentence in sentences for layer in sentence.tags for tag in layer}
     if tags <= {UNKNOWN}:
         names = ", ".join(f"{key.upper()}=" for key in _KEYS)
         expected = f"tags such as B-PER (in MISC: after one of {names})"
-        raise refuse(where, f"nothing in the column {column}", expected)
+        raise mismatch(where, f"nothing in the column {column}", expected)
     if OUTSIDE not in tags:
         sentences = [
             s._replace(tags=[[OUTSIDE if t == UNKNOWN else t for t in s.tags[0]]])
@@ -70,7 +70,7 @@ def _choose(columns: Sequence[str], asked: str | None, where: str) -> str:
     if asked is not None:
         if asked not in columns:
             names = ", ".join(columns)
-            raise refuse(where, f"no column {asked!r}", f"one of {names}")
+            raise mismatch(where, f"no column {asked!r}", f"one of {names}")
         return asked
     found = [name for name in columns if "NER" in name.upper().split(":")]
     found = found or [name for name in columns if "NE" in name.upper().split(":")]
@@ -78,7 +78,9 @@ def _choose(columns: Sequence[str], asked: str | None, where: str) -> str:
         raise ValueError(Errors.L276.format(where=where, names=", ".join(found)))
     if not found and "MISC" not in columns:
         names = ", ".join(columns)
-        raise refuse(where, f"columns {names}", "one named NER (--layer names another)")
+        raise mismatch(
+            where, f"columns {names}", "one named NER (--layer names another)"
+        )
     return found[0] if found else "MISC"
 
 
@@ -99,7 +101,7 @@ def _sentences(source: Source, columns: Sequence[str], column: str) -> Iterator[
             cells = line.split("\t")
             if len(cells) != len(columns):
                 found = f"{len(cells)} columns in {cut(line)!r}"
-                raise refuse(where, found, f"{len(columns)}, between tabs")
+                raise mismatch(where, found, f"{len(columns)}, between tabs")
             if not cells[id_].isdigit():
                 if not cells[id_].replace("-", "").replace(".", "").isdigit():
                     raise refuse(where, cells[id_], "the number of a token")

@@ -10,9 +10,11 @@ from .annotated import (
     expect,
     get_field,
     make_span,
+    mismatch,
     refuse,
+    size,
 )
-from .source import Item, Source
+from .source import Item, Source, mostly
 
 NAME = "doccano"
 
@@ -26,9 +28,8 @@ _LEFT_OUT = {"relations": "relations", "Comments": "comments", "comments": "comm
 
 def looks_like(source: Source) -> bool:
     """Whether the records have spans as doccano writes them."""
-    records = source.records
-    shapes = [_shape(record) for record in records]
-    return bool(records) and "spans" in shapes and None not in shapes
+    shapes = [_shape(record) for record in source.records]
+    return "spans" in shapes and mostly(shapes)
 
 
 def _shape(record: dict[str, Any]) -> str | None:
@@ -76,7 +77,7 @@ def _read_record(item: Item, stem: str) -> Iterator[AnnotatedText]:
         users.setdefault(user, []).append(span)
     left_out: Counter[str] = Counter()
     for key, kind in _LEFT_OUT.items():
-        left_out[kind] += len(record.get(key) or [])
+        left_out[kind] += size(record.get(key))
     # A project exports a file per user.
     identity = record.get("id")
     for user, spans in users.items() or [(None, [])]:
@@ -99,7 +100,7 @@ def _spans(
     fields = [name for name in (*_LISTS, *_OBJECTS) if record.get(name) is not None]
     if not fields:
         names = ", ".join(map(repr, (*_LISTS, *_OBJECTS)))
-        raise refuse(where, f"fields {', '.join(record)}", f"one of {names}")
+        raise mismatch(where, f"fields {', '.join(record)}", f"one of {names}")
     for name in fields:
         spans = expect(record[name], list, f"{where}, field {name!r}")
         for i, span in enumerate(spans, start=1):

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.util import filter_spans, get_words_and_spaces
+from spacy.util import filter_spans
 
 from ...errors import Warnings
 from ..json_lines import for_spacy
 from ..lines import cut
 from .annotated import AnnotatedText, CharSpan, Extent
+from .tokens import find_words
 
 logger = logging.getLogger("spacy.lstm_ner")
 
@@ -123,13 +124,33 @@ def _make_tokens(text: AnnotatedText, nlp: Language) -> Doc:
         return nlp.make_doc(for_spacy(text.text))
     words, spaces = [for_spacy(word) for word in text.words], None
     if not text.is_joined:
-        words, spaces = get_words_and_spaces(words, for_spacy(text.text))
+        words, spaces = _spaces(words, for_spacy(text.text))
     sentences = None if text.sentences is None else set(text.sentences)
     doc = Doc(nlp.vocab, words=words, spaces=spaces)
     if sentences is not None:
         for token in doc:
             token.is_sent_start = token.idx in sentences
     return doc
+
+
+def _spaces(words: list[str], text: str) -> tuple[list[str], list[bool]]:
+    """The tokens of a text, and whether a space follows each; further white space is a
+    token."""
+    tokens: list[str] = []
+    spaces: list[bool] = []
+    end = 0
+    extents = find_words(words, text) or []
+    for start, stop in [*extents, Extent(len(text), len(text))]:
+        gap = text[end:start]
+        if gap and tokens and gap[0] == " ":
+            spaces[-1] = True
+            gap = gap[1:]
+        for token in (gap, text[start:stop]):
+            if token:
+                tokens.append(token)
+                spaces.append(False)
+        end = stop
+    return tokens, spaces
 
 
 def _fit(

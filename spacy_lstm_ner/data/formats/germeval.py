@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from ..lines import cut
-from .annotated import AnnotatedText, refuse
-from .source import Source
+from .annotated import AnnotatedText, mismatch
+from .source import Source, mostly
 from .tokens import Tagged, from_tags
 
 NAME = "germeval"
@@ -17,9 +17,11 @@ _ROW = re.compile(r"\d+\t[^\t]*\t(O|[BI]-[^\t]+)\t(O|[BI]-[^\t]+)")
 def looks_like(source: Source) -> bool:
     """Whether sentences begin with their source, and lines have a number, a token and
     two tags."""
-    rows = [line for line in source.head if not line.startswith("#")]
-    is_header = bool(source.head) and source.head[0].startswith(_HEADER)
-    return is_header and bool(rows) and all(_ROW.fullmatch(row.strip()) for row in rows)
+    headers = [line.startswith(_HEADER) for line in source.head]
+    rows = [
+        r for r, is_header in zip(source.head, headers, strict=True) if not is_header
+    ]
+    return any(headers) and mostly(_ROW.fullmatch(row.strip()) for row in rows)
 
 
 def read(source: Source) -> Iterator[AnnotatedText]:
@@ -39,7 +41,7 @@ def _sentences(source: Source) -> Iterator[Tagged]:
         for where, cells in rows:
             if len(cells) != 4:
                 found = f"{len(cells)} columns in {cut(chr(9).join(cells))!r}"
-                raise refuse(where, found, "4: number, token, outer tag, inner tag")
+                raise mismatch(where, found, "4: number, token, outer tag, inner tag")
         if rows:
             places = [where for where, _ in rows]
             words, outer, inner = (

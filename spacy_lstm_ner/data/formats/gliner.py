@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ...tags import TokenSpan
 from .annotated import AnnotatedText, expect, get_field, make_span, refuse
-from .source import Source
+from .source import Source, mostly
 from .tokens import from_words
 
 NAME = "gliner"
@@ -12,8 +12,7 @@ NAME = "gliner"
 
 def looks_like(source: Source) -> bool:
     """Whether the records have the fields "tokenized_text" and "ner"."""
-    records = source.records
-    return bool(records) and all("tokenized_text" in r and "ner" in r for r in records)
+    return mostly("tokenized_text" in r and "ner" in r for r in source.records)
 
 
 def read(source: Source) -> Iterator[AnnotatedText]:

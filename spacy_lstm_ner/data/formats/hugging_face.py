@@ -8,8 +8,8 @@ from typing import Any
 from ...errors import Errors
 from ..columns import UNKNOWN
 from ..lines import read_text
-from .annotated import AnnotatedText, expect, get_field, refuse
-from .source import Item, Source
+from .annotated import AnnotatedText, expect, get_field, mismatch
+from .source import COMPANION, Item, Source, mostly
 from .tokens import Tagged, from_tags
 
 NAME = "hf"
@@ -19,15 +19,14 @@ _TAGS = ("ner_tags", "tags", "ner", "labels", "label", "ner_labels")
 # The number of a token whose tag does not count, as losses ignore it.
 _IGNORED = -100
 # Files beside the data that name numbered tags.
-_NAMES = ("labels.txt", "dataset_info.json", "dataset_infos.json", "config.json")
+_NAMES = (COMPANION, "dataset_info.json", "dataset_infos.json", "config.json")
 
 
 def looks_like(source: Source) -> bool:
     """Whether the rows have tokens and, as many, tags; or whether it is Parquet."""
     if source.path.suffix.lower() == ".parquet":
         return source.path.is_file()
-    records = source.records
-    return bool(records) and all(map(_is_row, records))
+    return mostly(map(_is_row, source.records))
 
 
 def _is_row(record: dict[str, Any]) -> bool:
@@ -53,7 +52,7 @@ def read(source: Source) -> Iterator[AnnotatedText]:
     if numbers:
         names = _names(source) or names
         if not names:
-            companion = source.path.with_suffix(".labels.txt").name
+            companion = source.path.with_suffix(f".{COMPANION}").name
             message = Errors.L277.format(where=rows[0][0], companion=companion)
             raise ValueError(message)
     yield from from_tags(_tagged(*row, names) for row in rows)
@@ -70,7 +69,7 @@ def _read_row(item: Item, column: str | None) -> tuple[str, list[str], list[Any]
     tags = get_field(row, tag_column, list, where)
     if len(tags) != len(words):
         expected = f"as many as there are tokens, {len(words)}"
-        raise refuse(f"{where}, {tag_column}", f"{len(tags)} tags", expected)
+        raise mismatch(f"{where}, {tag_column}", f"{len(tags)} tags", expected)
     return where, words, tags
 
 
@@ -105,7 +104,7 @@ def _rows(source: Source) -> tuple[list[Item], list[str]]:
     try:
         table = pq.read_table(source.path)
     except ValueError as err:  # ArrowInvalid is one
-        raise refuse(str(source.path), str(err), "a Parquet file") from err
+        raise mismatch(str(source.path), str(err), "a Parquet file") from err
     rows = [
         Item(f"{source.path}, row {i}", row)
         for i, row in enumerate(table.to_pylist(), start=1)
@@ -117,7 +116,10 @@ def _rows(source: Source) -> tuple[list[Item], list[str]]:
 def _names(source: Source) -> list[str]:
     """The names of numbered tags, in files beside the data."""
     path = source.path
-    candidates = [path.with_suffix(".labels.txt"), *(path.with_name(n) for n in _NAMES)]
+    candidates = [
+        path.with_suffix(f".{COMPANION}"),
+        *(path.with_name(n) for n in _NAMES),
+    ]
     if source.options.labels is not None:
         candidates = [source.options.labels]
     found = [_read_names(file) for file in candidates if file.is_file()]
@@ -144,7 +146,7 @@ def _class_names(value: Any) -> list[str]:
         return next(filter(None, map(_class_names, value)), [])
     if isinstance(value, dict):
         ids = value.get("id2label", value)
-        if all(isinstance(key, str) and key.isdigit() for key in ids) and ids:
+        if isinstance(ids, dict) and ids and all(str(key).isdigit() for key in ids):
             return [str(ids[key]) for key in sorted(ids, key=int)]
         return next(filter(None, map(_class_names, value.values())), [])
     return []

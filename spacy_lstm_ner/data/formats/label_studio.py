@@ -14,9 +14,10 @@ from .annotated import (
     expect,
     get_field,
     make_span,
-    refuse,
+    mismatch,
+    size,
 )
-from .source import Item, Source
+from .source import Item, Source, mostly
 
 NAME = "label-studio"
 
@@ -47,24 +48,26 @@ class _Annotation:
 
 @dataclass
 class _Task:
-    """A task: its place, identifier, texts by field, and annotations that count."""
+    """A task: its place, identifier, texts by field, the annotations that count, what
+    else it has, and whether its annotation is partial."""
 
     where: str
     key: object
     texts: dict[str, str]
     annotations: list[_Annotation]
     left_out: Counter[str]
+    is_partial: bool = False
 
 
 def looks_like(source: Source) -> bool:
-    """Whether all records are tasks, or all have regions or an annotator."""
+    """Whether the records are tasks, or have regions or an annotator."""
     records = source.records
-    if not records:
-        return False
-    if all(map(_is_task, records)):
+    if mostly(map(_is_task, records)):
         return True
-    is_min = any(map(_has_regions, records)) or all("annotator" in r for r in records)
-    return is_min and all(any(map(_is_str, r.values())) for r in records)
+    has_regions = any(map(_has_regions, records))
+    has_annotator = mostly("annotator" in record for record in records)
+    has_text = mostly(any(map(_is_str, r.values())) for r in records)
+    return has_text and (has_regions or has_annotator)
 
 
 def _is_task(record: dict[str, Any]) -> bool:
@@ -104,6 +107,8 @@ def read(source: Source) -> Iterator[AnnotatedText]:
         task without one.
     """
     tasks = [_read_item(item) for item in source.items]
+    if not tasks:
+        return
     name = source.options.layer or _text_field(tasks)
     for task in tasks:
         text = get_field(task.texts, name, str, task.where)
@@ -118,7 +123,8 @@ def read(source: Source) -> Iterator[AnnotatedText]:
                 text,
                 spans,
                 unknown=unknown,
-                key=(NAME, task.key, text),
+                is_complete=not task.is_partial,
+                key=(NAME, str(task.key), text),
                 annotator=annotation.annotator,
                 left_out=annotation.left_out + task.left_out,
             )
@@ -152,10 +158,11 @@ def _read_task(task: dict[str, Any], where: str) -> _Task:
     true = [(place, record) for place, record in kept if record.get("ground_truth")]
     if true:
         left_out["annotations beside a ground truth"] += len(kept) - len(true)
-    left_out["predictions"] += len(task.get("predictions") or [])
+    left_out["predictions"] += size(task.get("predictions"))
     annotations = [_read_annotation(record, place) for place, record in true or kept]
     texts = {name: text for name, text in data.items() if isinstance(text, str)}
-    return _Task(where, task.get("id", where), texts, annotations, left_out)
+    is_partial = bool(data.get("partial"))
+    return _Task(where, task.get("id", where), texts, annotations, left_out, is_partial)
 
 
 def _read_annotation(record: dict[str, Any], where: str) -> _Annotation:
@@ -191,24 +198,27 @@ def _read_min(record: dict[str, Any], where: str) -> _Task:
 
 
 def _text_field(tasks: list[_Task]) -> str:
-    """The field of the text: "text", or the only one that all tasks have and that the
+    """The field of the text: "text", or the only one that most tasks have, or that the
     regions fit."""
-    names = [n for n in tasks[0].texts if all(n in task.texts for task in tasks)]
+    names = {name for task in tasks for name in task.texts}
+    names = {n for n in names if mostly(n in task.texts for task in tasks)}
     if _TEXT in names:
         return _TEXT
-    fitting = [n for n in names if all(_fits(task.texts[n], task) for task in tasks)]
+    fitting = names
+    if len(names) > 1:
+        fitting = {n for n in names if all(_fits(n, task) for task in tasks)}
     if len(fitting) != 1:
-        found = f"the fields {', '.join(names)}" if names else "no text"
+        found = f"the fields {', '.join(sorted(names))}" if names else "no text"
         expected = "one field with the text (--layer names it)"
-        raise refuse(tasks[0].where, found, expected)
-    return fitting[0]
+        raise mismatch(tasks[0].where, found, expected)
+    return next(iter(fitting))
 
 
-def _fits(text: str, task: _Task) -> bool:
+def _fits(name: str, task: _Task) -> bool:
     try:
         for annotation in task.annotations:
-            _spans(text, annotation)
-    except ValueError:
+            _spans(task.texts[name], annotation)
+    except (KeyError, ValueError):
         return False
     return True
 

@@ -95,6 +95,10 @@ def load_docs(
                 where=path, n=len(skipped), first=skipped[0].name
             )
             logger.warning(message)
+    layers = sorted({text.layer for text in texts if text.layer is not None})
+    if len(layers) > 1:
+        names = ", ".join(layers)
+        raise ValueError(Errors.L276.format(where=formats[0][0].parent, names=names))
     where = str(paths[0]) if len(paths) == 1 else f"{len(paths)} inputs"
     annotators = sorted({t.annotator for t in texts if t.annotator is not None})
     if annotator is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from ..columns import UNKNOWN
 from .annotated import AnnotatedText, refuse
-from .source import Source
+from .source import Source, mostly
 from .tokens import Tagged, from_tags
 
 NAME = "multiconer"
@@ -15,9 +15,12 @@ _ROW = re.compile(r"(.*\S)?\s+_\s+_\s+(\S+)\s*")
 
 
 def looks_like(source: Source) -> bool:
-    """Whether the first line is an identifier and the next one has two columns "_"."""
-    lines = source.head
-    return bool(lines[1:] and _HEADER.match(lines[0]) and _ROW.fullmatch(lines[1]))
+    """Whether there are lines with identifiers, and others with two columns "_"."""
+    headers = [bool(_HEADER.match(line)) for line in source.head]
+    rows = [
+        r for r, is_header in zip(source.head, headers, strict=True) if not is_header
+    ]
+    return any(headers) and mostly(map(_ROW.fullmatch, rows))
 
 
 def read(source: Source) -> Iterator[AnnotatedText]:

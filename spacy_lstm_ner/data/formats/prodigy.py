@@ -13,8 +13,10 @@ from .annotated import (
     get_field,
     make_span,
     refuse,
+    size,
 )
-from .source import Item, Source
+from .source import Item, Source, mostly
+from .tokens import find_words
 
 NAME = "prodigy"
 ANSWERS = ("accept", "reject", "ignore")
@@ -25,8 +27,7 @@ _MARKS = ("_input_hash", "_task_hash", "_is_binary", "_view_id", "_session_id")
 
 def looks_like(source: Source) -> bool:
     """Whether the records are tasks: a text, with spans, an answer or a hash."""
-    records = source.records
-    return any(map(_is_task, records)) and all("text" in r for r in records)
+    return mostly(map(_is_task, source.records))
 
 
 def _is_task(record: dict[str, Any]) -> bool:
@@ -35,7 +36,8 @@ def _is_task(record: dict[str, Any]) -> bool:
         isinstance(span, dict) and "start" in span for span in spans
     )
     has_answer = record.get("answer") in ANSWERS
-    return is_spans or has_answer or any(mark in record for mark in _MARKS)
+    has_mark = any(mark in record for mark in _MARKS)
+    return "text" in record and (is_spans or has_answer or has_mark)
 
 
 def read(source: Source) -> Iterator[AnnotatedText]:
@@ -45,7 +47,8 @@ def read(source: Source) -> Iterator[AnnotatedText]:
     rejected or ignored is not annotated. In binary recipes the answer is about the
     spans alone: accepted, they are entities; rejected, a single span is known to be
     none, and of several it is not known which is wrong. A task without an answer was
-    not annotated in Prodigy; its spans are taken as accepted, as `db-in` does.
+    not annotated in Prodigy; its spans are taken as accepted, as `db-in` does. The
+    tokens of tasks are kept.
 
     source (Source): The file.
     YIELDS (AnnotatedText): A text per task. Tasks of one text have the same key.
@@ -64,7 +67,7 @@ def _read_task(item: Item) -> AnnotatedText:
     is_binary = task.get("_is_binary", task.get("_view_id") == "ner")
     spans = _read_spans(task, text, where)
     left_out: Counter[str] = Counter()
-    left_out["relations"] = len(task.get("relations") or [])
+    left_out["relations"] = size(task.get("relations"))
     # Answers of single spans, as tasks of several annotators are merged.
     answers = [span.get("answer", answer) for span in task.get("spans") or []]
     is_partial = is_binary or any("answer" in span for span in task.get("spans") or [])
@@ -87,6 +90,7 @@ def _read_task(item: Item) -> AnnotatedText:
         where,
         text,
         accepted if is_partial or answer == "accept" else [],
+        words=_read_tokens(task, text),
         is_complete=answer == "accept" and not is_partial and not is_classified,
         wrong=rejected if is_partial else [],
         key=text if has_key else None,
@@ -115,6 +119,15 @@ def _read_spans(task: dict[str, Any], text: str, where: str) -> list[CharSpan]:
         make_span(text, start, end, label, surface.where)
         for (start, end), label, surface in zip(extents, labels, surfaces, strict=True)
     ]
+
+
+def _read_tokens(task: dict[str, Any], text: str) -> list[str] | None:
+    """The tokens of a task; None if it has none that make its text."""
+    tokens = task.get("tokens")
+    if not isinstance(tokens, list):
+        return None
+    words = [str(t.get("text", "")) for t in tokens if isinstance(t, dict)]
+    return words if all(words) and find_words(words, text) else None
 
 
 def _annotator(task: dict[str, Any]) -> str | None:

@@ -23,7 +23,7 @@ from . import (
     webanno,
 )
 from .annotated import AnnotatedText
-from .source import Source
+from .source import COMPANION, Source
 
 
 class Format(Protocol):
@@ -94,7 +94,7 @@ def find_inputs(path: Path) -> list[Path]:
     files = [
         file
         for file in find_files(path, ENDINGS)
-        if file not in texts and not file.name.endswith("labels.txt")
+        if file not in texts and not file.name.endswith(COMPANION)
     ]
     if pairs:
         return [path, *(file for file in files if file.suffix.lower() != ".txt")]
@@ -132,7 +132,7 @@ def unknown_format(source: Source) -> ValueError:
         if names is not None:
             seen = f"its first record has the fields {', '.join(map(str, names))}"
     elif source.head:
-        seen = f"it begins with {cut(source.head[0])!r}"
+        seen = f"it begins with the line {cut(source.head[0])!r}"
     else:
         seen = "it is empty" if source.is_text else "it has no files of a format"
     return ValueError(

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -35,6 +35,8 @@ class Options(NamedTuple):
     conll: Mapping[str, Any] = MappingProxyType({})
 
 
+# Files beside the data, which name numbered tags, end so.
+COMPANION = "labels.txt"
 # Files with these endings are no text.
 BINARY = (".parquet", ".spacy")
 
@@ -78,8 +80,8 @@ class Source:
 
     @cached_property
     def is_json(self) -> bool:
-        """Whether the file begins as JSON does."""
-        return bool(self.head) and bool(_JSON.match(self.head[0].strip()))
+        """Whether one of the first two lines begins as JSON does."""
+        return any(_JSON.match(line.strip()) for line in self.head[:2])
 
     @cached_property
     def items(self) -> list[Item]:
@@ -94,7 +96,7 @@ class Source:
         try:
             value = json.loads(text)
         except (json.JSONDecodeError, RecursionError) as err:
-            if len(self.head) > 1 and _parses(self.head[0]):
+            if len(self.head) > 1 and mostly(map(_is_json, self.head)):
                 return list(self._json_lines())
             line = err.lineno if isinstance(err, json.JSONDecodeError) else 1
             raise _not_json(self.lines[line - 1][0], err) from err
@@ -103,7 +105,8 @@ class Source:
                 Item(f"{self.path}, item {i}", item)
                 for i, item in enumerate(value, start=1)
             ]
-        return [Item(str(self.path), value)]
+        is_line = len(self.head) == 1
+        return [Item(self.lines[0][0] if is_line else str(self.path), value)]
 
     def _json_lines(self) -> Iterator[Item]:
         for where, line in self.lines:
@@ -131,12 +134,18 @@ class Source:
             yield block
 
 
-def _parses(line: str) -> bool:
+def mostly(values: Iterable[object]) -> bool:
+    """Whether half of some values or more are true. A format is told so, because one
+    damaged record must not hide it."""
+    flags = [bool(value) for value in values]
+    return any(flags) and sum(flags) >= len(flags) / 2
+
+
+def _is_json(line: str) -> bool:
     try:
-        json.loads(line)
+        return isinstance(json.loads(line), dict | list)
     except (ValueError, RecursionError):
         return False
-    return True
 
 
 def _not_json(where: str, err: Exception) -> ValueError:

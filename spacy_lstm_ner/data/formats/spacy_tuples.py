@@ -5,15 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from .annotated import AnnotatedText, expect, make_span, refuse
-from .source import Item, Source
+from .source import Item, Source, mostly
 
 NAME = "spacy-tuples"
 
 
 def looks_like(source: Source) -> bool:
     """Whether the items are pairs of a text and an object."""
-    items = _pairs(source)
-    return bool(items) and all(_is_pair(item.value) for item in items)
+    return mostly(_is_pair(item.value) for item in _pairs(source))
 
 
 def _is_pair(value: Any) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ...errors import Errors
-from .annotated import AnnotatedText, CharSpan, Extent, refuse, utf16_offsets
+from .annotated import AnnotatedText, CharSpan, Extent, mismatch, refuse, utf16_offsets
 from .source import Source
 
 NAME = "webanno"
@@ -25,7 +25,7 @@ _NO_FEATURES = ""
 # Sentence, token, and sub-token if there is one.
 _UNIT = re.compile(r"(\d+)-(\d+)(\.\d+)?")
 _OFFSETS = re.compile(r"(\d+)-(\d+)")
-_VALUE = re.compile(r"((?:\\.|[^\\|])*?)(?:\[(\d+)\])?")
+_VALUE = re.compile(r"((?:\\.|[^\\|[\]])*)(?:\[(\d+)\])?")
 _ESCAPE = re.compile(r"\\(->|.)", re.S)
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "b": "\b"}
 _NONE, _NULL = "_", "*"
@@ -70,6 +70,9 @@ def read(source: Source) -> Iterator[AnnotatedText]:
     The layer of the entities is the one that is called NamedEntity, or the only layer
     of spans that is none of every token; the feature is "value", or the only one.
 
+    A file without such a layer, which WebAnno does not list if it is empty, is not
+    annotated.
+
     source (Source): The file. Its option `layer` names the layer, or "LAYER|FEATURE".
     YIELDS (AnnotatedText): A text per sentence.
     RAISES ValueError (L276): If several layers or features may be meant.
@@ -108,7 +111,7 @@ def _choose(columns: list[_Column], asked: str | None, where: str) -> int | None
         found = [c for c in found if not feature or c.feature == feature]
         if not found:
             names = ", ".join(_full_name(c) for c in spans)
-            raise refuse(where, f"no layer {asked!r}", f"one of {names}")
+            raise mismatch(where, f"no layer {asked!r}", f"one of {names}")
     else:
         found = [c for c in spans if not _TOKEN_LAYERS.search(c.layer)]
         named = [c for c in found if c.layer.endswith("NamedEntity")]
@@ -152,7 +155,7 @@ def _unit(where: str, line: str, n_columns: int) -> _Unit:
         )
     found = cells[3:-1] if not cells[-1] else cells[3:]
     if len(found) != n_columns:
-        raise refuse(where, f"{len(found)} columns", f"{n_columns}, by the header")
+        raise mismatch(where, f"{len(found)} columns", f"{n_columns}, by the header")
     start, end = map(int, offsets.groups())
     return _Unit(where, unit[3] is None, start, end, _unescape(cells[2]), found)
 
@@ -171,9 +174,9 @@ def _read_sentence(
 ) -> AnnotatedText:
     where, text, units = sentence
     if not units:
-        raise refuse(where, "no tokens", "a line for each token of the sentence")
+        raise mismatch(where, "no tokens", "a line for each token of the sentence")
     if not text:
-        raise refuse(where, "no line '#Text='", "one before the tokens of a sentence")
+        raise mismatch(where, "no line '#Text='", "one before the tokens of a sentence")
     points = utf16_offsets(text)
     base = units[0].start
     extents = []
@@ -181,7 +184,7 @@ def _read_sentence(
         start, end = unit.start - base, unit.end - base
         if not 0 <= start <= end < len(points):
             found = f"the offsets {unit.start}-{unit.end}"
-            raise refuse(unit.where, found, f"at most {base + len(points) - 1}")
+            raise mismatch(unit.where, found, f"at most {base + len(points) - 1}")
         extent = Extent(points[start], points[end])
         if text[extent.start : extent.end] != unit.text:
             raise ValueError(
@@ -194,6 +197,7 @@ def _read_sentence(
                 )
             )
         extents.append(extent)
+    _check_cover(text, units, extents)
     spans, unknown, left_out = _spans(units, extents, column)
     for i, other in enumerate(columns):
         if other.kind != "span" and other.feature[:3] != "BT_":
@@ -205,9 +209,26 @@ def _read_sentence(
         spans,
         words=[unit.text for unit in units if unit.is_token],
         unknown=unknown,
+        is_complete=column is not None,
         document=document,
+        layer=None if column is None else columns[column].layer,
         left_out=left_out,
     )
+
+
+def _check_cover(text: str, units: list[_Unit], extents: list[Extent]) -> None:
+    """Refuse tokens that overlap or leave out characters of the text."""
+    end, where = 0, units[0].where
+    for unit, extent in zip(units, extents, strict=True):
+        if unit.is_token:
+            where = unit.where
+            gap = text[end : extent.start]
+            if extent.start < end or gap.strip():
+                expected = "a token that follows the one before"
+                raise refuse(where, unit.text, expected)
+            end = extent.end
+    if text[end:].strip():
+        raise mismatch(where, f"no token of {text[end:]!r}", "tokens of the whole text")
 
 
 def _spans(

@@ -2,31 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-import spacy
-from spacy.tokens import Doc
 
 from spacy_lstm_ner.data.formats import FORMATS
 from spacy_lstm_ner.data.formats.loading import load_docs
 
+from .helpers import NLP, group, load, offsets, unknown
 from .samples import SAMPLES, SPANS, TEXTS, WORDS, format_of, write
 
-NLP = spacy.blank("en")
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "formats"
-
-
-def load(path: Path, **settings: Any) -> list[Doc]:
-    return load_docs([path], NLP, **settings).docs
-
-
-def entities(doc: Doc) -> list[tuple[int, int, str]]:
-    return [(e.start_char, e.end_char, e.label_) for e in doc.ents]
-
-
-def is_known(doc: Doc) -> list[bool]:
-    return [token.ent_iob != 0 for token in doc]
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -34,11 +19,11 @@ def test_samples(name: str, tmp_path: Path):
     path = write(name, tmp_path)
     loaded = load_docs([path], NLP)
     assert loaded.formats == [(path, format_of(name))]
-    assert [entities(doc) for doc in loaded.docs] == SPANS
+    assert [offsets(doc) for doc in loaded.docs] == SPANS
     assert [[token.text for token in doc] for doc in loaded.docs] == WORDS
     if not loaded.docs[0].has_unknown_spaces:
         assert [doc.text for doc in loaded.docs] == TEXTS
-    assert all(all(is_known(doc)) for doc in loaded.docs)
+    assert not any(unknown(doc) for doc in loaded.docs)
 
 
 def test_all_formats_have_a_sample():
@@ -60,12 +45,12 @@ def test_shared_files(name: str):
     assert ["".join(doc.text.split()) for doc in docs] == [
         "".join(each["text"].split()) for each in expected
     ]
-    found = [[list(entity) for entity in entities(doc)] for doc in docs]
+    found = [[list(entity) for entity in offsets(doc)] for doc in docs]
     if name == "prodigy-binary.jsonl":
         assert found == [[[0, 10, "PER"]], [], []]
-        assert sum(map(sum, map(is_known, docs))) == 2
-        (wrong,) = docs[1].spans["incorrect_spans"]
-        assert (wrong.text, wrong.label_) == ("Port Pim", "PER")
+        assert len(unknown(docs[0])) == len(docs[0]) - 2
+        assert [len(unknown(doc)) for doc in docs[1:]] == [13, 5]
+        assert group(docs[1], "incorrect_spans") == [("Port Pim", "PER")]
     else:
         assert found == [each["entities"] for each in expected]
-        assert all(map(all, map(is_known, docs)))
+        assert not any(map(unknown, docs))

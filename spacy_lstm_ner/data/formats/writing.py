@@ -1,0 +1,279 @@
+"""Docs -> files of the formats that people go on working with."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from spacy.tokens import Doc, DocBin, Span
+
+from ...component.confidences import confidence
+from ...errors import Errors, Warnings
+from ...tags import OUTSIDE
+from ..columns import UNKNOWN, read_tag
+from ..conll import DOCSTART
+from ..json_lines import write_records
+from ..replacing import replacing
+from . import columns, doccano, label_studio, prodigy
+from .docs import INCORRECT_SPANS_KEY, SPANS_KEY
+from .loading import DOC_BIN
+
+logger = logging.getLogger("spacy.lstm_ner")
+
+# Labels of Label Studio's template for named entities.
+_FROM, _TO = "label", "text"
+
+
+class Written(NamedTuple):
+    """A Doc as the formats see it.
+
+    number: Its number, from 1.
+    text: The text.
+    spans: The entities; or all spans, if some overlap.
+    wrong: Spans that are known to be no entities.
+    is_complete: All tokens are annotated.
+    is_predicted: All entities have a confidence, and there are some.
+    doc: The Doc.
+    """
+
+    number: int
+    text: str
+    spans: Sequence[Span]
+    wrong: Sequence[Span]
+    is_complete: bool
+    is_predicted: bool
+    doc: Doc
+
+
+Writer = Callable[[Sequence[Written], Path], None]
+
+
+def write_docs(
+    docs: Sequence[Doc],
+    path: Path,
+    name: str,
+    *,
+    spans_key: str = SPANS_KEY,
+    incorrect_spans_key: str = INCORRECT_SPANS_KEY,
+) -> None:
+    """Write Docs, and tell what the format cannot say.
+
+    docs (Sequence[Doc]): The Docs.
+    path (Path): The file.
+    name (str): The format, one of `ENDINGS`.
+    spans_key (str): The span group of all spans, in Docs in which some overlap.
+    incorrect_spans_key (str): The span group of spans that are known to be wrong.
+    RAISES ValueError (L283): If a token or a label can't be written in columns.
+    """
+    if name == DOC_BIN:
+        with replacing(path) as new:
+            DocBin(docs=docs).to_disk(new)
+        return
+    found = [
+        _look(i, doc, spans_key, incorrect_spans_key) for i, doc in enumerate(docs, 1)
+    ]
+    _WRITERS[name](found, path)
+    _log_losses(found, name, spans_key)
+
+
+def _look(number: int, doc: Doc, spans_key: str, incorrect_spans_key: str) -> Written:
+    scores = [confidence(ent) for ent in doc.ents]
+    return Written(
+        number,
+        doc.text,
+        doc.spans.get(spans_key, []) or doc.ents,
+        list(doc.spans.get(incorrect_spans_key, [])),
+        is_complete=all(token.ent_iob != 0 for token in doc),
+        is_predicted=bool(scores) and None not in scores,
+        doc=doc,
+    )
+
+
+def _log_losses(found: Sequence[Written], name: str, spans_key: str) -> None:
+    n_wrong = sum(len(w.wrong) for w in found if name != prodigy.NAME or w.is_complete)
+    if n_wrong:
+        logger.warning(Warnings.L292.format(n=n_wrong, format=name))
+    n_partial = sum(
+        not w.is_complete and any(token.ent_iob == 2 for token in w.doc) for w in found
+    )
+    if n_partial and name != columns.NAME:
+        logger.warning(Warnings.L291.format(n=n_partial, format=name))
+    if name == columns.NAME:
+        n_spans = sum(len(w.spans) - len(w.doc.ents) for w in found)
+        if n_spans:
+            message = Warnings.L294.format(n=n_spans, key=spans_key, format=name)
+            logger.warning(message)
+        n_spaces = sum(token.is_space for w in found for token in w.doc)
+        n_texts = sum(all(token.is_space for token in w.doc) for w in found)
+        if n_spaces or n_texts:
+            logger.warning(Warnings.L293.format(n=n_spaces, n_texts=n_texts))
+
+
+def _write_prodigy(found: Sequence[Written], path: Path) -> None:
+    """A task per text; of texts that are annotated in part, a binary task per span."""
+    write_records(path, (task for written in found for task in _tasks(written)))
+
+
+def _tasks(written: Written) -> Iterator[dict[str, Any]]:
+    tokens = [
+        {
+            "text": token.text,
+            "start": token.idx,
+            "end": token.idx + len(token),
+            "id": token.i,
+            "ws": bool(token.whitespace_),
+        }
+        for token in written.doc
+    ]
+    base = {"text": written.text, "tokens": tokens}
+    if written.is_complete:
+        task = {**base, "spans": [_prodigy_span(span) for span in written.spans]}
+        # Tasks to correct have no answer.
+        yield task if written.is_predicted else {**task, "answer": "accept"}
+        return
+    answers = [(s, "accept") for s in written.spans]
+    answers += [(s, "reject") for s in written.wrong]
+    for span, answer in answers:
+        spans = [_prodigy_span(span)]
+        yield {**base, "spans": spans, "answer": answer, "_is_binary": True}
+    if not answers:
+        yield {**base, "spans": [], "answer": "ignore", "_is_binary": True}
+
+
+def _prodigy_span(span: Span) -> dict[str, Any]:
+    found = {
+        "start": span.start_char,
+        "end": span.end_char,
+        "token_start": span.start,
+        "token_end": span.end - 1,
+        "label": span.label_,
+    }
+    score = confidence(span)
+    return found if score is None else {**found, "score": score}
+
+
+def _write_doccano(found: Sequence[Written], path: Path) -> None:
+    """A record per text."""
+    write_records(
+        path,
+        (
+            {
+                "id": written.number,
+                "text": written.text,
+                "label": [[s.start_char, s.end_char, s.label_] for s in written.spans],
+                **_partial(written),
+            }
+            for written in found
+        ),
+    )
+
+
+def _partial(written: Written) -> dict[str, bool]:
+    """A field of our own for texts that are annotated in part, which the tools keep."""
+    return {} if written.is_complete else {"partial": True}
+
+
+def _write_label_studio(found: Sequence[Written], path: Path) -> None:
+    """A task per text: annotated, or predicted, or neither."""
+    tasks = [_label_studio_task(written) for written in found]
+    with replacing(path) as new:
+        new.write_text(
+            json.dumps(tasks, ensure_ascii=False, indent=1) + "\n", encoding="utf8"
+        )
+
+
+def _label_studio_task(written: Written) -> dict[str, Any]:
+    results, scores = [], []
+    for i, span in enumerate(written.spans):
+        result: dict[str, Any] = {
+            "id": f"{written.number}-{i}",
+            "from_name": _FROM,
+            "to_name": _TO,
+            "type": "labels",
+            "value": {
+                "start": span.start_char,
+                "end": span.end_char,
+                "text": span.text,
+                "labels": [span.label_],
+            },
+        }
+        score = confidence(span)
+        if score is not None:
+            scores.append(score)
+            result["score"] = score
+        results.append(result)
+    task: dict[str, Any] = {
+        "id": written.number,
+        "data": {_TO: written.text, **_partial(written)},
+    }
+    if written.is_predicted:
+        # Label Studio sorts tasks by this score: that of the least certain entity.
+        prediction = {
+            "model_version": "lstm_ner",
+            "score": min(scores),
+            "result": results,
+        }
+        return {**task, "predictions": [prediction]}
+    is_known = written.is_complete or written.spans
+    return {**task, "annotations": [{"result": results}] if is_known else []}
+
+
+def _write_conll(found: Sequence[Written], path: Path) -> None:
+    """Lines of tokens and tags, and an empty line behind each text."""
+    with replacing(path) as new, new.open("w", encoding="utf8", newline="") as file:
+        for written in found:
+            lines = list(_lines(written))
+            file.writelines(f"{line}\n" for line in lines)
+            if lines:
+                file.write("\n")
+
+
+def _lines(written: Written) -> Iterator[str]:
+    for token in written.doc:
+        if token.is_space:
+            continue
+        tag = UNKNOWN if token.ent_iob == 0 else OUTSIDE
+        if token.ent_type_:
+            # White space at the start of an entity is left out.
+            before = written.doc[token.i - 1] if token.i else None
+            begins = token.ent_iob == 3 or (before is not None and before.ent_iob == 2)
+            tag = f"{'B' if begins else 'I'}-{token.ent_type_}"
+        meaning = _misread(token.text, tag)
+        if meaning is not None:
+            raise ValueError(
+                Errors.L283.format(
+                    word=token.text, tag=tag, i=written.number, meaning=meaning
+                )
+            )
+        yield f"{token.text}\t{tag}"
+
+
+def _misread(word: str, tag: str) -> str | None:
+    """What a reader of columns would take a token or its tag for, if not for it."""
+    if word == DOCSTART:
+        return "the start of a document"
+    if any(mark in word + tag for mark in "\t\n\r"):
+        return "several columns or lines"
+    if word != word.strip(" ") or word.startswith("\ufeff"):
+        return "another token"
+    read = read_tag(tag)
+    if read is None or read.name != tag:
+        return "another tag"
+    return None
+
+
+_WRITERS: dict[str, Writer] = {
+    prodigy.NAME: _write_prodigy,
+    doccano.NAME: _write_doccano,
+    label_studio.NAME: _write_label_studio,
+    columns.NAME: _write_conll,
+}
+# The endings of the files of each format that can be written.
+ENDINGS: dict[str, Iterable[str]] = {
+    DOC_BIN: (".spacy",),
+    prodigy.NAME: (".jsonl", ".ndjson"),
+    doccano.NAME: (".jsonl", ".ndjson"),
+    label_studio.NAME: (".json",),
+    columns.NAME: (".conll", ".iob", ".tsv", ".txt"),
+}
