@@ -460,6 +460,24 @@ class Errors(metaclass=ErrorsWithCodes):
         "pyarrow"
     )
 
+    # Distillation
+    L240 = (
+        "The teacher's scores of the text '{text}' are those of {found} tokens, but "
+        "the student sees {n} tokens that are not white space: no component of the "
+        "student's pipeline may merge or split tokens. Label the texts again with the "
+        "student's tokenizer."
+    )
+    L241 = (
+        "The teacher has the labels {unknown}, which the student lacks: the student "
+        "has {labels}. Initialize the student with the texts that the teacher has "
+        "labelled, or call add_label()."
+    )
+    L242 = (
+        "The teacher is certain of an entity of the text '{text}' that crosses the "
+        "start of a sentence, as a component before the student has set it. Let the "
+        "student come before that component, or correct the sentences."
+    )
+
     # Annotation with Ray
     L400 = (
         "Ray, which annotates large corpora, is not installed. Install it with: "
@@ -572,4 +590,9 @@ class Warnings(metaclass=ErrorsWithCodes):
         "it does not show the confidences of entities. They are in "
         "spacy_lstm_ner.confidence(span). Or free the name before the recognizer is "
         "made: Span.remove_extension('confidence')."
+    )
+    L250 = (
+        "The teacher does not know the labels {missing}, which the student has. Its "
+        "texts teach that there are no such entities, so the student will find fewer "
+        "of them. Use a teacher that knows all labels, or a lower silver_weight."
     )

@@ -141,25 +141,49 @@ def _copies(
     return rows, lengths, allowed
 
 
-def cross_entropy(chain: LinearChain, target: PathSums) -> tuple[float, Gradient]:
-    """How far the paths are from another distribution of paths: the expectation, under
-    that one, of the negative log-likelihood. It is minimal, and the entropy, if both
-    are the same.
+def cross_entropy(
+    chain: LinearChain, target: LinearChain, temperature: float = 1.0
+) -> tuple[float, Gradient]:
+    """Cross-entropy with another distribution over paths: the expectation, under the
+    target, of the negative log-likelihood. It is minimal, and the target's entropy, if
+    both distributions are the same. The sum over paths is exact, from the marginals of
+    tags and of transitions (structural distillation: Wang et al. 2020).
+
+    With a temperature, both distributions are softened by it, and the loss is
+    multiplied by its square, so that gradients keep their size (Hinton et al. 2015).
 
     chain (LinearChain): The scores.
-    target (PathSums): The distribution to come close to, over the same sequences. It
-        may have fewer tags: the others have no probability in it.
+    target (LinearChain): The scores of the target, over the same sequences. It may have
+        fewer tags: the others have no probability in it.
+    temperature (float): Positive. Divides the scores of both.
     RETURNS (Tuple[float, Gradient]): The loss and its gradient.
     """
-    sums, expected = PathSums(chain), target.expected()
+    chain, target = (c.with_temperature(temperature) for c in (chain, target))
+    learned = chain.transitions
+    is_learned = isinstance(learned, LearnedTransitions)
+    sums = PathSums(chain)
+    expected = PathSums(_with_pairs(target) if is_learned else target).expected()
     tags = np.arange(expected.emit.shape[1])
     expected = _spread(expected, tags, chain.emit.shape[1])
     loss = float(sums.log_z.sum()) - _dot(expected.emit, chain.emit)
-    learned = chain.transitions
     if isinstance(learned, LearnedTransitions) and expected.transitions is not None:
         pairs = zip(expected.transitions.arrays, learned.arrays, strict=True)
         loss -= sum(_dot(*pair) for pair in pairs)
-    return loss, sums.expected().plus(expected, -1.0)
+    else:
+        expected = Gradient(expected.emit)
+    gradient = sums.expected().plus(expected, -1.0)
+    return temperature**2 * loss, gradient.scaled(temperature)
+
+
+def _with_pairs(chain: LinearChain) -> LinearChain:
+    """The same distribution, with a score for each pair of tags."""
+    T = chain.transitions
+    if isinstance(T, LearnedTransitions):
+        return chain
+    xp = get_array_module(chain.emit)
+    may_follow = xp.asarray(TagSet.of_size(chain.emit.shape[1]).may_follow)
+    scores = xp.where(may_follow, 0.0, -xp.inf)
+    return replace(chain, transitions=LearnedTransitions(scores, T.start, T.end))
 
 
 def expected_ratio(

@@ -12,6 +12,7 @@ from spacy.training import Example, remove_bilu_prefix, validate_examples
 
 from ..errors import Errors, Warnings
 from ..tags import OUTSIDE, TagSet, TokenSpan
+from .lessons import lesson_of
 from .white_space import entities_of, has_white_space, trim
 
 # Values of `Token.ent_iob`.
@@ -112,9 +113,13 @@ def _forget_entities(tags: Tags, cuts: NDArray[np.intp]) -> None:
 
 
 def new_labels(examples: Iterable[Example], tag_set: TagSet) -> list[str]:
-    """The labels of gold entities that a tag set lacks, sorted."""
+    """The labels of gold entities, and of teachers' distributions, that a tag set
+    lacks, sorted."""
     seen, known = {0}, set(tag_set.label_numbers)
     for eg in examples:
+        paths = lesson_of(eg).paths
+        if paths is not None:
+            known.update(paths.labels)
         hashes = set(eg.reference.to_array(ENT_TYPE).tolist()) - seen
         labels = {hash_: eg.reference.vocab.strings[hash_] for hash_ in hashes}
         if not known.issuperset(labels.values()):

@@ -17,7 +17,6 @@ from thinc.api import Optimizer, set_dropout_rate
 from ..architectures import Tagger
 from ..chains.linear_chain import Gradient, LinearChain
 from ..chains.losses import cross_entropy
-from ..chains.path_sums import PathSums
 from ..errors import Errors, Warnings
 from ..layers.words.cache import clear_cache
 from ..tags import TagSet
@@ -26,6 +25,7 @@ from .analysis import Analysis, Calibration, Uncertainty
 from .annotations import ScoredSpan, set_entities
 from .doc_paths import DocPaths, find_entities, find_paths, require_finite
 from .gold import example_list, new_labels
+from .lessons import SoftTarget, soft_targets
 from .origin import sign
 from .process import apply_process_effects, warn_of_other_extension
 from .saving import SavedTagger
@@ -162,6 +162,16 @@ class LSTMNer(WithSettings, SavedTagger):
         self._require_initialized("find entities")
         return find_paths(self.model, list(docs), self.tag_set, settings, self.name)
 
+    def annotate_with_paths(self, docs: Sequence[Doc]) -> list[SoftTarget]:
+        """Set the entities of Docs, as the pipeline does, and return the distributions
+        over their tag paths that they come from: what the model teaches a student.
+
+        docs (Sequence[Doc]): The Docs, processed by the components before.
+        """
+        paths = self.paths(docs, self.settings)
+        self.set_annotations(docs, paths.by_doc(paths.decode(self.settings)))
+        return soft_targets(paths.chain, self.labels)
+
     def uncertainty(self, docs: Iterable[Doc]) -> list[Uncertainty]:
         """How uncertain the model is about each Doc, given its preset entities: what to
         annotate next, for instance (Culotta & McCallum 2005; Settles & Craven 2008).
@@ -285,7 +295,7 @@ class LSTMNer(WithSettings, SavedTagger):
         docs = [eg.predicted for eg in examples]
 
         def get_loss(chain: LinearChain) -> tuple[float, Gradient]:
-            return cross_entropy(chain, target=PathSums(old_model.predict(docs)))
+            return cross_entropy(chain, target=old_model.predict(docs))
 
         return self._learn(docs, get_loss, drop, sgd, losses)
 
