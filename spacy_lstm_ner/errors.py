@@ -439,8 +439,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     L278 = "'{path}' has no texts: expected at least one."
     L279 = (
-        "{options} say how to read columns, but '{path}' is read as {format}. Leave "
-        "them out, or add --format conll."
+        "{options} have no meaning for '{path}', which is read as {format}. Leave them "
+        "out, or name another format with --format."
     )
     L280 = (
         "'{path}' has no file '{other}' beside it: BRAT keeps a text and its "
@@ -553,6 +553,7 @@ class Warnings(metaclass=ErrorsWithCodes):
         "{n} tokens of white space and {n_texts} texts without other tokens are left "
         "out."
     )
+    L295 = "{where}: the files have no documents, so each text stays a Doc of its own."
     L294 = (
         "{n} overlapping spans of the group {key!r} are left out: {format} has "
         "entities only."

@@ -10,19 +10,24 @@ To add a format, write such a file and list it in `registry`.
 - `annotated` has the texts that readers yield, and their checks.
 - `merging` makes one text of the annotations of several people.
 - `docs` makes Docs, and counts what that loses.
+- `writing` writes Docs to the formats that people go on working with.
 """
 
 from .annotated import AnnotatedText, CharSpan
-from .registry import FORMATS, Format, detect, find_inputs
+from .loading import Loaded, load_docs
+from .registry import FORMATS, Format, detect
 from .source import Options, Source
+from .writing import write_docs
 
 __all__ = [
     "FORMATS",
     "AnnotatedText",
     "CharSpan",
     "Format",
+    "Loaded",
     "Options",
     "Source",
     "detect",
-    "find_inputs",
+    "load_docs",
+    "write_docs",
 ]

@@ -19,7 +19,13 @@ _TAGS = ("ner_tags", "tags", "ner", "labels", "label", "ner_labels")
 # The number of a token whose tag does not count, as losses ignore it.
 _IGNORED = -100
 # Files beside the data that name numbered tags.
-_NAMES = (COMPANION, "dataset_info.json", "dataset_infos.json", "config.json")
+_NAMES = (
+    COMPANION,
+    "label.json",
+    "dataset_info.json",
+    "dataset_infos.json",
+    "config.json",
+)
 
 
 def looks_like(source: Source) -> bool:
@@ -138,14 +144,17 @@ def _read_names(path: Path) -> list[str]:
 
 
 def _class_names(value: Any) -> list[str]:
-    """The first list of names, of which one is "O", in a description of a dataset; or
-    the names of "id2label" of a model."""
+    """The first list of names, of which one is "O", in a description of a dataset; the
+    names of "id2label" of a model; or names with their numbers."""
     if isinstance(value, list):
         if "O" in value and all(isinstance(name, str) for name in value):
             return value
         return next(filter(None, map(_class_names, value)), [])
     if isinstance(value, dict):
         ids = value.get("id2label", value)
+        # Some name the number of each tag, as in {"O": 0, "B-PER": 1}.
+        if value and all(type(number) is int for number in value.values()):
+            return sorted(value, key=lambda name: value[name])
         if isinstance(ids, dict) and ids and all(str(key).isdigit() for key in ids):
             return [str(ids[key]) for key in sorted(ids, key=int)]
         return next(filter(None, map(_class_names, value.values())), [])

@@ -14,7 +14,15 @@ from ...errors import Errors, Warnings
 from .annotated import AnnotatedText
 from .docs import INCORRECT_SPANS_KEY, SPANS_KEY, Losses, make_docs
 from .merging import join_documents, merge, of_annotator
-from .registry import FORMATS, detect, find_inputs, may_be_other, unknown_format
+from .registry import (
+    FORMATS,
+    LAYERED,
+    NUMBERED,
+    detect,
+    find_inputs,
+    may_be_other,
+    unknown_format,
+)
 from .source import Options, Source
 
 logger = logging.getLogger("spacy.lstm_ner")
@@ -83,6 +91,7 @@ def load_docs(
             if found is None:
                 raise unknown_format(source)
             formats.append((file, found))
+            _check_options(source, found)
             if found == DOC_BIN:
                 docs += _read_doc_bin(file, nlp)
                 continue
@@ -109,6 +118,8 @@ def load_docs(
     merged = merge(texts)
     n_merged = len(texts) - len(merged)
     if join:
+        if all(t.document is None and t.sentences is None for t in merged):
+            logger.warning(Warnings.L295.format(where=where))
         merged = join_documents(merged)
     losses = Losses()
     made = make_docs(
@@ -121,6 +132,20 @@ def load_docs(
     docs += islice(made, limit - len(docs) if limit else None)
     losses.log(where)
     return Loaded(docs[: limit or None], formats, n_merged, annotators)
+
+
+def _check_options(source: Source, name: str) -> None:
+    """Refuse options that a format does not use."""
+    uses = {"layer": LAYERED, "labels": NUMBERED}
+    unused = [
+        f"--{option}"
+        for option, formats in uses.items()
+        if getattr(source.options, option) is not None and name not in formats
+    ]
+    if unused:
+        raise ValueError(
+            Errors.L279.format(options=", ".join(unused), path=source.path, format=name)
+        )
 
 
 def _read_doc_bin(path: Path, nlp: Language) -> list[Doc]:

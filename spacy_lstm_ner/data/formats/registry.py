@@ -60,6 +60,11 @@ _MODULES: tuple[Format, ...] = (
 )
 FORMATS: dict[str, Format] = {module.NAME: module for module in _MODULES}
 
+# The formats in which entities may be in several layers, columns or fields, and the one
+# in which tags may be numbers.
+LAYERED = {m.NAME for m in (hugging_face, conllu, label_studio, webanno)}
+NUMBERED = {hugging_face.NAME}
+
 # In a folder, files with these endings are read. The first ones must be in one of the
 # formats; the others may be something else.
 _ALWAYS = (

@@ -1,4 +1,5 @@
-"""Training data of spaCy 2: pairs of a text and {"entities": [[start, end, label]]}."""
+"""Training data of spaCy 2: pairs of a text and {"entities": [[start, end, label]]},
+or records with both fields."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -35,7 +36,15 @@ def _pairs(source: Source) -> list[Item]:
             ]
             return [item for item in items if item.value is not None]
         case items:
-            return items
+            return [Item(where, _as_pair(value)) for where, value in items]
+
+
+def _as_pair(value: Any) -> Any:
+    """A pair, also of a record with the fields "text" and "entities"."""
+    match value:
+        case {"text": str(text), "entities": [[*_], *_]}:
+            return [text, value]
+    return value
 
 
 def read(source: Source) -> Iterator[AnnotatedText]:

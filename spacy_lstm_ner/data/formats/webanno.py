@@ -83,8 +83,11 @@ def read(source: Source) -> Iterator[AnnotatedText]:
         raise refuse(where, source.head[0] if source.head else "", f"{_FORMAT}3")
     columns = _columns(source)
     column = _choose(columns, source.options.layer, where)
-    for sentence in _sentences(source, len(columns)):
-        yield _read_sentence(sentence, columns, column, str(source.path))
+    sentences = list(_sentences(source, len(columns)))
+    numbers = Counter(n for s in sentences for n in _numbers(s, column))
+    crossing = {number for number, n in numbers.items() if n > 1}
+    for sentence in sentences:
+        yield _read_sentence(sentence, columns, column, crossing, str(source.path))
 
 
 def _columns(source: Source) -> list[_Column]:
@@ -160,6 +163,15 @@ def _unit(where: str, line: str, n_columns: int) -> _Unit:
     return _Unit(where, unit[3] is None, start, end, _unescape(cells[2]), found)
 
 
+def _numbers(sentence: _Sentence, column: int | None) -> set[int]:
+    """The numbers of the annotations of a sentence."""
+    if column is None:
+        return set()
+    cells = (unit.cells[column] for unit in sentence.units)
+    found = (re.findall(r"(?<!\\)\[(\d+)\]", cell) for cell in cells)
+    return {int(number) for numbers in found for number in numbers}
+
+
 def _unescape(text: str) -> str:
     r"""Characters for their escapes.
 
@@ -170,7 +182,11 @@ def _unescape(text: str) -> str:
 
 
 def _read_sentence(
-    sentence: _Sentence, columns: list[_Column], column: int | None, document: str
+    sentence: _Sentence,
+    columns: list[_Column],
+    column: int | None,
+    crossing: set[int],
+    document: str,
 ) -> AnnotatedText:
     where, text, units = sentence
     if not units:
@@ -198,7 +214,7 @@ def _read_sentence(
             )
         extents.append(extent)
     _check_cover(text, units, extents)
-    spans, unknown, left_out = _spans(units, extents, column)
+    spans, unknown, left_out = _spans(units, extents, column, crossing)
     for i, other in enumerate(columns):
         if other.kind != "span" and other.feature[:3] != "BT_":
             n = sum(unit.cells[i] != _NONE for unit in units)
@@ -232,9 +248,10 @@ def _check_cover(text: str, units: list[_Unit], extents: list[Extent]) -> None:
 
 
 def _spans(
-    units: list[_Unit], extents: list[Extent], column: int | None
+    units: list[_Unit], extents: list[Extent], column: int | None, crossing: set[int]
 ) -> tuple[list[CharSpan], list[Extent], Counter[str]]:
-    """The spans of a column: units with the same number are parts of one."""
+    """The spans of a column: units with the same number are parts of one. Annotations
+    that cross sentences are no spans; their parts are unknown."""
     spans: dict[object, CharSpan] = {}
     left_out: Counter[str] = Counter()
     for i, (unit, extent) in enumerate(zip(units, extents, strict=True)):
@@ -256,7 +273,10 @@ def _spans(
                 raise refuse(unit.where, label, expected)
             end = max(first.end, extent.end)
             spans[key] = CharSpan(min(first.start, extent.start), end, label)
-    found = list(spans.values())
-    unknown = [Extent(s, e) for s, e, label in found if label == _NULL]
-    left_out["annotations without a value (left unknown)"] = len(unknown)
-    return [span for span in found if span.label != _NULL], unknown, left_out
+    empty = [span for span in spans.values() if span.label == _NULL]
+    cut = [s for key, s in spans.items() if key in crossing and s.label != _NULL]
+    left_out["annotations without a value (left unknown)"] = len(empty)
+    left_out["parts of annotations across sentences (left unknown)"] = len(cut)
+    unknown = [Extent(start, end) for start, end, _ in (*empty, *cut)]
+    known = [span for span in spans.values() if span not in (*empty, *cut)]
+    return known, unknown, left_out

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from spacy.tokens import Doc, DocBin, Span
 
-from ...component.confidences import confidence
+from ...component.confidences import confidence, has_confidences
 from ...errors import Errors, Warnings
 from ...tags import OUTSIDE
 from ..columns import UNKNOWN, read_tag
@@ -33,7 +33,7 @@ class Written(NamedTuple):
     spans: The entities; or all spans, if some overlap.
     wrong: Spans that are known to be no entities.
     is_complete: All tokens are annotated.
-    is_predicted: All entities have a confidence, and there are some.
+    is_predicted: A recognizer has predicted the entities, and their confidences.
     doc: The Doc.
     """
 
@@ -78,14 +78,13 @@ def write_docs(
 
 
 def _look(number: int, doc: Doc, spans_key: str, incorrect_spans_key: str) -> Written:
-    scores = [confidence(ent) for ent in doc.ents]
     return Written(
         number,
         doc.text,
         doc.spans.get(spans_key, []) or doc.ents,
         list(doc.spans.get(incorrect_spans_key, [])),
         is_complete=all(token.ent_iob != 0 for token in doc),
-        is_predicted=bool(scores) and None not in scores,
+        is_predicted=any(map(has_confidences, doc.spans.values())),
         doc=doc,
     )
 
@@ -211,7 +210,7 @@ def _label_studio_task(written: Written) -> dict[str, Any]:
         # Label Studio sorts tasks by this score: that of the least certain entity.
         prediction = {
             "model_version": "lstm_ner",
-            "score": min(scores),
+            **({"score": min(scores)} if scores else {}),
             "result": results,
         }
         return {**task, "predictions": [prediction]}

@@ -294,7 +294,9 @@ def test_spacy_tuples(tmp_path: Path):
         [TEXT, {"entities": [[0, 3, "PER", "Q1"], [8, 17, "X"], [8, 10, "PER"]]}],
         [TEXT, {"cats": {"SPORT": 1.0}}],
     ]
-    first, second = load(put(tmp_path, "s.jsonl", lines(pairs)))
+    record = {"text": TEXT, "entities": [[8, 10, "PER"]]}
+    first, second, third = load(put(tmp_path, "s.jsonl", lines([*pairs, record])))
+    assert entities(third) == [("Bo", "PER")]
     assert entities(first) == [("Ann", "PER"), ("Bo in Rio", "X")]
     assert group(first, "sc") == [("Ann", "PER"), ("Bo", "PER"), ("Bo in Rio", "X")]
     assert not unknown(first)
@@ -326,9 +328,15 @@ def test_hugging_face_names(tmp_path: Path):
     record = {"tokens": ["Ann", "a", "b"], "ner_tags": [1, 0, -100]}
     path = put(tmp_path, "h.jsonl", lines([record]))
     put(tmp_path, "labels.txt", "O\nB-NO\n")
-    names = put(
-        tmp_path, "names.json", json.dumps({"id2label": {"0": "O", "1": "B-X"}})
-    )
+    model = {"id2label": {"0": "O", "1": "B-X"}}
+    names = put(tmp_path, "names.json", json.dumps(model))
+    numbers = put(tmp_path, "numbers.json", json.dumps({"B-N": 1, "O": 0}))
+    (doc,) = load(path, options=Options(labels=numbers))
+    assert entities(doc) == [("Ann", "N")]
+    for content, message in (("{", r"L270.*no\.json, line 1"), ('["A"]', "L277")):
+        wrong = put(tmp_path, "no.json", content)
+        with pytest.raises(ValueError, match=message):
+            load(path, options=Options(labels=wrong))
     (doc,) = load(path, options=Options(labels=names))
     assert (entities(doc), unknown(doc)) == ([("Ann", "X")], ["b"])
     (doc,) = load(path)
@@ -372,6 +380,18 @@ def test_conllu_columns(tmp_path: Path):
         load(path)
     (doc,) = load(path, options=Options(layer="A:NER"))
     assert entities(doc) == [("Rio", "Y")]
+    with pytest.raises(ValueError, match=r"L274.*no column 'B'.*A:NER"):
+        load(path, options=Options(layer="B"))
+    put(tmp_path, "c.conllup", "# global.columns = ID WORD NER\n1\tRio\tB-X\n")
+    with pytest.raises(ValueError, match=r"L274.*ID, WORD, NER.*FORM"):
+        load(path)
+
+
+def test_conllu_without_tags(tmp_path: Path):
+    """Nothing says that the texts have no entities."""
+    path = put(tmp_path, "c.conllu", "1\tRio" + "\t_" * 8 + "\n")
+    with pytest.raises(ValueError, match=r"L274.*nothing in the column MISC"):
+        load(path)
 
 
 def test_conll2012(tmp_path: Path):
@@ -465,6 +485,27 @@ def test_webanno_layers(tmp_path: Path):
     assert entities(doc) == [("Rio", "bad")]
     with pytest.raises(ValueError, match=r"L274.*no layer 'b'.*a.Other"):
         load(path, options=Options(layer="b"))
+
+
+def test_webanno_annotations_across_sentences(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    path = webanno(
+        tmp_path,
+        NE,
+        "#Text=Rio de",
+        "1-1\t0-3\tRio\t*[1]|*[2]\tGPE[1]|GPE[2]\t",
+        "1-2\t4-6\tde\t*[1]\tGPE[1]\t",
+        "",
+        "#Text=Janeiro",
+        "2-1\t7-14\tJaneiro\t*[1]\tGPE[1]\t",
+    )
+    first, second = load(path)
+    assert (entities(first), unknown(first)) == ([("Rio", "GPE")], ["de"])
+    assert (entities(second), unknown(second)) == ([], ["Janeiro"])
+    assert "parts of annotations across sentences (left unknown): 2" in caplog.text
+    (doc,) = load(path, join=True)
+    assert [sent.text for sent in doc.sents] == ["Rio de", "Janeiro"]
 
 
 def test_webanno_files_with_different_layers(tmp_path: Path):

@@ -8,7 +8,7 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_lstm_ner.data.formats.loading import load_docs
+from spacy_lstm_ner.data.formats import Options, load_docs
 
 from .helpers import NLP, entities, group, load, unknown
 from .samples import lines, write
@@ -183,6 +183,18 @@ def test_docs_of_spacy_are_taken_as_they_are(tmp_path: Path):
     path.write_bytes(b"no")
     with pytest.raises(ValueError, match=r"L203.*a\.spacy"):
         load(path)
+
+
+def test_options_that_a_format_does_not_use(tmp_path: Path):
+    path = write("gliner", tmp_path)
+    for options in (Options(layer="x"), Options(labels=path)):
+        with pytest.raises(ValueError, match=r"L279.*g\.json', .* as gliner"):
+            load(path, options=options)
+
+
+def test_no_documents(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    assert len(load(write("gliner", tmp_path), join=True)) == 2
+    assert "L295" in caplog.text
 
 
 def test_limit(tmp_path: Path):
