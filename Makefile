@@ -3,6 +3,7 @@
 # make test-lowest  run the tests with the oldest versions that pyproject.toml allows
 #                   (Python 3.10 to 3.12, for which NumPy 2.0 has wheels)
 # make bench        measure the speed of layer and pipelines on the demo corpus, and draw it
+# make word-table   make the word table of the package again, from GloVe's vectors
 # make lint         check style and types
 # make clean        remove environments and everything that the above have made
 # All create their environment first. Needs: Python 3.10 to 3.14, make.
@@ -26,7 +27,7 @@ BIN := $(VENV)/bin
 RUN := $(CORPUS)-$(CONFIG)
 PYTEST := python -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: demo test test-lowest bench lint clean
+.PHONY: demo test test-lowest bench word-table lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m spacy project run all . \
@@ -62,6 +63,15 @@ bench: $(VENV)/installed-for-tests $(BENCH)
 
 assets/demo/train.conll: $(VENV)/installed
 	$(BIN)/python -m spacy lstm-ner demo-corpus assets/demo
+
+WORDS ?= 200000
+PARTS ?= 10
+WORD_TABLE ?= spacy_lstm_ner/layers/words/tables/en.npz
+
+word-table: $(VENV)/installed-for-tests
+	$(BIN)/python -m spacy lstm-ner vectors assets/glove
+	$(BIN)/python -m spacy lstm-ner quantize assets/glove $(WORD_TABLE) \
+		--words $(WORDS) --parts $(PARTS)
 
 lint: $(VENV)/installed-for-tests
 	$(BIN)/python -m ruff check .

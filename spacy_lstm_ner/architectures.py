@@ -128,8 +128,9 @@ def build_word_char_embed(
     word_dropout (float): Probability with which a token's word is hidden in training.
     fine_tune_vectors (bool): Learn an offset for the vector of each word that is seen
         in training.
-    word_table (str | None): File of quantized word vectors, which the command
-        `quantize` makes. Read at initialization, saved with the model.
+    word_table (str | None): Quantized word vectors: "packaged" for those that come with
+        the package (English; none for other languages), or a file that the command
+        `quantize` has made. Read at initialization, saved with the model.
     clusters (str | None): File of clusters of words, which the command `clusters`
         makes. Each has a learned vector. Read at initialization, saved with the model.
     char_kind (str): "lstm" or "cnn" (a convolution) reads the characters.

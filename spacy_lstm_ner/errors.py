@@ -597,3 +597,8 @@ class Warnings(metaclass=ErrorsWithCodes):
         "texts teach that there are no such entities, so the student will find fewer "
         "of them. Use a teacher that knows all labels, or a lower silver_weight."
     )
+    L507 = (
+        "No word table for the language '{lang}' comes with the package, so words are "
+        "known by their form alone. 'python -m spacy lstm-ner quantize' makes a table "
+        "of any word vectors: name its file in the setting word_table."
+    )

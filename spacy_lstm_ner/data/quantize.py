@@ -23,7 +23,7 @@ from ..errors import Errors
 from ..layers.words.keys import keys_of
 from ..layers.words.word_table import WordTable
 
-Vectors = NDArray[np.float32]
+Vectors = NDArray[np.floating]
 
 # Vectors that the centroids are fitted to, at most.
 SAMPLE = 100_000
@@ -106,7 +106,9 @@ def quantize(
     seed: int = 0,
     on_part: Callable[[], object] = lambda: None,
 ) -> Quantized:
-    """Make a table. The same input and seed give the same table.
+    """Make a table. The same input and seed give the same table: the arithmetic is in
+    double precision, and what is kept in single, so that a processor's rounding does
+    not show.
 
     words (Sequence[str]): The words, the most frequent first: the first one of two with
         the same key stays.
@@ -128,7 +130,7 @@ def quantize(
         )
         raise ValueError(message)
     keys, kept = keys_of(words)
-    vectors = vectors[kept]
+    vectors = vectors[kept].astype("float64")
     if rotate:
         vectors = vectors @ rotation(vectors, parts)
     rng = np.random.default_rng(seed)
@@ -137,8 +139,8 @@ def quantize(
     centers = np.empty((parts, centroids, width // parts), dtype="f")
     for i, part in enumerate(np.split(vectors, parts, axis=1)):
         means.fit(part[sample])
-        codes[:, i] = means.predict(part)
         centers[i] = means.cluster_centers_
+        codes[:, i] = _nearest(part, centers[i].astype("float64"))
         on_part()
     table = WordTable(keys, codes, centers)
     found = centers[np.arange(parts), codes].reshape(vectors.shape)
@@ -147,6 +149,12 @@ def quantize(
     norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(found, axis=1)
     cosine = (vectors * found).sum(axis=1)[norms > 0] / norms[norms > 0]
     return Quantized(table, float(variance), float(cosine.mean()))
+
+
+def _nearest(vectors: Vectors, centers: Vectors) -> NDArray[np.intp]:
+    from sklearn.metrics import pairwise_distances_argmin  # noqa: PLC0415
+
+    return np.asarray(pairwise_distances_argmin(vectors, centers))
 
 
 def k_means(n: int, seed: int) -> Any:
@@ -169,7 +177,9 @@ def rotation(vectors: Vectors, parts: int) -> Vectors:
 
     RETURNS (ndarray): Multiplied from the right.  (M, M)
     """
-    variances, axes = np.linalg.eigh(np.cov(vectors.T.astype("float64")))
+    variances, axes = np.linalg.eigh(np.cov(vectors.T, dtype="float64"))
+    # An axis may point either way: its largest component is made positive.
+    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(len(axes))])
     room = vectors.shape[1] // parts
     taken: list[list[int]] = [[] for _ in range(parts)]
     products = np.zeros(parts)
@@ -178,4 +188,4 @@ def rotation(vectors: Vectors, parts: int) -> Vectors:
         part = min(free, key=lambda i: products[i])
         taken[part].append(axis)
         products[part] += np.log(max(variances[axis], 1e-12))
-    return np.asarray(axes[:, [axis for each in taken for axis in each]], dtype="f")
+    return np.asarray(axes[:, [axis for each in taken for axis in each]])

@@ -24,7 +24,7 @@ from ...errors import Errors
 from ...types import Floats2d
 from ..common import no_input_gradient
 from .distinct import Embed, Lexemes
-from .keys import find_keys, from_steps, to_steps
+from .keys import find_keys, pack_keys, unpack_keys
 from .vectors import look_up
 
 
@@ -62,15 +62,14 @@ class ClusterTable(NamedTuple):
     def to_bytes(self) -> bytes:
         """The table as a file in NumPy's format `npz`, compressed."""
         file = BytesIO()
-        steps = to_steps(self.keys)
-        np.savez_compressed(file, steps=steps, clusters=self.numbers)
+        np.savez_compressed(file, **pack_keys(self.keys), clusters=self.numbers)
         return file.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "ClusterTable":
         """The table that `to_bytes` has written."""
         with np.load(BytesIO(data), allow_pickle=False) as arrays:
-            return cls(from_steps(arrays["steps"]), arrays["clusters"])
+            return cls(unpack_keys(arrays), arrays["clusters"])
 
 
 NO_CLUSTERS = ClusterTable(np.zeros(0, np.uint32), np.zeros(0, np.uint16))

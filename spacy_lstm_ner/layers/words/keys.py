@@ -4,7 +4,8 @@ A word's key is 32 bits of the hash of its text. Of the words that a table of W 
 lacks, about one in 2^32 / W is taken for one that it has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,12 +38,18 @@ def find_keys(keys: NDArray[np.uint32], hashes: NDArray[np.uint64]) -> NDArray[n
     return np.where(keys[rows] == wanted, rows, -1)
 
 
-def to_steps(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Differences of ascending keys, which a compressed archive stores in fewer bytes.
-    `from_steps` adds them up again."""
-    return np.diff(keys, prepend=np.uint32(0))
+def pack_keys(keys: NDArray[np.uint32]) -> dict[str, Any]:
+    """Ascending keys in few bytes, for a file: the lower 16 bits of each, and for each
+    value of the upper 16 bits, how many keys begin with it.
+
+    RETURNS (Dict[str, ndarray]): The arrays, by name: "keys" (W,), "counts" (2^16,).
+    """
+    counts = np.bincount(keys >> np.uint32(16), minlength=1 << 16)
+    smallest = np.min_scalar_type(counts.max())
+    return {"keys": keys.astype(np.uint16), "counts": counts.astype(smallest)}
 
 
-def from_steps(steps: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """The keys of `to_steps`."""
-    return np.cumsum(steps, dtype=np.uint32)
+def unpack_keys(arrays: Mapping[str, Any]) -> NDArray[np.uint32]:
+    """The keys of `pack_keys`."""
+    upper = np.arange(1 << 16, dtype=np.uint32) << np.uint32(16)
+    return np.asarray(np.repeat(upper, arrays["counts"]) | arrays["keys"])

@@ -1,5 +1,6 @@
 """Static word vectors, looked up in several forms of a word, with learned offsets."""
 
+import logging
 import re
 from collections.abc import Callable
 from functools import partial
@@ -12,11 +13,16 @@ from spacy.vectors import BaseVectors
 from thinc.api import Model, get_array_module
 from thinc.initializers import glorot_uniform_init
 
-from ...errors import Errors
+from ...errors import Errors, Warnings
 from ...types import Floats2d
 from ..common import no_input_gradient
 from .distinct import Embed, Lexemes
-from .word_table import NO_WORDS, read_table
+from .word_table import NO_WORDS, packaged_table, read_table
+
+logger = logging.getLogger("spacy.lstm_ner")
+
+# As the path of a table: the one of the pipeline's language that comes with the package.
+PACKAGED = "packaged"
 
 Keys = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -47,13 +53,13 @@ def WordVectors(nO: int, nM: int | None = None, *, fine_tune: bool = False) -> E
     )
 
 
-def QuantizedVectors(
-    nO: int, path: str | None = None, *, fine_tune: bool = False
-) -> Embed:
+def QuantizedVectors(nO: int, path: str, *, fine_tune: bool = False) -> Embed:
     """Project the vectors of a `WordTable`: X W^T. A word that the table lacks has a
     learned vector u instead. The table is saved with the model.
 
-    path (str | None): File of the table, which initialization reads.
+    path (str): File of the table, which initialization reads; "packaged" stands for the
+        one of the vocab's language that comes with the package. Where there is none,
+        the width of the output is 0.
     fine_tune (bool): As of `WordVectors`.
     RETURNS (Model[Lexemes, Floats2d]): L words -> (L, O); 0 for hidden words. Words are
         looked up as by `WordVectors`. Its parameters are W (O, M) and u (O,).
@@ -61,8 +67,8 @@ def QuantizedVectors(
     return Model(
         "quantized_vectors",
         forward,
-        init=partial(_init_quantized, path),
-        dims={"nO": nO, "nM": None},
+        init=partial(_init_quantized, path, nO),
+        dims={"nO": None, "nM": None},
         params={"W": None, "u": None},
         layers=[SeenTable()] if fine_tune else [],
         attrs={"table": NO_WORDS},
@@ -83,15 +89,24 @@ def init(model: Embed, X: Lexemes | None = None, Y: Floats2d | None = None) -> N
 
 
 def _init_quantized(
-    path: str | None,
+    path: str,
+    width: int,
     model: Embed,
     X: Lexemes | None = None,
     Y: Floats2d | None = None,
 ) -> None:
     """Read the table; Glorot-uniform weights, and 0 for unknown words."""
-    if path is not None:
-        model.attrs["table"] = read_table(path)
-    model.set_dim("nM", model.attrs["table"].width, force=True)
+    if path != PACKAGED:
+        table = read_table(path)
+    elif X is None:
+        table = NO_WORDS
+    else:
+        table = packaged_table(X.vocab.lang) or NO_WORDS
+        if table is NO_WORDS:
+            logger.info(Warnings.L507.format(lang=X.vocab.lang))
+    model.attrs["table"] = table
+    model.set_dim("nM", table.width, force=True)
+    model.set_dim("nO", width if table.width else 0, force=True)
     _init_params(model)
     model.set_param("u", model.ops.alloc1f(model.get_dim("nO")))
 
@@ -101,7 +116,8 @@ def _init_params(model: Embed) -> None:
         table.set_dim("nO", model.get_dim("nM"), force=True)
         table.initialize()
     shape = model.get_dim("nO"), model.get_dim("nM")
-    model.set_param("W", glorot_uniform_init(model.ops, shape))
+    W = glorot_uniform_init(model.ops, shape) if all(shape) else model.ops.alloc(shape)
+    model.set_param("W", W)
 
 
 def forward(

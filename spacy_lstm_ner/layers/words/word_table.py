@@ -3,9 +3,11 @@
 Each vector is cut into parts. A part is stored as the number of the nearest of a few
 centroids, which all words share (Jegou et al. 2011).
 
-`spacy_lstm_ner.data.quantize` makes tables.
+`spacy_lstm_ner.data.quantize` makes tables. The folder `tables` holds those that come with
+the package, a file per language.
 """
 
+from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +19,7 @@ from thinc.api import deserialize_attr, serialize_attr
 
 from ...errors import Errors
 from ...types import Floats2d
-from .keys import find_keys, from_steps, to_steps
+from .keys import find_keys, pack_keys, unpack_keys
 
 
 class WordTable(NamedTuple):
@@ -63,23 +65,29 @@ class WordTable(NamedTuple):
         return ops.asarray2f(vectors)
 
     def to_bytes(self) -> bytes:
-        """The table as a file in NumPy's format `npz`; keys as differences."""
+        """The table as a file in NumPy's format `npz`."""
         file = BytesIO()
-        steps = to_steps(self.keys)
-        np.savez(file, steps=steps, codes=self.codes, centroids=self.centroids)
+        keys = pack_keys(self.keys)
+        np.savez(file, **keys, codes=self.codes, centroids=self.centroids)
         return file.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "WordTable":
         """The table that `to_bytes` has written."""
         with np.load(BytesIO(data), allow_pickle=False) as arrays:
-            keys = from_steps(arrays["steps"])
+            keys = unpack_keys(arrays)
             return cls(keys, arrays["codes"], arrays["centroids"])
 
 
 NO_WORDS = WordTable(
     np.zeros(0, np.uint32), np.zeros((0, 1), np.uint8), np.zeros((1, 1, 0), np.float32)
 )
+
+
+def packaged_table(lang: str) -> WordTable | None:
+    """The table of a language that comes with the package, or None."""
+    path = files(__package__) / "tables" / f"{lang}.npz"
+    return WordTable.from_bytes(path.read_bytes()) if path.is_file() else None
 
 
 def read_table(path: str | Path) -> WordTable:

@@ -7,7 +7,7 @@ import pytest
 import spacy
 from spacy.strings import get_string_id
 from spacy.training import Example
-from thinc.api import fix_random_seed
+from thinc.api import fix_random_seed, get_current_ops
 from util import gradient_error, relative_error
 
 from spacy_lstm_ner.layers.words.distinct import Lexemes
@@ -51,7 +51,7 @@ def test_vectors_are_the_centroids_of_the_codes():
     expected = [
         table.centroids[part, code] for part, code in enumerate(table.codes[row])
     ]
-    ops = QuantizedVectors(2).ops
+    ops = get_current_ops()
     hashes = hashes_of(["ada", "Ada", "ada"])
     found = table.vectors_of(hashes, np.array([True, True, False]), ops)
     np.testing.assert_array_equal(found, [np.concatenate(expected), *np.zeros((2, 6))])
@@ -125,7 +125,7 @@ def test_same_vectors_as_those_of_a_vocab():
     """A table that loses nothing is a vocab's vectors."""
     nlp = spacy.blank("en")
     table = make_table()
-    ops = QuantizedVectors(2).ops
+    ops = get_current_ops()
     all_words = np.ones(len(WORDS), dtype=bool)
     data = table.vectors_of(hashes_of(WORDS), all_words, ops)
     for word, row in zip(WORDS, data, strict=True):
@@ -158,8 +158,8 @@ def nlp(path):
     return nlp
 
 
-def scores(nlp) -> list[float]:
-    return [ent._.confidence for ent in nlp(TEXT).ents]
+def scores(nlp, text=TEXT) -> list[float]:
+    return [ent._.confidence for ent in nlp(text).ents]
 
 
 def test_saved_with_the_model(nlp, path, tmp_path):
@@ -186,3 +186,49 @@ def test_table_that_is_not_there(tmp_path):
     nlp.add_pipe("lstm_ner", config={"model": {"tok2vec": tok2vec}}).add_label("X")
     with pytest.raises(ValueError, match=r"L058\].*none\.npz"):
         nlp.initialize()
+
+
+def packaged(lang: str) -> spacy.Language:
+    fix_random_seed(0)
+    nlp = spacy.blank(lang)
+    tok2vec = {
+        "@architectures": "spacy_lstm_ner.WordCharEmbed.v1",
+        "width": 32,
+        "attrs": ["SHAPE"],
+        "rows": [50],
+        "word_table": "packaged",
+        "fine_tune_vectors": True,
+    }
+    nlp.add_pipe("lstm_ner", config={"model": {"tok2vec": tok2vec}})
+    ents = {"entities": [(0, 3, "PER")]}
+    examples = [Example.from_dict(nlp.make_doc("Ada ran ."), ents)]
+    sgd = nlp.initialize(lambda: examples)
+    for _ in range(50):
+        nlp.update(examples, sgd=sgd, drop=0.1)
+    return nlp
+
+
+def test_packaged_words():
+    """A name of the table that training has not shown is closer than a verb."""
+    nlp = packaged("en")
+    layer = next(
+        node for node in nlp.get_pipe("lstm_ner").model.walk() if "table" in node.attrs
+    )
+    table = layer.attrs["table"]
+    assert (table.width, len(table.centroids)) == (50, 10)
+    assert table.has(hashes_of(["the", "london", "0000"])).all()
+    words = hashes_of(["paris", "london", "walked"])
+    paris, london, walked = table.vectors_of(words, np.ones(3, bool), layer.ops)
+    assert np.dot(paris, london) > np.dot(paris, walked) > 0
+    assert [ent.text for ent in nlp("Ada ran .").ents] == ["Ada"]
+
+
+def test_language_without_packaged_words(caplog, tmp_path):
+    with caplog.at_level("INFO", logger="spacy.lstm_ner"):
+        nlp = packaged("de")
+    assert caplog.text.count("L507") == 1
+    assert "'de'" in caplog.text
+    nlp.to_disk(tmp_path / "pipeline")
+    loaded = spacy.load(tmp_path / "pipeline")
+    assert [ent.text for ent in loaded("Ada ran .").ents] == ["Ada"]
+    assert scores(loaded, "Ada ran .") == scores(nlp, "Ada ran .")
