@@ -21,7 +21,7 @@ from .word_table import NO_WORDS, packaged_table, read_table
 
 logger = logging.getLogger("spacy.lstm_ner")
 
-# As the path of a table: the one of the pipeline's language that comes with the package.
+# As the path of a table: the one of the language that comes with the package.
 PACKAGED = "packaged"
 
 Keys = NDArray[np.int64]

@@ -3,8 +3,8 @@
 Each vector is cut into parts. A part is stored as the number of the nearest of a few
 centroids, which all words share (Jegou et al. 2011).
 
-`spacy_lstm_ner.data.quantize` makes tables. The folder `tables` holds those that come with
-the package, a file per language.
+`spacy_lstm_ner.data.quantize` makes tables. The folder `tables` holds those that come
+with the package, a file per language.
 """
 
 from importlib.resources import files
