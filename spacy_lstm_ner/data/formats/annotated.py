@@ -146,25 +146,27 @@ class Surface(NamedTuple):
 
 
 def code_points(text: str, surfaces: Iterable[Surface]) -> list[Extent]:
-    """Offsets in code points, from offsets in the unit that the file counts in: code
-    points, or else the UTF-16 code units of JavaScript and Java. The characters that
-    the file says tell which.
+    """Offsets in code points, from offsets as the file counts them: in code points, or
+    in the UTF-16 code units of JavaScript and Java; the end is behind the last one, or
+    at it, as in old exports of Label Studio. The characters that the file says tell.
 
     text (str): The text.
     surfaces (Iterable[Surface]): The spans of the text.
     RETURNS (List[Extent]): The spans, in the given order.
-    RAISES ValueError (L275): If they fit neither unit.
+    RAISES ValueError (L275): If they fit in no way.
     """
     surfaces = list(surfaces)
-    extents = [Extent(surface.start, surface.end) for surface in surfaces]
-    wrong = _first_wrong(text, surfaces, extents)
+    wrong = _first_wrong(text, surfaces, [Extent(s.start, s.end) for s in surfaces])
     if wrong is None:
-        return extents
-    points = utf16_offsets(text)
-    if all(0 <= offset < len(points) for s in surfaces for offset in s[1:3]):
-        shifted = [Extent(points[s.start], points[s.end]) for s in surfaces]
-        if _first_wrong(text, surfaces, shifted) is None:
-            return shifted
+        return [Extent(s.start, s.end) for s in surfaces]
+    for last in (0, 1):
+        for points in (range(len(text) + 1), utf16_offsets(text)):
+            if all(0 <= s.start <= s.end + last < len(points) for s in surfaces):
+                extents = [
+                    Extent(points[s.start], points[s.end + last]) for s in surfaces
+                ]
+                if _first_wrong(text, surfaces, extents) is None:
+                    return extents
     where, start, end, stated = wrong
     raise ValueError(
         Errors.L275.format(

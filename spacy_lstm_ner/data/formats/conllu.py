@@ -1,5 +1,6 @@
-"""CoNLL-U and CoNLL-U Plus: the tags are in a column of their own, or in MISC."""
+"""CoNLL-U, CoNLL-U Plus and Universal NER: the tags are in a column, or in MISC."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from ...errors import Errors
@@ -17,6 +18,9 @@ _COLUMNS = "ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC".split()  # noqa
 # Keys of tags in MISC, in lower case: Stanza and others; DaNE and NorNE; others.
 _KEYS = ("ner", "name", "ne")
 _EMPTY = ("_", "*")
+# Universal NER: a number, a word, a tag, and who annotated it; sentences have comments.
+_ROW = re.compile(r"\d+\t[^\t]+\t(?:O|[BI]-[^\t]+)(?:\t[^\t]*)*")
+_COMMENT = re.compile(r"# (?:text|sent_id)\b")
 
 
 def looks_like(source: Source) -> bool:
@@ -24,9 +28,11 @@ def looks_like(source: Source) -> bool:
     lines = source.head
     if any(line.startswith(_GLOBAL) for line in lines):
         return True
-    rows = [line.split("\t") for line in lines if not line.startswith("#")]
+    rows = [line for line in lines if not line.startswith("#")]
+    if any(map(_COMMENT.match, lines)) and mostly(map(_ROW.fullmatch, rows)):
+        return True
     return mostly(
-        len(cells) == len(_COLUMNS) and cells[0][:1].isdigit() for cells in rows
+        row.count("\t") == len(_COLUMNS) - 1 and row[:1].isdigit() for row in rows
     )
 
 
@@ -46,6 +52,10 @@ def read(source: Source) -> Iterator[AnnotatedText]:
     for line in source.head:
         if line.startswith(_GLOBAL):
             columns = line.removeprefix(_GLOBAL).split()
+            break
+        if not line.startswith("#") and _ROW.fullmatch(line):
+            columns = ["ID", "FORM", "NER", *["_"] * (line.count("\t") - 2)]
+            break
     where = source.lines[0][0]
     column = _choose(columns, source.options.layer, where)
     for name in ("ID", "FORM"):

@@ -229,7 +229,8 @@ def _spans(text: str, annotation: _Annotation) -> tuple[list[CharSpan], list[Ext
     extents = code_points(text, surfaces)
     spans, unknown = [], []
     for region, extent in zip(annotation.regions, extents, strict=True):
-        labels = region.value.get(region.type_) or []
+        found = (region.value.get(name) for name in (region.type_, "htmllabels"))
+        labels: Any = next(filter(None, found), [])
         for label in expect(labels, list, f"{region.where}, {region.type_}"):
             spans.append(make_span(text, *extent, label, region.where))
         if not labels:

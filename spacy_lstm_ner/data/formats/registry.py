@@ -72,6 +72,7 @@ _ALWAYS = (
     ".iob",
     ".tsv",
     ".txt",
+    ".iob2",
     ".conllu",
     ".conllup",
     ".gold_conll",

@@ -5,7 +5,7 @@ Offsets count UTF-16 code units of the whole document.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ...errors import Errors
@@ -193,26 +193,13 @@ def _read_sentence(
         raise mismatch(where, "no tokens", "a line for each token of the sentence")
     if not text:
         raise mismatch(where, "no line '#Text='", "one before the tokens of a sentence")
-    points = utf16_offsets(text)
-    base = units[0].start
-    extents = []
-    for unit in units:
-        start, end = unit.start - base, unit.end - base
-        if not 0 <= start <= end < len(points):
-            found = f"the offsets {unit.start}-{unit.end}"
-            raise mismatch(unit.where, found, f"at most {base + len(points) - 1}")
-        extent = Extent(points[start], points[end])
-        if text[extent.start : extent.end] != unit.text:
-            raise ValueError(
-                Errors.L275.format(
-                    where=unit.where,
-                    start=unit.start,
-                    end=unit.end,
-                    found=text[extent.start : extent.end],
-                    stated=unit.text,
-                )
-            )
-        extents.append(extent)
+    try:
+        extents = _extents(text, units, utf16_offsets(text))
+    except ValueError as err:
+        try:  # some scripts count code points
+            extents = _extents(text, units, range(len(text) + 1))
+        except ValueError:
+            raise err from None
     _check_cover(text, units, extents)
     spans, unknown, left_out = _spans(units, extents, column, crossing)
     for i, other in enumerate(columns):
@@ -230,6 +217,34 @@ def _read_sentence(
         layer=None if column is None else columns[column].layer,
         left_out=left_out,
     )
+
+
+def _extents(text: str, units: list[_Unit], points: Sequence[int]) -> list[Extent]:
+    """The extents of units in their sentence, in code points.
+
+    points (Sequence[int]): The code point at each of the offsets that the file counts.
+    """
+    base = units[0].start
+    extents = []
+    for unit in units:
+        start, end = unit.start - base, unit.end - base
+        if not 0 <= start <= end < len(points):
+            found = f"the offsets {unit.start}-{unit.end}"
+            raise mismatch(unit.where, found, f"at most {base + len(points) - 1}")
+        extent = Extent(points[start], points[end])
+        found = text[extent.start : extent.end]
+        if found != unit.text:
+            raise ValueError(
+                Errors.L275.format(
+                    where=unit.where,
+                    start=unit.start,
+                    end=unit.end,
+                    found=found,
+                    stated=unit.text,
+                )
+            )
+        extents.append(extent)
+    return extents
 
 
 def _check_cover(text: str, units: list[_Unit], extents: list[Extent]) -> None:

@@ -222,6 +222,13 @@ def test_label_studio_counts_code_units(tmp_path: Path):
         assert entities(doc) == [("Ann", "PER")]
 
 
+def test_label_studio_with_the_end_at_the_last_character(tmp_path: Path):
+    completions = [annotation(result(3, 5, "PER", text="Ann"))]
+    tasks = [{"data": {"text": "\U0001f30d Ann"}, "completions": completions}]
+    (doc,) = load(put(tmp_path, "l.json", json.dumps(tasks)))
+    assert entities(doc) == [("Ann", "PER")]
+
+
 def test_label_studio_other_shapes(tmp_path: Path):
     """Several labels, HTML, the field of the text, and annotations of cloud storage."""
     html = {"start": "/p[1]/text()", "globalOffsets": {"start": 8, "end": 10}}
@@ -387,6 +394,12 @@ def test_conllu_columns(tmp_path: Path):
         load(path)
 
 
+def test_universal_ner(tmp_path: Path):
+    content = "# sent_id = 1\n# text = Rio.\n1\tRio\tB-LOC\t-\tme\n2\t.\tO\t-\t-\n"
+    (doc,) = load(put(tmp_path, "u.iob2", content))
+    assert (doc.text, entities(doc)) == ("Rio.", [("Rio", "LOC")])
+
+
 def test_conllu_without_tags(tmp_path: Path):
     """Nothing says that the texts have no entities."""
     path = put(tmp_path, "c.conllu", "1\tRio" + "\t_" * 8 + "\n")
@@ -471,6 +484,12 @@ def test_webanno(tmp_path: Path, caplog: pytest.LogCaptureFixture):
         "'x' (LETTER) in the tokens ['x-ray']",
     ):
         assert told in caplog.text
+
+
+def test_webanno_of_scripts_that_count_code_points(tmp_path: Path):
+    rows = ["#Text=\U0001f30d Rio", "1-1\t0-1\t\U0001f30d\t_", "1-2\t2-5\tRio\tGPE"]
+    (doc,) = load(webanno(tmp_path, "#T_SP=a.Place|value", *rows))
+    assert entities(doc) == [("Rio", "GPE")]
 
 
 def test_webanno_layers(tmp_path: Path):
