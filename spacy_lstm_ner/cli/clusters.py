@@ -36,14 +36,15 @@ def clusters(
     check_at_least(1, words=words)
     check_file(output, [".npz"], is_clusters, inputs=[source], force=force)
     if clusters is None:
-        table = maker.brown_clusters(source, limit=words)
+        names, found = maker.read_brown_clusters(source, limit=words)
     else:
         names, rows = read_vectors(source, limit=words)
-        table = maker.vector_clusters(names, rows, clusters=clusters, seed=seed)
+        found = maker.cluster_vectors(rows, clusters=clusters, seed=seed)
+    table = maker.make_table(names, found)
     data = table.to_bytes()
     with replacing(output) as new:
         new.write_bytes(data)
     print(
-        f"{output}: {len(table.keys)} words in {table.n_clusters} clusters, "
-        f"{len(data):,} bytes"
+        f"{output}: {len(table.keys)} of {len(names)} words, in {table.n_clusters} "
+        f"clusters, {len(data):,} bytes"
     )

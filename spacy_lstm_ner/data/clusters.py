@@ -5,9 +5,10 @@ Brown clusters need the extra `clusters`, k-means needs the extra `quantize`.
 """
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 from spacy.util import load_language_data, registry
 
 from ..errors import Errors
@@ -15,18 +16,23 @@ from ..layers.words.clusters import ClusterTable
 from ..layers.words.keys import keys_of
 from .quantize import SAMPLE, Vectors, k_means
 
-# The name of a table in `spacy-lookups-data`, and the number of a word without cluster.
-_TABLE, _NONE = "lexeme_cluster", 0
+Numbers = NDArray[np.integer[Any]]
+
+# The name of a table in `spacy-lookups-data`.
+_TABLE = "lexeme_cluster"
 # A number is 16 bits, and 0 is no cluster.
 MAX_CLUSTERS = 0xFFFF
 
 
-def brown_clusters(lang: str, *, limit: int | None = None) -> ClusterTable:
-    """The Brown clusters of a language: en, de or es (Brown et al. 1992).
+def read_brown_clusters(
+    lang: str, *, limit: int | None = None
+) -> tuple[list[str], Numbers]:
+    """Read the Brown clusters of a language (Brown et al. 1992).
 
-    lang (str): The code of the language.
+    lang (str): The code of the language: en, de or es.
     limit (Optional[int]): Number of words; the first ones, which are the most frequent.
-    RETURNS (ClusterTable): The words that have a cluster.
+    RETURNS (Tuple[List[str], ndarray]): The words (W), and the name of the cluster of
+        each, a number (W,). 0: the word has none.
     RAISES ImportError (L231): If spacy-lookups-data is not installed.
     RAISES ValueError (L232): If it has no clusters of this language.
     """
@@ -37,34 +43,36 @@ def brown_clusters(lang: str, *, limit: int | None = None) -> ClusterTable:
     if lang not in files:
         known = ", ".join(sorted(files))
         raise ValueError(Errors.L232.format(lang=lang, known=known))
-    paths = load_language_data(files[lang])
-    words = [word for word in list(paths)[:limit] if paths[word] != _NONE]
-    return _table(words, [paths[word] for word in words])
+    paths = cast(dict[str, int], load_language_data(files[lang]))
+    return list(paths)[:limit], np.array(list(paths.values())[:limit])
 
 
-def vector_clusters(
-    words: Sequence[str], vectors: Vectors, *, clusters: int, seed: int = 0
-) -> ClusterTable:
-    """Cluster word vectors by k-means. The same input and seed give the same table.
+def cluster_vectors(vectors: Vectors, *, clusters: int, seed: int = 0) -> Numbers:
+    """Cluster vectors by k-means. The same input and seed give the same clusters.
 
-    words (Sequence[str]): The words, the most frequent first: the first one of two with
-        the same key stays.
-    vectors (ndarray): Their vectors.  (W, M)
+    vectors (ndarray): The vectors.  (W, M)
     clusters (int): Number of clusters, at most 65,535 and at most W.
-    RETURNS (ClusterTable): The cluster of each word.
+    RETURNS (ndarray): The number of the cluster of each vector, from 1.  (W,)
     RAISES ImportError (L222): If scikit-learn is not installed.
     RAISES ValueError (L233): If there are too many clusters, or less than one.
     """
     means = k_means(clusters, seed)
-    if not 1 <= clusters <= min(MAX_CLUSTERS, len(words)):
-        raise ValueError(Errors.L233.format(clusters=clusters, n=len(words)))
+    if not 1 <= clusters <= min(MAX_CLUSTERS, len(vectors)):
+        raise ValueError(Errors.L233.format(clusters=clusters, n=len(vectors)))
     sample = np.random.default_rng(seed).permutation(len(vectors))[:SAMPLE]
     means.fit(vectors[sample])
-    return _table(words, means.predict(vectors))
+    return np.asarray(means.predict(vectors)) + 1
 
 
-def _table(words: Sequence[str], names: ArrayLike) -> ClusterTable:
-    """The table of words and the names of their clusters, which are numbers."""
-    keys, kept = keys_of(words)
-    _, numbers = np.unique(np.asarray(names)[kept], return_inverse=True)
+def make_table(words: Sequence[str], clusters: Numbers) -> ClusterTable:
+    """Make the table of words that have a cluster.
+
+    words (Sequence[str]): The words, the most frequent first: the first one of two with
+        the same key stays.
+    clusters (ndarray): The name of the cluster of each word, a number; 0: none.  (W,)
+    RETURNS (ClusterTable): The table, which numbers the clusters anew, without gaps.
+    """
+    there = np.flatnonzero(clusters)
+    keys, kept = keys_of([words[i] for i in there.tolist()])
+    _, numbers = np.unique(clusters[there[kept]], return_inverse=True)
     return ClusterTable(keys, (numbers + 1).astype(np.uint16))

@@ -92,8 +92,9 @@ def test_clusters(
         source, options = str(path), ["--clusters", 2, "--words", 3]
     assert lstm_ner("clusters", source, output, *options) == 0
     size = output.stat().st_size
-    found = f"{output}: 3 words in 2 clusters, {size:,} bytes\n"
-    assert capsys.readouterr().out == found
+    words = "3 of 4 words" if options == [] else "3 of 3 words"
+    expected = f"{output}: {words}, in 2 clusters, {size:,} bytes\n"
+    assert capsys.readouterr().out == expected
     table = read_clusters(output)
     hashes = [get_string_id(word) for word in ("the", "Rome", "Paris", "a")]
     the, rome, paris, a = table.numbers_of(np.array(hashes, dtype="uint64")).tolist()
