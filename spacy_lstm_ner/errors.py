@@ -478,6 +478,36 @@ class Errors(metaclass=ErrorsWithCodes):
         "student come before that component, or correct the sentences."
     )
 
+    L243 = (
+        "temperature = {temperature} and trust = {trust} of a corpus for distillation: "
+        "expected a positive temperature, and 0 <= trust <= 1."
+    )
+    L244 = (
+        "'{path}' has no .spacy files: expected the folder of the texts that `spacy "
+        "lstm-ner distill` has labelled, OUTDIR/silver."
+    )
+    L245 = (
+        "'{path}' lacks {n} of {n_files} files, because labelling was interrupted: run "
+        "the same command again to label the missing texts."
+    )
+    L246 = (
+        "'{path}': the text '{text}' has no answer of a teacher: label the texts with "
+        "`spacy lstm-ner distill`. Texts that people have annotated belong to `gold`."
+    )
+    L247 = (
+        "'{path}': the teacher of the text '{text}' gave entities alone, without a "
+        'distribution over tag paths: set targets = "hard". Soft targets need one '
+        "lstm_ner in each teacher, and several teachers with the same labels."
+    )
+    L248 = (
+        "'{path}' has the training corpus {name!r}: expected the name of a reader in "
+        "[corpora], such as corpora.train."
+    )
+    L249 = (
+        "'{path}' has no function {name!r}: name one that takes a Doc, sets doc.ents "
+        "and returns the Doc, as in teacher.py:label."
+    )
+
     # Annotation with Ray
     L400 = (
         "Ray, which annotates large corpora, is not installed. Install it with: "

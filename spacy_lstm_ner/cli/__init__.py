@@ -5,7 +5,16 @@ spaCy imports this package at the start of each of its commands (entry point gro
 modules. A command imports the rest when it runs.
 """
 
-from . import annotate, clusters, convert, course, data, evaluate
+from . import annotate, clusters, convert, course, data, distill, evaluate
 from .shared import app
 
-__all__ = ["annotate", "app", "clusters", "convert", "course", "data", "evaluate"]
+__all__ = [
+    "annotate",
+    "app",
+    "clusters",
+    "convert",
+    "course",
+    "data",
+    "distill",
+    "evaluate",
+]

@@ -87,6 +87,18 @@ def open_output(
     return shards
 
 
+def missing_files(output: Path) -> list[str]:
+    """The files that an interrupted run has not written; none if there was no run.
+
+    output (Path): The folder.
+    """
+    manifest = output / MANIFEST
+    if not manifest.is_file():
+        return []
+    shards = (parse_json(manifest.read_bytes()) or {}).get("shards", [])
+    return [shard[0] for shard in shards if not (output / shard[0]).exists()]
+
+
 def _read_shard(fields: list[Any], settings: dict[str, Any]) -> Shard:
     """A shard of a manifest, which may have been tampered with.
 

@@ -47,8 +47,16 @@ class Pipeline(NamedTuple):
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         return {
             "model": _digest(folder, paths),
-            "code": _digest(self.code.parent, [self.code]) if self.code else None,
+            "code": digest_of(self.code) if self.code else None,
         }
+
+
+def digest_of(path: Path) -> str:
+    """Digest of one file.
+
+    path (Path): The file.
+    """
+    return _digest(path.parent, [path])
 
 
 def _digest(folder: Path, paths: Iterable[Path]) -> str:

@@ -99,9 +99,7 @@ def annotate(
         **pipeline.digests(),
         "columns": list(columns),
         "rows_per_shard": rows_per_shard,
-        **{
-            f"input {path.relative_to(root).as_posix()}": _stamp(path) for path in paths
-        },
+        **{f"input {path.relative_to(root).as_posix()}": stamp(path) for path in paths},
     }
     shards = open_output(
         output, settings, lambda: formats.cut(paths, root, rows_per_shard, columns)
@@ -132,7 +130,7 @@ def annotate(
     return Summary(n_files, n_kept, n_rows, n_entities)
 
 
-def _stamp(path: Path) -> list[int]:
+def stamp(path: Path) -> list[int]:
     """Size and time of a file, by which a change is noticed."""
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns]
