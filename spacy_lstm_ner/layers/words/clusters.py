@@ -55,9 +55,11 @@ class ClusterTable(NamedTuple):
 
         hashes (ndarray): The 64-bit hashes of the words' texts.  (L,)
         """
-        # The index of a word that is not there is -1, the last.
-        numbers = np.append(self.numbers, np.uint16(0))
-        return numbers[find_keys(self.keys, hashes)].astype(np.intp)
+        rows = find_keys(self.keys, hashes)
+        found = np.flatnonzero(rows >= 0)
+        numbers = np.zeros(len(rows), dtype=np.intp)
+        numbers[found] = self.numbers[rows[found]]
+        return numbers
 
     def to_bytes(self) -> bytes:
         """The table as a file in NumPy's format `npz`, compressed."""
