@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,33 +54,27 @@ class Teacher:
 
     def label(self, docs: Sequence[Doc]) -> list[Labelled]:
         """Ask for the entities of Docs, which stay as they are."""
-        if isinstance(self.source, Language):
-            copies = [_copy(doc, self.source.vocab) for doc in docs]
-            done, targets = self._run(self.source, copies)
-        else:
-            done = [self.source(_copy(doc, doc.vocab)) for doc in docs]
-            targets = [None] * len(docs)
-        return [
-            _read(found, doc, target)
-            for found, doc, target in zip(done, docs, targets, strict=True)
-        ]
+        pairs = zip(docs, self._run(docs), strict=True)
+        return [_read(found, doc, paths) for doc, (found, paths) in pairs]
 
-    def _run(
-        self, nlp: Language, docs: list[Doc]
-    ) -> tuple[list[Doc], list[SoftTarget | None]]:
-        """Run the pipeline; return its Docs, and the distributions over tag paths if
-        exactly one recognizer has them."""
+    def _run(self, docs: Sequence[Doc]) -> Iterator[tuple[Doc, SoftTarget | None]]:
+        """The teacher's Docs and, if exactly one recognizer has them, the distributions
+        over tag paths. A batch of Docs at a time is in memory, because they may hold
+        the vectors of a transformer."""
+        nlp = self.source
+        if not isinstance(nlp, Language):
+            yield from ((nlp(_copy(doc, doc.vocab)), None) for doc in docs)
+            return
+        copies = (_copy(doc, nlp.vocab) for doc in docs)
         if self._recognizer is None:
-            return list(nlp.pipe(docs)), [None] * len(docs)
+            yield from ((doc, None) for doc in nlp.pipe(copies))
+            return
         at = nlp.pipe_names.index(self._recognizer)
         first, later = nlp.pipe_names[: at + 1], nlp.pipe_names[at:]
         pipe: Any = nlp.get_pipe(self._recognizer)
-        done: list[Doc] = []
-        paths: list[SoftTarget | None] = []
-        for batch in minibatch(nlp.pipe(docs, disable=later), nlp.batch_size):
-            paths += pipe.annotate_with_paths(batch)
-            done += nlp.pipe(batch, disable=first)
-        return done, paths
+        for batch in minibatch(nlp.pipe(copies, disable=later), nlp.batch_size):
+            paths = pipe.annotate_with_paths(batch)
+            yield from zip(nlp.pipe(batch, disable=first), paths, strict=True)
 
 
 def _copy(doc: Doc, vocab: Vocab) -> Doc:
