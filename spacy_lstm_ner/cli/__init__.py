@@ -5,12 +5,13 @@ spaCy imports this package at the start of each of its commands (entry point gro
 modules. A command imports the rest when it runs.
 """
 
-from . import annotate, clusters, convert, course, data, distill, evaluate
+from . import annotate, check, clusters, convert, course, data, distill, evaluate
 from .shared import app
 
 __all__ = [
     "annotate",
     "app",
+    "check",
     "clusters",
     "convert",
     "course",

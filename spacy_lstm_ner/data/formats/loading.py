@@ -38,12 +38,14 @@ class Loaded(NamedTuple):
     formats (List[Tuple[Path, str]]): The format of each file or folder.
     n_merged (int): Number of texts with annotations of several people.
     annotators (List[str]): Who annotated them.
+    losses (Losses): What the Docs do not have.
     """
 
     docs: list[Doc]
     formats: list[tuple[Path, str]]
     n_merged: int
     annotators: list[str]
+    losses: Losses
 
 
 def load_docs(
@@ -131,7 +133,7 @@ def load_docs(
     )
     docs += islice(made, limit - len(docs) if limit else None)
     losses.log(where)
-    return Loaded(docs[: limit or None], formats, n_merged, annotators)
+    return Loaded(docs[: limit or None], formats, n_merged, annotators, losses)
 
 
 def _check_options(source: Source, name: str) -> None:

@@ -1,0 +1,139 @@
+"""The command that looks for problems in annotated data."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import spacy
+import typer
+from wasabi.printer import Printer
+
+from ..data.formats import FORMATS
+from ..data.formats.loading import load_docs
+from ..reports.check import Check, Finding, check_docs
+from .shared import Arg, Opt, app, choice
+
+_AUTO = "auto"
+_PARTS = ("train", "dev")
+_MSG = Printer()
+# Fields of an example that its place shows.
+_AT = ("part", "text", "label", "context", "places", "entity_at")
+
+
+@app.command("check")
+def check(
+    train: Annotated[Path, Arg(help="Annotated texts to train on: a file or a folder")],
+    dev: Annotated[Path | None, Arg(help="Annotated texts to evaluate on")] = None,
+    format_: Annotated[
+        str, choice([_AUTO, *FORMATS], "Format of the annotation", "--format")
+    ] = _AUTO,
+    lang: Annotated[str, Opt("--lang", "-l", help="Language of the tokenizer")] = "en",
+    model: Annotated[
+        str | None, Opt(help="Pipeline whose tokenizer is used instead")
+    ] = None,
+    show: Annotated[
+        int, Opt(help="Number of examples of each finding, 0 for all", min=0)
+    ] = 5,
+    as_json: Annotated[
+        bool, Opt("--json", help="Print JSON, with all examples")
+    ] = False,
+    strict: Annotated[
+        bool, Opt("--strict", help="Exit with status 1 if there is a problem")
+    ] = False,
+) -> None:
+    """Look for problems in annotated data."""
+    nlp = spacy.blank(lang) if model is None else spacy.load(model)
+    name = None if format_ == _AUTO else format_
+    paths = {
+        part: path for part, path in zip(_PARTS, (train, dev), strict=True) if path
+    }
+    loaded = {part: load_docs([path], nlp, name=name) for part, path in paths.items()}
+    found = check_docs(
+        {part: each.docs for part, each in loaded.items()},
+        nlp.make_doc,
+        {part: each.losses for part, each in loaded.items()},
+    )
+    if as_json:
+        print(json.dumps(found.to_json(), indent=2))
+    else:
+        _print_counts(found)
+        for finding in found.findings:
+            _print_finding(finding, show)
+        n_hints = len(found.findings) - found.n_problems
+        print(f"{found.n_problems} kinds of problems, {n_hints} kinds of hints")
+    if strict and found.n_problems:
+        raise typer.Exit(1)
+
+
+def _print_counts(found: Check) -> None:
+    rows = {
+        "texts": "texts",
+        "  with entities": "texts_with_entities",
+        "tokens": "tokens",
+        "  not annotated": "unknown_tokens",
+        "entities": "entities",
+    }
+    counts = [each._asdict() for each in found.parts.values()]
+    _MSG.table(
+        [
+            (title, *(f"{each[row]:,}" for each in counts))
+            for title, row in rows.items()
+        ],
+        header=("", *found.parts),
+        aligns=("l", *"r" * len(counts)),
+        divider=True,
+    )
+    names = ("entities", "texts", "tokens", "strings")
+    labels = dict.fromkeys(
+        name for each in found.parts.values() for name in each.labels
+    )
+    table = []
+    for label in labels:
+        cells = [label]
+        for each in found.parts.values():
+            n = each.labels.get(label)
+            cells += [f"{number:,}" for number in n] if n else ["0"] * len(names)
+        table.append(cells)
+    header = [
+        f"{part}: {names[0]}" if name == names[0] else name
+        for part in found.parts
+        for name in names
+    ]
+    _MSG.table(
+        table,
+        header=("label", *header),
+        aligns=("l", *"r" * len(header)),
+        divider=True,
+    )
+
+
+def _print_finding(finding: Finding, n_shown: int) -> None:
+    title = f"{finding.message} [{finding.kind}]"
+    if finding.is_problem:
+        _MSG.fail(title)
+    else:
+        _MSG.warn(title)
+    for example in finding.examples[: n_shown or None]:
+        print(f"    {_one_line(example)}")
+    if n_shown and len(finding.examples) > n_shown:
+        print(f"    and {len(finding.examples) - n_shown:,} more: --show 0, or --json")
+
+
+def _one_line(example: dict[str, Any]) -> str:
+    """An example on one line, its place last."""
+    fields = [f"{k} {_value(v)}" for k, v in example.items() if k not in _AT]
+    places = [example, *example.get("places", ())]
+    return "; ".join(filter(None, [*fields, *map(_place, places)]))
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {n}" for name, n in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return repr(value) if isinstance(value, str) else str(value)
+
+
+def _place(example: dict[str, Any]) -> str:
+    found = [str(example[k]) for k in ("part", "text", "label") if k in example]
+    return " ".join(found + [repr(v) for k, v in example.items() if k == "context"])

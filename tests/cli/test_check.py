@@ -1,0 +1,73 @@
+"""The command that looks for problems in annotated data."""
+
+import json
+from pathlib import Path
+
+import pytest
+import srsly
+
+from .helpers import Files, lstm_ner, message
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Path:
+    path = tmp_path / "train.jsonl"
+    records = [
+        {"text": "Ann is in Rio", "label": [[0, 3, "PER"], [10, 13, "GPE"]]},
+        {"text": "Ann isn't in Rio", "label": [[0, 3, "PER"], [13, 16, "ORG"]]},
+        {"text": "Ann left", "label": [[0, 2, "PER"]]},
+        {"text": "Rio again", "label": []},
+    ]
+    srsly.write_jsonl(path, records)
+    return path
+
+
+def test_text(train: Path, capsys: pytest.CaptureFixture[str]):
+    assert lstm_ner("check", train, train) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "train dev" in out
+    assert "texts 4 4 with entities 2 2" in out
+    assert "PER 2 2 2 1 2 2 2 1" in out
+    assert "2 entities do not begin and end where tokens do" in out
+    assert "'An' (PER) in the tokens ['Ann']" in out
+    assert "string 'Rio'; labels GPE 2, ORG 2; train 1 GPE 'Ann is in Rio'" in out
+    assert "2 texts are also in the first part" in out
+    assert "train 1; dev 1 'Ann is in Rio'" in out
+    assert out.endswith("2 kinds of problems, 4 kinds of hints")
+
+
+def test_number_of_examples(train: Path, capsys: pytest.CaptureFixture[str]):
+    assert lstm_ner("check", train, "--show", "1") == 0
+    assert "and 2 more: --show 0, or --json" in capsys.readouterr().out
+    assert lstm_ner("check", train, "--show", "0") == 0
+    assert "more: --show" not in capsys.readouterr().out
+
+
+def test_json(train: Path, capsys: pytest.CaptureFixture[str]):
+    assert lstm_ner("check", train, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["parts"]["train"]["texts"] == 4
+    assert result["parts"]["train"]["labels"]["PER"]["entities"] == 2
+    first = result["findings"][0]
+    assert (first["kind"], first["problem"]) == ("span_not_tokens", True)
+    assert (first["count"], len(first["examples"])) == (1, 1)
+    assert first["message"].startswith("1 entities do not begin")
+
+
+def test_strict(train: Path, files: Files):
+    assert lstm_ner("check", train, "--strict") == 1
+    assert lstm_ner("check", train, "--strict", "--json") == 1
+    assert lstm_ner("check", files.dev, "--strict") == 0
+
+
+def test_tokenizer_and_format(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = tmp_path / "t.jsonl"
+    srsly.write_jsonl(path, [{"text": "Ann isn't", "label": [[4, 6, "X"]]}])
+    assert lstm_ner("check", path, "--strict") == 0
+    assert lstm_ner("check", path, "--strict", "--model", files.plain) == 1
+    assert lstm_ner("check", path, "--strict", "--lang", "de") == 1
+    capsys.readouterr()
+    assert lstm_ner("check", path, "--format", "conll2012") == 1
+    assert str(path) in message(capsys)
