@@ -1,8 +1,8 @@
 """The catalogue of messages: what was found, where, what was expected, what to do.
 
 L0xx: component, model and layers. L1xx: tags and readers. L2xx: command line.
-L27x, L28x: formats of annotation. L4xx: annotation with Ray. L285 to L299, L5xx:
-warnings.
+L27x, L28x: formats of annotation. L300 to L319: checks of annotation. L4xx: annotation
+with Ray. L285 to L299, L301, L5xx: warnings.
 """
 
 from spacy.errors import ErrorsWithCodes
@@ -508,6 +508,12 @@ class Errors(metaclass=ErrorsWithCodes):
         "and returns the Doc, as in teacher.py:label."
     )
 
+    # Checks of annotation
+    L300 = (
+        "The output '{output}' is for annotation that is improbable to a model, and no "
+        "model is given: name a pipeline with --model."
+    )
+
     # Annotation with Ray
     L400 = (
         "Ray, which annotates large corpora, is not installed. Install it with: "
@@ -589,6 +595,10 @@ class Warnings(metaclass=ErrorsWithCodes):
         "entities only."
     )
 
+    L301 = (
+        "'{name}' cannot judge {n} entities: they do not begin and end where its "
+        "tokens do, or it does not know their label. They are no doubts."
+    )
     L501 = (
         "{n} of the {n_ents} entities of {where} begin or end in white space; the "
         "first is {first}. White space has no tag: learning and scoring leave it out, "

@@ -1,22 +1,42 @@
 """The command that looks for problems in annotated data."""
 
 import json
+import logging
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import spacy
 import typer
+from spacy.language import Language
 from wasabi.printer import Printer
 
 from ..data.formats import FORMATS
 from ..data.formats.loading import load_docs
-from ..reports.check import Check, Finding, check_docs
-from .shared import Arg, Opt, app, choice
+from ..data.json_lines import ENDINGS, write_records
+from ..errors import Errors, Warnings
+from ..reports.check import Check, Data, Finding, check_docs, raw_doc
+from .outputs import Force, check_file, has_fields
+from .shared import (
+    Arg,
+    Component,
+    Opt,
+    Quiet,
+    app,
+    choice,
+    docs_before,
+    find_recognizer,
+    progress,
+)
+
+if TYPE_CHECKING:
+    from ..reports.check.doubts import Doubts
+
+logger = logging.getLogger("spacy.lstm_ner")
 
 _AUTO = "auto"
 _PARTS = ("train", "dev")
 _MSG = Printer()
-# Fields of an example that its place shows.
+# Fields of an example that its place shows, or that only JSON has.
 _AT = ("part", "text", "label", "context", "places", "entity_at")
 
 
@@ -29,8 +49,20 @@ def check(
     ] = _AUTO,
     lang: Annotated[str, Opt("--lang", "-l", help="Language of the tokenizer")] = "en",
     model: Annotated[
-        str | None, Opt(help="Pipeline whose tokenizer is used instead")
+        str | None,
+        Opt(
+            help="Pipeline whose tokenizer is used instead. If it has an lstm_ner, "
+            "annotation that is improbable to it is listed"
+        ),
     ] = None,
+    top: Annotated[
+        int, Opt(help="Number of improbable annotations to list and to write", min=1)
+    ] = 100,
+    output: Annotated[
+        Path | None,
+        Opt(metavar="OUTPUT.jsonl", help="File for them, as tasks of Prodigy"),
+    ] = None,
+    component: Component = None,
     show: Annotated[
         int, Opt(help="Number of examples of each finding, 0 for all", min=0)
     ] = 5,
@@ -40,19 +72,28 @@ def check(
     strict: Annotated[
         bool, Opt("--strict", help="Exit with status 1 if there is a problem")
     ] = False,
+    force: Force = False,
+    quiet: Quiet = False,
 ) -> None:
     """Look for problems in annotated data."""
-    nlp = spacy.blank(lang) if model is None else spacy.load(model)
-    name = None if format_ == _AUTO else format_
     paths = {
         part: path for part, path in zip(_PARTS, (train, dev), strict=True) if path
     }
+    if output is not None:
+        if model is None:
+            raise ValueError(Errors.L300.format(output=output))
+        check_file(output, ENDINGS, _is_ours, inputs=paths.values(), force=force)
+    nlp = spacy.blank(lang) if model is None else spacy.load(model)
+    name = None if format_ == _AUTO else format_
     loaded = {part: load_docs([path], nlp, name=name) for part, path in paths.items()}
-    found = check_docs(
-        {part: each.docs for part, each in loaded.items()},
-        nlp.make_doc,
-        {part: each.losses for part, each in loaded.items()},
-    )
+    data = Data({part: each.docs for part, each in loaded.items()})
+    losses = {part: each.losses for part, each in loaded.items()}
+    found = check_docs(data.parts, nlp.make_doc, losses)
+    if output is not None or component is not None or _has_recognizer(nlp):
+        doubts = _find_doubts(nlp, component, data, quiet=quiet)
+        found = found.adding([doubts.finding(top)])
+        if output is not None:
+            write_records(output, (doubt.task() for doubt in doubts.doubts[:top]))
     if as_json:
         print(json.dumps(found.to_json(), indent=2))
     else:
@@ -63,6 +104,29 @@ def check(
         print(f"{found.n_problems} kinds of problems, {n_hints} kinds of hints")
     if strict and found.n_problems:
         raise typer.Exit(1)
+
+
+def _has_recognizer(nlp: Language) -> bool:
+    return any(nlp.get_pipe_meta(name).factory == "lstm_ner" for name in nlp.pipe_names)
+
+
+def _find_doubts(
+    nlp: Language, component: str | None, data: Data, *, quiet: bool
+) -> "Doubts":
+    from ..reports.check.doubts import find_doubts
+
+    name, ner = find_recognizer(nlp, component)
+    raw = [raw_doc(doc, nlp.make_doc) for _, _, doc in data.docs()]
+    docs = progress(docs_before(nlp, name, raw), quiet=quiet, total=len(raw))
+    found = find_doubts(data, docs, ner, batch_size=nlp.batch_size)
+    if found.n_skipped:
+        message = Warnings.L301.format(name=name, n=found.n_skipped)
+        logger.warning(message)
+    return found
+
+
+def _is_ours(path: Path) -> bool:
+    return has_fields(path, ("text", "tokens", "spans", "meta", "_is_binary"))
 
 
 def _print_counts(found: Check) -> None:
@@ -121,14 +185,17 @@ def _print_finding(finding: Finding, n_shown: int) -> None:
 
 def _one_line(example: dict[str, Any]) -> str:
     """An example on one line, its place last."""
-    fields = [f"{k} {_value(v)}" for k, v in example.items() if k not in _AT]
-    places = [example, *example.get("places", ())]
-    return "; ".join(filter(None, [*fields, *map(_place, places)]))
+    places = [example] if "part" in example else example.get("places", ())
+    hidden = _AT if "part" in example else ("places", "entity_at")
+    fields = [f"{k} {_value(v)}" for k, v in example.items() if k not in hidden]
+    return "; ".join([*fields, *map(_place, places)])
 
 
 def _value(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {n}" for name, n in value.items())
+    if isinstance(value, float):
+        return f"{value:.3g}"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return repr(value) if isinstance(value, str) else str(value)

@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import spacy
 import srsly
+
+from spacy_lstm_ner.data.formats import load_docs
 
 from .helpers import Files, lstm_ner, message
 
@@ -33,6 +36,7 @@ def test_text(train: Path, capsys: pytest.CaptureFixture[str]):
     assert "string 'Rio'; labels GPE 2, ORG 2; train 1 GPE 'Ann is in Rio'" in out
     assert "2 texts are also in the first part" in out
     assert "train 1; dev 1 'Ann is in Rio'" in out
+    assert "label 'ORG'; entities 1 label 'GPE'; entities 1" in out
     assert out.endswith("2 kinds of problems, 4 kinds of hints")
 
 
@@ -71,3 +75,48 @@ def test_tokenizer_and_format(
     capsys.readouterr()
     assert lstm_ner("check", path, "--format", "conll2012") == 1
     assert str(path) in message(capsys)
+
+
+def test_doubts_of_a_model(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    output = tmp_path / "doubts.jsonl"
+    args = ["check", files.dev, "--model", files.ner, "--output", output]
+    assert lstm_ner(*args, "--top", "3") == 0
+    assert "to a model [doubt]" in " ".join(capsys.readouterr().out.split())
+    tasks = list(srsly.read_jsonl(output))
+    assert len(tasks) == 3
+    odds = [task["meta"]["log_odds"] for task in tasks]
+    assert odds == sorted(odds, reverse=True)
+    assert lstm_ner(*args, "--json") == 0  # replaces its own output
+    (found,) = (
+        each
+        for each in json.loads(capsys.readouterr().out)["findings"]
+        if each["kind"] == "doubt"
+    )
+    assert [each["log_odds"] for each in found["examples"][:3]] == odds
+    # Answered by a person, `convert` reads them.
+    answers = [{**task, "answer": "reject"} for task in tasks]
+    srsly.write_jsonl(answered := tmp_path / "answered.jsonl", answers)
+    loaded = load_docs([answered], spacy.blank("xx"))
+    assert loaded.formats[0][1] == "prodigy"
+    assert sum(len(doc.spans["incorrect_spans"]) for doc in loaded.docs) == 3
+
+
+def test_doubts_need_a_model(
+    train: Path,
+    files: Files,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+):
+    output = tmp_path / "doubts.jsonl"
+    assert lstm_ner("check", train, "--output", output) == 1
+    assert "L300" in message(capsys)
+    args = ["check", train, "--model", files.plain]
+    assert lstm_ner(*args) == 0
+    assert "[doubt]" not in capsys.readouterr().out
+    assert lstm_ner(*args, "--output", output) == 1
+    assert "L206" in message(capsys)
+    assert lstm_ner("check", train, "--model", files.ner) == 0
+    assert "[L301] 'lstm_ner' cannot judge 1 entities" in caplog.text  # the label ORG

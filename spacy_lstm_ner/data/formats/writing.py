@@ -115,6 +115,28 @@ def _write_prodigy(found: Sequence[Written], path: Path) -> None:
 
 
 def _tasks(written: Written) -> Iterator[dict[str, Any]]:
+    if written.is_complete:
+        task = prodigy_task(written.doc, written.spans)
+        # Tasks to correct have no answer.
+        yield task if written.is_predicted else {**task, "answer": "accept"}
+        return
+    answers = [(s, "accept") for s in written.spans]
+    answers += [(s, "reject") for s in written.wrong]
+    for span, answer in answers:
+        task = prodigy_task(written.doc, [span])
+        yield {**task, "answer": answer, "_is_binary": True}
+    if not answers:
+        task = prodigy_task(written.doc, [])
+        yield {**task, "answer": "ignore", "_is_binary": True}
+
+
+def prodigy_task(doc: Doc, spans: Iterable[Span]) -> dict[str, Any]:
+    """A task of Prodigy: a text, its tokens and some spans, without an answer.
+
+    doc (Doc): The text.
+    spans (Iterable[Span]): Spans of it. Those that a recognizer has predicted have a
+        score.
+    """
     tokens = [
         {
             "text": token.text,
@@ -123,21 +145,10 @@ def _tasks(written: Written) -> Iterator[dict[str, Any]]:
             "id": token.i,
             "ws": bool(token.whitespace_),
         }
-        for token in written.doc
+        for token in doc
     ]
-    base = {"text": written.text, "tokens": tokens}
-    if written.is_complete:
-        task = {**base, "spans": [_prodigy_span(span) for span in written.spans]}
-        # Tasks to correct have no answer.
-        yield task if written.is_predicted else {**task, "answer": "accept"}
-        return
-    answers = [(s, "accept") for s in written.spans]
-    answers += [(s, "reject") for s in written.wrong]
-    for span, answer in answers:
-        spans = [_prodigy_span(span)]
-        yield {**base, "spans": spans, "answer": answer, "_is_binary": True}
-    if not answers:
-        yield {**base, "spans": [], "answer": "ignore", "_is_binary": True}
+    found = [_prodigy_span(span) for span in spans]
+    return {"text": doc.text, "tokens": tokens, "spans": found}
 
 
 def _prodigy_span(span: Span) -> dict[str, Any]:

@@ -4,9 +4,10 @@
 - `counts` counts texts, tokens and labels, and finds what is missing or rare.
 - `spans` looks at each entity, `texts` at repeated texts, `strings` at the same words
   with other labels or with none.
+- `doubts` asks a model which annotation is improbable.
 """
 
-from .findings import KINDS, Data, Finding, Kind
+from .findings import KINDS, Data, Finding, Kind, raw_doc
 from .run import Check, check_docs
 
-__all__ = ["KINDS", "Check", "Data", "Finding", "Kind", "check_docs"]
+__all__ = ["KINDS", "Check", "Data", "Finding", "Kind", "check_docs", "raw_doc"]

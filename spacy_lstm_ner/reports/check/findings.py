@@ -1,6 +1,6 @@
 """What a finding is, the list of its kinds, and places in the data."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -75,6 +75,10 @@ KINDS = {
     "partly_annotated": Kind(
         False,
         "{n} texts have tokens without annotation: training and scores leave them out",
+    ),
+    "doubt": Kind(
+        False,
+        "{n} spans whose annotation is more probably wrong than right, to a model",
     ),
     "unlabelled": Kind(
         False, "{n} strings are entities, and elsewhere they have no label"
@@ -155,6 +159,18 @@ class Data:
             for part, number, doc in self.docs()
             for span in doc.ents
         ]
+
+
+def raw_doc(doc: Doc, tokenize: Callable[[str], Doc]) -> Doc:
+    """A Doc without annotation, as spaCy's reader makes it of an annotated one: a Doc
+    of which the spaces are not known keeps its tokens.
+
+    doc (Doc): The annotated Doc.
+    tokenize (Callable[[str], Doc]): The tokenizer of the pipeline.
+    """
+    if doc.has_unknown_spaces:
+        return Doc(doc.vocab, words=[token.text for token in doc])
+    return tokenize(doc.text)
 
 
 def place(part: str, number: int, span: Span) -> Record:

@@ -1,6 +1,6 @@
 """All findings about annotated data."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from spacy.tokens import Doc
@@ -28,6 +28,16 @@ class Check(NamedTuple):
     def n_problems(self) -> int:
         """Number of kinds of problems that were found."""
         return sum(finding.is_problem for finding in self.findings)
+
+    def adding(self, findings: Iterable[Finding]) -> "Check":
+        """The result with further findings, if they found anything.
+
+        findings (Iterable[Finding]): The findings.
+        """
+        found = [each for each in (*self.findings, *findings) if each.count]
+        order = list(KINDS)
+        found.sort(key=lambda finding: order.index(finding.kind))
+        return self._replace(findings=found)
 
     def to_json(self) -> dict[str, Any]:
         """The result as a JSON object."""
@@ -82,7 +92,7 @@ def check_docs(
         n_spaces = lost.n_trimmed + lost.n_blank
         trimmed = [{"part": part, "entities": n_spaces, "trimmed": True}]
         _add(by_kind, "white_space", n_spaces, trimmed if n_spaces else [])
-    return Check(counts, [by_kind[kind] for kind in KINDS if by_kind[kind].count])
+    return Check(counts, []).adding(by_kind.values())
 
 
 def _add(

@@ -7,7 +7,7 @@ from statistics import median
 from spacy.tokens import Doc, Span
 
 from ...component.gold import sentence_starts
-from .findings import Data, Entity, Finding, Record, describe
+from .findings import Data, Entity, Finding, Record, describe, raw_doc
 
 # An entity is unusually long if it has at least so many tokens, and more than so many
 # times the tokens of the median entity of its label.
@@ -48,13 +48,12 @@ def _crossing(data: Data) -> Iterator[Entity]:
 
 
 def _misfits(data: Data, tokenize: Callable[[str], Doc]) -> Finding:
-    """Entities whose limits are within tokens of the pipeline. Like spaCy's reader, the
-    pipeline keeps the tokens of a Doc of which it does not know the spaces."""
+    """Entities whose limits are within tokens of the pipeline."""
     examples: list[Record] = []
     for part, number, doc in data.docs():
-        if doc.has_unknown_spaces or not doc.ents:
+        if not doc.ents:
             continue
-        tokens = tokenize(doc.text)
+        tokens = raw_doc(doc, tokenize)
         for span in doc.ents:
             start, end = span.start_char, span.end_char
             if tokens.char_span(start, end) is None:

@@ -1,0 +1,208 @@
+"""Doubts: where a model disagrees with the annotation, the most certain first.
+
+The model gives the exact probability of each entity of the annotation, and of each span
+that is none. An entity that it holds for improbable, or a span that it is sure of and
+the annotation lacks, is often an error of annotation, if the model has not learned from
+this text.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.tokens import Doc, Span
+from spacy.util import minibatch
+
+from ...chains.linear_chain import Spans
+from ...chains.path_sums import PathSums
+from ...component.annotations import ScoredSpan
+from ...component.doc_paths import DocPaths
+from ...component.gold import IOB_OUTSIDE
+from ...component.lstm_ner import LSTMNer
+from ...data.formats.writing import prodigy_task
+from ...tags import TokenSpan
+from .findings import Data, Entity, Finding, Record, describe
+
+# A span that the annotation lacks is a doubt from this probability on, an entity up to
+# 1 less this.
+_LEAST = 0.1
+# Log probability of impossible spans, in nats, which JSON can write.
+_LOWEST = -1000.0
+
+
+class Doubt(NamedTuple):
+    """A span whose annotation the model doubts.
+
+    entity (Entity): The entity of the annotation; if there is none, the span that the
+        model finds.
+    is_annotated (bool): Whether it is an entity of the annotation.
+    probability (float): Probability of exactly this span with this label.
+    log_odds (float): Log of the odds, in nats, that the annotation of this span is
+        wrong, as the model sees it.
+    other (Optional[str]): For an entity of the annotation: the most probable span that
+        overlaps it, with label and probability.
+    """
+
+    entity: Entity
+    is_annotated: bool
+    probability: float
+    log_odds: float
+    other: str | None = None
+
+    def record(self) -> Record:
+        """The doubt as JSON."""
+        more: Record = {
+            "annotated": self.is_annotated,
+            "probability": self.probability,
+            "log_odds": self.log_odds,
+        }
+        if self.other is not None:
+            more["model"] = self.other
+        return describe(self.entity, **more)
+
+    def task(self) -> dict[str, Any]:
+        """A task of Prodigy: is this span an entity?"""
+        part, number, span = self.entity
+        meta = {"part": part, "text": number, "log_odds": self.log_odds}
+        meta["annotated"] = self.is_annotated
+        if self.other is not None:
+            meta["model"] = self.other
+        task = prodigy_task(span.doc, [span])
+        task["spans"][0]["score"] = self.probability
+        return {**task, "meta": meta, "_is_binary": True}
+
+
+class Doubts(NamedTuple):
+    """All doubts about some data.
+
+    doubts (List[Doubt]): The doubts, by log-odds, the highest first.
+    n_skipped (int): Number of entities that the model cannot judge: they do not fit its
+        tokens, or it does not know their label.
+    """
+
+    doubts: list[Doubt]
+    n_skipped: int
+
+    def finding(self, top: int) -> Finding:
+        """The doubts as a finding: those with odds above one are counted.
+
+        top (int): Number of examples.
+        """
+        count = sum(doubt.log_odds > 0 for doubt in self.doubts)
+        examples = [doubt.record() for doubt in self.doubts[:top]]
+        return Finding("doubt", count, examples)
+
+
+def find_doubts(
+    data: Data, docs: Iterable[Doc], ner: LSTMNer, *, batch_size: int
+) -> Doubts:
+    """Find spans of which the model doubts the annotation.
+
+    An entity whose annotation is wrong and the span that should be in its place are one
+    doubt, because overlapping spans exclude each other. Tokens without annotation are
+    not doubted.
+
+    data (Data): The parts.
+    docs (Iterable[Doc]): The Docs of `raw_doc` for all its texts, processed by the
+        components before `ner`.
+    ner (LSTMNer): The recognizer.
+    batch_size (int): Number of Docs of a batch.
+    RETURNS (Doubts): The doubts.
+    """
+    settings = replace(
+        ner.settings,
+        decoding="probability",
+        threshold=_LEAST,
+        label_thresholds={},
+        candidates=True,
+    )
+    doubts: list[Doubt] = []
+    n_skipped = 0
+    for batch in minibatch(zip(data.docs(), docs, strict=True), batch_size):
+        paths = ner.paths([doc for _, doc in batch], ner.settings)
+        golds = []
+        for (part, number, gold), doc in batch:
+            found = [_same_span(doc, ent) for ent in gold.ents]
+            fit = [s for s in found if s is not None and s.label_ in ner.labels]
+            n_skipped += len(found) - len(fit)
+            golds.append([Entity(part, number, span) for span in fit])
+        candidates = paths.by_doc(paths.decode(settings))
+        log_probs = iter(_log_probs(paths, golds).tolist())
+        for ((part, number, gold), doc), entities, spans in zip(
+            batch, golds, candidates, strict=True
+        ):
+            for entity in entities:
+                doubts += _of_entity(entity, next(log_probs), spans)
+            free = [s for s in spans if _is_outside(gold, doc, s.span)]
+            for scored in _apart(free):
+                start, end, label = scored.span
+                span = Span(doc, start, end, label)
+                p = scored.confidence
+                log_odds = float(np.log(p) - np.log1p(-min(p, 1 - 1e-12)))
+                doubts.append(Doubt(Entity(part, number, span), False, p, log_odds))
+    doubts.sort(key=lambda doubt: -doubt.log_odds)
+    return Doubts(doubts, n_skipped)
+
+
+def _same_span(doc: Doc, ent: Span) -> Span | None:
+    found: Span | None = doc.char_span(ent.start_char, ent.end_char, label=ent.label_)
+    return found
+
+
+def _log_probs(
+    paths: DocPaths, golds: Sequence[Sequence[Entity]]
+) -> NDArray[np.float64]:
+    """Log probability of each entity, in nats.  (S,)"""
+    rows = []
+    for i, entities in enumerate(golds):
+        for entity in entities:
+            limits = [entity.span.start, entity.span.end]
+            start, end = np.searchsorted(paths.tokens[i], limits).tolist()
+            rows.append(
+                (i, start, end, paths.tag_set.label_numbers[entity.span.label_])
+            )
+    log_probs = PathSums(paths.chain).log_prob_of_spans(Spans.of(rows))
+    return np.maximum(log_probs, _LOWEST)
+
+
+def _of_entity(
+    entity: Entity, log_prob: float, spans: Sequence[ScoredSpan]
+) -> Iterator[Doubt]:
+    probability = float(np.exp(log_prob))
+    if probability > 1 - _LEAST:
+        return
+    first, last = entity.span.start, entity.span.end
+    others = [
+        scored
+        for scored in spans
+        if scored.span.start < last
+        and scored.span.end > first
+        and scored.span != (first, last, entity.span.label_)
+    ]
+    other = None
+    if others:
+        best = max(others, key=lambda scored: scored.confidence)
+        text = entity.span.doc[best.span.start : best.span.end].text
+        other = f"{text} ({best.span.label}) {best.confidence:.3f}"
+    log_odds = float(np.log1p(-probability) - log_prob)
+    yield Doubt(entity, True, probability, log_odds, other)
+
+
+def _is_outside(gold: Doc, doc: Doc, span: TokenSpan) -> bool:
+    """Whether all tokens of a span are annotated as outside of entities."""
+    found = doc[span.start : span.end]
+    start, end = found.start_char, found.end_char
+    same = gold.char_span(start, end, alignment_mode="expand")
+    return same is not None and all(token.ent_iob == IOB_OUTSIDE for token in same)
+
+
+def _apart(spans: Iterable[ScoredSpan]) -> list[ScoredSpan]:
+    """The most probable of overlapping spans."""
+    chosen: list[ScoredSpan] = []
+    for scored in sorted(spans, key=lambda scored: -scored.confidence):
+        start, end, _ = scored.span
+        if all(end <= s.span.start or s.span.end <= start for s in chosen):
+            chosen.append(scored)
+    return chosen
