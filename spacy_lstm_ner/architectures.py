@@ -111,7 +111,7 @@ def build_word_char_embed(
     fine_tune_vectors: bool = False,
     char_kind: Literal["lstm", "cnn"] = "lstm",
     cache_bytes: int = CACHE_BYTES,
-    rare_dropout: float = 0.0,
+    rare_dropout: float | None = 0.0,
     word_table: str | None = None,
     clusters: str | None = None,
 ) -> Tok2Vec:
@@ -136,9 +136,9 @@ def build_word_char_embed(
     char_kind (str): "lstm" or "cnn" (a convolution) reads the characters.
     cache_bytes (int): Memory for the vectors of words, which are kept from batch to
         batch in prediction; 0 keeps none.
-    rare_dropout (float): A number r. In training, an attribute is hidden with the
-        probability r / (r + n), where n is the number of times its value occurs in the
-        training texts.
+    rare_dropout (float | None): A number r. In training, an attribute is hidden with
+        the probability r / (r + n), where n is the number of times its value occurs in
+        the training texts. None: 3 if words have vectors, else 0.3.
     RETURNS (Model[List[Doc], List[Floats2d]]): The embedding. Prediction hides values
         that training has not seen: of all attributes if `rare_dropout` is positive, of
         those that identify a word if `word_dropout` is.

@@ -362,6 +362,8 @@ def test_every_part_of_the_embedding_is_trained():
     before = [node.get_param(key).copy() for _, node, key in parameters(tok2vec)]
     train(nlp, train_examples(nlp), steps=2, drop=0.1)
     for (name, node, key), old in zip(parameters(tok2vec), before, strict=True):
+        if not old.size:  # no word table comes with the package for this language
+            continue
         assert not np.array_equal(node.get_param(key), old), name
     assert tok2vec.attrs["dropout_rate"] == 0.1
 

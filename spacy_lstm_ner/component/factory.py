@@ -19,22 +19,22 @@ overlap = 64
 
 [model.tok2vec]
 @architectures = "spacy_lstm_ner.WordCharEmbed.v1"
-width = 96
+width = 64
 attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
-rows = [5000, 1000, 2500, 2500]
+rows = [2500, 500, 1000, 1000]
 char_width = 0
 include_static_vectors = false
 word_dropout = 0.0
-rare_dropout = 0.3
+rare_dropout = null
 fine_tune_vectors = false
-word_table = null
+word_table = "packaged"
 clusters = null
 char_kind = "lstm"
 cache_bytes = 8000000
 
 [model.encode]
 @architectures = "spacy_lstm_ner.LSTMEncoder.v1"
-width = 192
+width = 128
 depth = 2
 bidirectional = true
 dropout = null

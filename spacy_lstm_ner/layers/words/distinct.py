@@ -24,12 +24,13 @@ from .cache import WordCache
 from .frequencies import (
     Hiding,
     SeenCounts,
+    choose_rare_dropout,
     count_and_hide,
     forget_counts,
     hide_unseen,
 )
 
-# Memory for the vectors of words: 16,000 words of width 96.
+# Memory for the vectors of words: 24,000 words of width 64.
 CACHE_BYTES = 8_000_000
 # The golden ratio in 64 bits (Knuth's multiplicative hashing).
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -83,14 +84,14 @@ def per_lexeme(
     attrs: Sequence[str | int],
     *,
     word_dropout: float = 0.0,
-    rare_dropout: float = 0.0,
+    rare_dropout: float | None = 0.0,
     cache_bytes: int = CACHE_BYTES,
 ) -> Tok2Vec:
     """Embed each distinct word of a batch once.
 
     embed (Model[Lexemes, Floats2d]): Gives a vector for each word.
     attrs (Sequence[Union[str, int]]): Names or ids of the attributes that it reads.
-    word_dropout, rare_dropout (float): See `Hiding`.
+    word_dropout, rare_dropout (float | None): See `Hiding`.
     cache_bytes (int): Memory for the vectors of words, which are kept from batch to
         batch in prediction; 0 keeps none.
     RETURNS (Model[List[Doc], List[Floats2d]]): (T_b, O) for each Doc b.
@@ -113,6 +114,7 @@ def per_lexeme(
         layers=[embed],
         attrs={
             "hiding": Hiding(tuple(ids), word_dropout, rare_dropout),
+            "chosen_rare_dropout": 0.0,
             "seen_counts": SeenCounts(),
             "hides_unseen": False,
             "dropout_rate": 0.0,
@@ -124,13 +126,15 @@ def per_lexeme(
 def init(
     model: Tok2Vec, X: list[Doc] | None = None, Y: list[Floats2d] | None = None
 ) -> None:
-    """Forget the seen counts; initialize the embedding by the words of sample Docs."""
+    """Forget the seen counts; initialize the embedding by the words of sample Docs, and
+    what depends on it."""
     forget_counts(model)
     embed = model.layers[0]
     X = X or []
     docs = [doc for doc in X if doc.vocab is X[0].vocab]
     embed.initialize(X=_words_of(model, docs).distinct()[0] if docs else None)
     model.set_dim("nO", embed.get_dim("nO"))
+    choose_rare_dropout(model)
 
 
 def forward(

@@ -11,6 +11,7 @@ about hidden values. Later steps do not change the decision, whatever their rate
 saved with the model, in the attribute "hides_unseen".
 """
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,12 @@ from thinc.api import Model, deserialize_attr
 
 from ...errors import Errors
 
+logger = logging.getLogger("spacy.lstm_ner")
+
+# `rare_dropout` where the config leaves it open. What a model knows of words by their
+# vectors, it should not learn by heart by their names.
+_RARE_WITH_VECTORS = 3.0
+_RARE_WITHOUT = 0.3
 # The attributes that identify a word; the others are shared by many words.
 _IDENTIFYING = (ORTH, LOWER, NORM)
 
@@ -41,19 +48,37 @@ class Hiding:
         characters remain (Lample et al. 2016).
     rare_dropout: A number r. In training, an attribute is hidden with the probability
         r / (r + n), where n is the number of times its value occurs in the training
-        texts.
+        texts. None: 3 if words have vectors, else 0.3; see
+        `choose_rare_dropout`.
     RAISES ValueError: See `per_lexeme`.
     """
 
     attrs: tuple[int, ...]
     word_dropout: float
-    rare_dropout: float
+    rare_dropout: float | None
 
     def __post_init__(self) -> None:
         if not 0 <= self.word_dropout < 1:
             raise ValueError(Errors.L040.format(rate=self.word_dropout))
-        if not 0 <= self.rare_dropout < math.inf:
+        if self.rare_dropout is not None and not 0 <= self.rare_dropout < math.inf:
             raise ValueError(Errors.L047.format(value=self.rare_dropout))
+
+
+def choose_rare_dropout(model: Model[Any, Any]) -> None:
+    """Initialization: if the config leaves `rare_dropout` open, choose it by whether
+    words have vectors. The choice is saved with the model, in "chosen_rare_dropout"."""
+    if model.attrs["hiding"].rare_dropout is None:
+        # nM is the width of word vectors; 0 if there are none for the language.
+        widths = [n.get_dim("nM") for n in model.walk() if "nM" in n.dim_names]
+        chosen = _RARE_WITH_VECTORS if any(widths) else _RARE_WITHOUT
+        having = "have" if any(widths) else "have no"
+        logger.info("rare_dropout is %s, because words %s vectors.", chosen, having)
+        model.attrs["chosen_rare_dropout"] = chosen
+
+
+def _rare_dropout(model: Model[Any, Any]) -> float:
+    rate: float | None = model.attrs["hiding"].rare_dropout
+    return model.attrs["chosen_rare_dropout"] if rate is None else rate
 
 
 class SeenCounts(dict[int, dict[int, int]]):
@@ -102,6 +127,7 @@ def count_and_hide(
     RETURNS (ndarray): Whether word dropout hides the token.  (T,)
     """
     hiding: Hiding = model.attrs["hiding"]
+    rare_dropout = _rare_dropout(model)
     seen: SeenCounts = model.attrs["seen_counts"]
     hides = model.attrs["dropout_rate"] > 0
     if not seen:
@@ -109,7 +135,7 @@ def count_and_hide(
     texts = np.split(orths, np.cumsum(lengths)[:-1])
     new = columns[np.repeat(seen.are_new(texts), lengths)]
     hidden = np.zeros(len(orths), dtype=np.bool_)
-    if hides and (hiding.word_dropout or hiding.rare_dropout):
+    if hides and (hiding.word_dropout or rare_dropout):
         hidden = np.random.random(len(orths)) < hiding.word_dropout
     for attr, new_values in dict(zip(hiding.attrs, new.T, strict=True)).items():
         counts = seen.setdefault(attr, {})
@@ -118,9 +144,9 @@ def count_and_hide(
             counts[value] = counts.get(value, 0) + n_value
     for attr, column in zip(hiding.attrs, columns.T, strict=True):
         counts = seen[attr]
-        if hides and hiding.rare_dropout:
+        if hides and rare_dropout:
             found = np.array([counts.get(value, 0) for value in column.tolist()])
-            rate = hiding.rare_dropout / (hiding.rare_dropout + found)
+            rate = rare_dropout / (rare_dropout + found)
             column[np.random.random(len(found)) < rate] = 0
         if attr in _IDENTIFYING:
             column[hidden] = 0
@@ -135,11 +161,12 @@ def hide_unseen(model: Model[Any, Any], columns: NDArray[np.uint64]) -> None:
     """
     hiding: Hiding = model.attrs["hiding"]
     seen: SeenCounts = model.attrs["seen_counts"]
+    rare_dropout = _rare_dropout(model)
     if not model.attrs["hides_unseen"]:
         return
     for attr, column in zip(hiding.attrs, columns.T, strict=True):
         is_identifying = hiding.word_dropout and attr in _IDENTIFYING
-        if (hiding.rare_dropout or is_identifying) and attr in seen:
+        if (rare_dropout or is_identifying) and attr in seen:
             counts = seen[attr]
             column[[value not in counts for value in column.tolist()]] = 0
 

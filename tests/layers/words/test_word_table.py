@@ -10,6 +10,7 @@ from spacy.training import Example
 from thinc.api import fix_random_seed, get_current_ops
 from util import gradient_error, relative_error
 
+from spacy_lstm_ner.architectures import build_word_char_embed
 from spacy_lstm_ner.layers.words.distinct import Lexemes
 from spacy_lstm_ner.layers.words.vectors import QuantizedVectors, VocabVectors
 from spacy_lstm_ner.layers.words.word_table import NO_WORDS, WordTable, read_table
@@ -232,3 +233,29 @@ def test_language_without_packaged_words(caplog, tmp_path):
     loaded = spacy.load(tmp_path / "pipeline")
     assert [ent.text for ent in loaded("Ada ran .").ents] == ["Ada"]
     assert scores(loaded, "Ada ran .") == scores(nlp, "Ada ran .")
+
+
+@pytest.mark.parametrize(
+    ("lang", "chosen", "having"), [("en", 3.0, "have v"), ("de", 0.3, "have no")]
+)
+def test_rare_dropout_by_word_knowledge(lang, chosen, having, caplog):
+    """It is chosen at initialization, logged, and saved with the model."""
+    settings = {"rare_dropout": None, "word_table": "packaged"}
+
+    def layer():
+        return build_word_char_embed(8, ["NORM"], [20], **settings)
+
+    model = layer()
+    with caplog.at_level("INFO", logger="spacy.lstm_ner"):
+        model.initialize(X=[spacy.blank(lang)("Ada ran")])
+    assert f"rare_dropout is {chosen}, because words {having}" in caplog.text
+    loaded = layer().from_bytes(model.to_bytes())
+    for node in (model, loaded):
+        assert node.attrs["chosen_rare_dropout"] == chosen
+
+
+def test_rare_dropout_of_the_config_stays():
+    model = build_word_char_embed(8, ["NORM"], [20], rare_dropout=0.5)
+    model.initialize(X=[spacy.blank("en")("Ada ran")])
+    assert model.attrs["chosen_rare_dropout"] == 0.0
+    assert model.attrs["hiding"].rare_dropout == 0.5
