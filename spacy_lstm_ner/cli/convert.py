@@ -74,7 +74,7 @@ def convert(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Convert annotation to spaCy's binary format, or to another one."""
+    """Convert annotation to spaCy's format, or to another one."""
     # People edit files of the other formats: those are replaced with --force only.
     is_ours = is_docs if to == DOC_BIN else _never
     check_file(output, ENDINGS[to], is_ours, inputs=inputs, force=force)

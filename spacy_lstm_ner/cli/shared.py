@@ -72,6 +72,10 @@ def shown(name: object) -> str:
     return str(name).encode("utf8", "backslashreplace").decode("utf8")
 
 
+# Characters of the values of an option that stand beside its name.
+_WIDEST = 50
+
+
 def choice(values: Iterable[str], help_: str, *names: str) -> Any:
     """An option that takes one of several values.
 
@@ -87,7 +91,10 @@ def choice(values: Iterable[str], help_: str, *names: str) -> Any:
             raise typer.BadParameter(f"{value!r} is not one of {', '.join(choices)}.")
         return value
 
-    return Opt(*names, help=help_, metavar="|".join(choices), callback=check)
+    metavar = "|".join(choices)
+    if len(metavar) > _WIDEST:
+        metavar, help_ = "NAME", f"{help_}: {', '.join(choices)}"
+    return Opt(*names, help=help_, metavar=metavar, callback=check)
 
 
 def progress(

@@ -54,7 +54,7 @@ def run(files: Files, conll: Path, tmp_path: Path) -> Callable[..., int]:
     sentence = "w O\n" * 60 + "Ada B-X\n"
     (tmp_path / "long.conll").write_text(f"{sentence}\n" * 40, encoding="utf8")
     (tmp_path / "lines.txt").write_text(LINES, encoding="utf8")
-    vectors = "".join(f"w{i} {i} 1 {-i} 2\n" for i in range(9))
+    vectors = "".join(f"w{i} {i} {i * i} {-i} {i % 4}\n" for i in range(9))
     (tmp_path / "words.vec").write_text(vectors, encoding="utf8")
     paths = {
         **vars(files),

@@ -55,15 +55,17 @@ def params(layers: Model) -> dict[str, bytes]:
 @pytest.mark.parametrize("load", [own_layers, shared_layers])
 def test_pretrain_then_train(load: Callable[[Path, Path], Config], tmp_path: Path):
     raw_text = tmp_path / "raw.jsonl"
-    srsly.write_jsonl(raw_text, [{"text": text} for text in TEXTS])
+    # One word has no vector, and after some epochs each text has had a masked word.
+    texts = [*TEXTS, "Qwxyzt bqlk vrx"]
+    srsly.write_jsonl(raw_text, [{"text": text} for text in texts])
     config = load(tmp_path, raw_text)
-    config["pretraining"]["max_epochs"] = 2
+    config["pretraining"]["max_epochs"] = 8
     config["pretraining"]["dropout"] = 0.0
     fresh = params(pretrained_layers(init_nlp(config)))
 
     pretrain(config.interpolate(), tmp_path)
     losses = [line["loss"] for line in srsly.read_jsonl(tmp_path / "log.jsonl")]
-    assert 0 < losses[0] < losses[1]
+    assert 0 < losses[0] < losses[-1]
     weights = tmp_path / "model-last.bin"
 
     config["initialize"]["init_tok2vec"] = str(weights)
