@@ -157,6 +157,7 @@ def nlp(path: Path) -> Language:
         "width": 32,
         "attrs": [],
         "rows": [],
+        "word_table": None,
         "clusters": str(path),
     }
     nlp.add_pipe("lstm_ner", config={"model": {"tok2vec": tok2vec}})
