@@ -94,7 +94,7 @@ def test_doubts_of_a_model(
         for each in json.loads(capsys.readouterr().out)["findings"]
         if each["kind"] == "doubt"
     )
-    assert [each["log_odds"] for each in found["examples"][:3]] == odds
+    assert [e["log_odds"] for e in found["examples"][:3]] == pytest.approx(odds)
     # Answered by a person, `convert` reads them.
     answers = [{**task, "answer": "reject"} for task in tasks]
     srsly.write_jsonl(answered := tmp_path / "answered.jsonl", answers)

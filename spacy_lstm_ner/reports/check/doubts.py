@@ -3,33 +3,35 @@
 The model gives the exact probability of each entity of the annotation, and of each span
 that is none. An entity that it holds for improbable, or a span that it is sure of and
 the annotation lacks, is often an error of annotation, if the model has not learned from
-this text.
+this text. Doubts are sorted by the probability of what the model finds instead: the
+probability of the entity itself is tiny for each long one, whether it is right or not.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
 from spacy.util import minibatch
 
 from ...chains.linear_chain import Spans
 from ...chains.path_sums import PathSums
+from ...chains.transitions import to_numpy
 from ...component.annotations import ScoredSpan
 from ...component.doc_paths import DocPaths
 from ...component.gold import IOB_OUTSIDE
 from ...component.lstm_ner import LSTMNer
 from ...data.formats.writing import prodigy_task
-from ...tags import TokenSpan
+from ...tags import TagSet, TokenSpan
 from .findings import Data, Entity, Finding, Record, describe
 
 # A span that the annotation lacks is a doubt from this probability on, an entity up to
 # 1 less this.
 _LEAST = 0.1
-# Log probability of impossible spans, in nats, which JSON can write.
-_LOWEST = -1000.0
+# Log-odds are of probabilities not closer to 0 or 1.
+_ALMOST_0 = 1e-12
 
 
 class Doubt(NamedTuple):
@@ -39,8 +41,9 @@ class Doubt(NamedTuple):
         model finds.
     is_annotated (bool): Whether it is an entity of the annotation.
     probability (float): Probability of exactly this span with this label.
-    log_odds (float): Log of the odds, in nats, that the annotation of this span is
-        wrong, as the model sees it.
+    log_odds (float): How sure the model is of something else here: the log-odds, in
+        nats, of the span; for an entity of the annotation, those of the most probable
+        span that overlaps it, or of no entity here, whichever is larger.
     other (Optional[str]): For an entity of the annotation: the most probable span that
         overlaps it, with label and probability.
     """
@@ -129,19 +132,19 @@ def find_doubts(
             n_skipped += len(found) - len(fit)
             golds.append([Entity(part, number, span) for span in fit])
         candidates = paths.by_doc(paths.decode(settings))
-        log_probs = iter(_log_probs(paths, golds).tolist())
+        odds = iter(zip(*_probabilities(paths, golds), strict=True))
         for ((part, number, gold), doc), entities, spans in zip(
             batch, golds, candidates, strict=True
         ):
             for entity in entities:
-                doubts += _of_entity(entity, next(log_probs), spans)
+                doubts += _of_entity(entity, *next(odds), spans)
             free = [s for s in spans if _is_outside(gold, doc, s.span)]
             for scored in _apart(free):
                 start, end, label = scored.span
                 span = Span(doc, start, end, label)
                 p = scored.confidence
-                log_odds = float(np.log(p) - np.log1p(-min(p, 1 - 1e-12)))
-                doubts.append(Doubt(Entity(part, number, span), False, p, log_odds))
+                found_here = Entity(part, number, span)
+                doubts.append(Doubt(found_here, False, p, _log_odds(p)))
     doubts.sort(key=lambda doubt: -doubt.log_odds)
     return Doubts(doubts, n_skipped)
 
@@ -151,11 +154,21 @@ def _same_span(doc: Doc, ent: Span) -> Span | None:
     return found
 
 
-def _log_probs(
+def _log_odds(probability: float) -> float:
+    """Log-odds of a probability, in nats."""
+    p = min(max(probability, _ALMOST_0), 1 - _ALMOST_0)
+    return math.log(p) - math.log1p(-p)
+
+
+def _probabilities(
     paths: DocPaths, golds: Sequence[Sequence[Entity]]
-) -> NDArray[np.float64]:
-    """Log probability of each entity, in nats.  (S,)"""
-    rows = []
+) -> tuple[list[float], list[float]]:
+    """For each entity, its probability, and the smallest of the probabilities of its
+    tokens to be outside of entities: all of them are at most as probably outside."""
+    sums = PathSums(paths.chain)
+    outside = to_numpy(sums.marginals())[:, TagSet.outside]
+    first_rows = paths.chain.first_rows
+    rows, least = [], []
     for i, entities in enumerate(golds):
         for entity in entities:
             limits = [entity.span.start, entity.span.end]
@@ -163,14 +176,13 @@ def _log_probs(
             rows.append(
                 (i, start, end, paths.tag_set.label_numbers[entity.span.label_])
             )
-    log_probs = PathSums(paths.chain).log_prob_of_spans(Spans.of(rows))
-    return np.maximum(log_probs, _LOWEST)
+            least.append(float(outside[first_rows[i] + np.arange(start, end)].min()))
+    return np.exp(sums.log_prob_of_spans(Spans.of(rows))).tolist(), least
 
 
 def _of_entity(
-    entity: Entity, log_prob: float, spans: Sequence[ScoredSpan]
+    entity: Entity, probability: float, outside: float, spans: Sequence[ScoredSpan]
 ) -> Iterator[Doubt]:
-    probability = float(np.exp(log_prob))
     if probability > 1 - _LEAST:
         return
     first, last = entity.span.start, entity.span.end
@@ -181,13 +193,13 @@ def _of_entity(
         and scored.span.end > first
         and scored.span != (first, last, entity.span.label_)
     ]
-    other = None
+    other, instead = None, outside
     if others:
         best = max(others, key=lambda scored: scored.confidence)
         text = entity.span.doc[best.span.start : best.span.end].text
         other = f"{text} ({best.span.label}) {best.confidence:.3f}"
-    log_odds = float(np.log1p(-probability) - log_prob)
-    yield Doubt(entity, True, probability, log_odds, other)
+        instead = max(instead, best.confidence)
+    yield Doubt(entity, True, probability, _log_odds(instead), other)
 
 
 def _is_outside(gold: Doc, doc: Doc, span: TokenSpan) -> bool:
