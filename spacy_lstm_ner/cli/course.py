@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ..checks import check_at_least
+from ..data.files import shown
 from .outputs import Force, check_file, has_text, is_json_with, write_json
-from .shared import Arg, Opt, Quiet, app, progress, shown
+from .shared import Arg, Opt, Quiet, app, progress
 
 # Steps back in time of the printed gradients.
 _STEPS_BACK = 30

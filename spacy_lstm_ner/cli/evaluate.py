@@ -9,6 +9,7 @@ import spacy
 from spacy.language import Language
 from spacy.training import Corpus, Example
 
+from ..data.files import shown
 from ..data.json_lines import (
     ENDINGS,
     for_spacy,
@@ -41,7 +42,6 @@ from .shared import (
     docs_before,
     find_recognizer,
     progress,
-    shown,
 )
 
 

@@ -62,16 +62,6 @@ Component = Annotated[
 Quiet = Annotated[bool, Opt("--quiet", "-q", help="Show no progress bars")]
 
 
-def shown(name: object) -> str:
-    """A name of a file or a pipeline as it may stand in a text, where bytes that are
-    not UTF-8 are escaped.
-
-    name (object): The path or the name.
-    RETURNS (str): The name, which can be encoded.
-    """
-    return str(name).encode("utf8", "backslashreplace").decode("utf8")
-
-
 # Characters of the values of an option that stand beside its name.
 _WIDEST = 50
 

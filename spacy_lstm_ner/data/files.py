@@ -1,4 +1,4 @@
-"""The rule by which the files of a folder are found."""
+"""The rules by which the files of a folder are found, and names are shown."""
 
 import os
 from collections.abc import Collection, Iterator
@@ -38,3 +38,13 @@ def _walk(root: Path) -> Iterator[Path]:
         seen.add(real)
         names[:] = sorted(name for name in names if not name.startswith(_HIDDEN))
         yield from (Path(folder, n) for n in files if not n.startswith(_HIDDEN))
+
+
+def shown(name: object) -> str:
+    """A name of a file or a pipeline as it may stand in a text, where bytes that are
+    not UTF-8 are escaped.
+
+    name (object): The path or the name.
+    RETURNS (str): The name, which can be encoded.
+    """
+    return str(name).encode("utf8", "backslashreplace").decode("utf8")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import Errors
+from .files import shown
 
 logger = logging.getLogger("spacy.lstm_ner")
 
@@ -38,7 +39,7 @@ class Lines(NamedTuple):
             logger.warning(
                 "%s: removed %d byte order marks at the start of lines, as left by "
                 "concatenating files",
-                self.path,
+                shown(self.path),
                 self.n_marks,
             )
 

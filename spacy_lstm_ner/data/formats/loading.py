@@ -11,6 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
 from ...errors import Errors, Warnings
+from ..files import shown
 from .annotated import AnnotatedText
 from .docs import INCORRECT_SPANS_KEY, SPANS_KEY, Losses, make_docs
 from .merging import join_documents, merge, of_annotator
@@ -103,14 +104,14 @@ def load_docs(
             texts += read
         if skipped:
             message = Warnings.L290.format(
-                where=path, n=len(skipped), first=skipped[0].name
+                where=shown(path), n=len(skipped), first=shown(skipped[0].name)
             )
             logger.warning(message)
     layers = sorted({text.layer for text in texts if text.layer is not None})
     if len(layers) > 1:
         names = ", ".join(layers)
         raise ValueError(Errors.L276.format(where=formats[0][0].parent, names=names))
-    where = str(paths[0]) if len(paths) == 1 else f"{len(paths)} inputs"
+    where = shown(paths[0]) if len(paths) == 1 else f"{len(paths)} inputs"
     annotators = sorted({t.annotator for t in texts if t.annotator is not None})
     if annotator is not None:
         texts = of_annotator(texts, annotator)
