@@ -163,8 +163,8 @@ class LSTMNer(WithSettings, SavedTagger):
         return find_paths(self.model, list(docs), self.tag_set, settings, self.name)
 
     def annotate_with_paths(self, docs: Sequence[Doc]) -> list[SoftTarget]:
-        """Set the entities of Docs, as the pipeline does, and return the distributions
-        over their tag paths that they come from: what the model teaches a student.
+        """Label Docs for a student: set their entities, and return the distributions
+        over tag paths.
 
         docs (Sequence[Doc]): The Docs, processed by the components before.
         """

@@ -33,7 +33,7 @@ class AnnotatedText:
     words: The tokens of the file, if the annotation stands on tokens. None: the text
         is still to be tokenized.
     is_joined: The file has tokens only, and `text` joins them by spaces.
-    is_complete: What is no entity is known to be none. False: nothing else is known.
+    is_complete: Whether all entities are annotated. If not, other tokens are unknown.
     wrong: Spans that are known to be no entities.
     unknown: Extents without annotation, within a complete one.
     sentences: The first character of each sentence; None if they are not known.

@@ -10,7 +10,7 @@ from spacy.tokens import Doc, Span
 # Characters of the text that an example shows on both sides.
 _CONTEXT = 40
 
-# An example of a finding, as it stands in JSON.
+# One example of a finding; its keys are those of `--json`.
 Record = dict[str, Any]
 
 

@@ -331,7 +331,7 @@ def test_hugging_face_parquet(tmp_path: Path):
 
 
 def test_hugging_face_names(tmp_path: Path):
-    """A file that the user names comes first; -100 is no tag."""
+    """`labels` wins over the file beside the data. A token of tag -100 is unknown."""
     record = {"tokens": ["Ann", "a", "b"], "ner_tags": [1, 0, -100]}
     path = put(tmp_path, "h.jsonl", lines([record]))
     put(tmp_path, "labels.txt", "O\nB-NO\n")
