@@ -1,5 +1,6 @@
 # make demo         train, evaluate, show and package a pipeline on the demo corpus
-# make test         check style and types, run the tests with coverage
+# make test         check style and types, run the tests
+# make coverage     run the tests and measure which lines they reach
 # make test-lowest  run the tests with the oldest versions that pyproject.toml allows
 #                   (Python 3.10 to 3.12, for which NumPy 2.0 has wheels)
 # make bench        measure the speed of layer and pipelines on the demo corpus, and draw it
@@ -27,7 +28,7 @@ BIN := $(VENV)/bin
 RUN := $(CORPUS)-$(CONFIG)
 PYTEST := python -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: demo test test-lowest bench word-table lint clean
+.PHONY: demo test coverage test-lowest bench word-table lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m spacy project run all . \
@@ -37,6 +38,9 @@ demo: $(VENV)/installed
 	@echo "Predicted and gold entities:   visualizations/$(RUN).html"
 
 test: $(VENV)/installed-for-tests lint
+	$(BIN)/$(PYTEST)
+
+coverage: $(VENV)/installed-for-tests
 	$(BIN)/$(PYTEST) --cov --cov-fail-under=95
 
 # The lower bounds of the dependencies, for example numpy==2.0.

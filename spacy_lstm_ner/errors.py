@@ -189,6 +189,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "word_table is '{path}', which can't be read as a table of word vectors "
         "({reason}): name a file that 'python -m spacy lstm-ner quantize' has written."
     )
+    L059 = (
+        "word_table is 'packaged', but the layer is initialized without sample Docs, "
+        "so their language is unknown: call model.initialize(X=docs), or "
+        "nlp.initialize(lambda: examples)."
+    )
 
     # Tags and readers
     L100 = "Setting '{name}' is {value!r}: expected one of {choices}."

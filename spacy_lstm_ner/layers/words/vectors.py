@@ -95,11 +95,14 @@ def _init_quantized(
     X: Lexemes | None = None,
     Y: Floats2d | None = None,
 ) -> None:
-    """Read the table; Glorot-uniform weights, and 0 for unknown words."""
+    """Read the table; Glorot-uniform weights, and 0 for unknown words.
+
+    RAISES ValueError (L059): If the table depends on a language that is not known.
+    """
     if path != PACKAGED:
         table = read_table(path)
     elif X is None:
-        table = NO_WORDS
+        raise ValueError(Errors.L059)
     else:
         table = packaged_table(X.vocab.lang) or NO_WORDS
         if table is NO_WORDS:

@@ -235,6 +235,12 @@ def test_language_without_packaged_words(caplog, tmp_path):
     assert scores(loaded, "Ada ran .") == scores(nlp, "Ada ran .")
 
 
+def test_packaged_words_need_a_language():
+    model = build_word_char_embed(8, ["NORM"], [20], word_table="packaged")
+    with pytest.raises(ValueError, match=r"L059\].*without sample Docs"):
+        model.initialize()
+
+
 @pytest.mark.parametrize(
     ("lang", "chosen", "having"), [("en", 3.0, "have v"), ("de", 0.3, "have no")]
 )
