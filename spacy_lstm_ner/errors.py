@@ -519,6 +519,12 @@ class Errors(metaclass=ErrorsWithCodes):
         "model is given: name a pipeline with --model."
     )
 
+    # Trainings on parts of the data
+    L340 = (
+        "The pipeline {pipes} has no scores of entities: expected a config with an entity "
+        "recognizer, such as lstm_ner."
+    )
+
     # Annotation with Ray
     L400 = (
         "Ray, which annotates large corpora, is not installed. Install it with: "
