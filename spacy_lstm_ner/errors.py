@@ -1,8 +1,9 @@
 """The catalogue of messages: what was found, where, what was expected, what to do.
 
 L0xx: component, model and layers. L1xx: tags and readers. L2xx: command line.
-L27x, L28x: formats of annotation. L300 to L319: checks of annotation. L4xx: annotation
-with Ray. L285 to L299, L301, L5xx: warnings.
+L27x, L28x: formats of annotation. L300 to L319: checks of annotation. L340 to L359:
+trainings on parts of the data. L4xx: annotation with Ray. L285 to L299, L301, L5xx:
+warnings.
 """
 
 from spacy.errors import ErrorsWithCodes
@@ -521,8 +522,24 @@ class Errors(metaclass=ErrorsWithCodes):
 
     # Trainings on parts of the data
     L340 = (
-        "The pipeline {pipes} has no scores of entities: expected a config with an entity "
-        "recognizer, such as lstm_ner."
+        "The pipeline {pipes} gets no scores of entities: expected a config with an "
+        "entity recognizer, such as lstm_ner."
+    )
+    L341 = (
+        "'{path}' has results of other settings or data ({names}): use the same ones "
+        "to continue, or name a new file."
+    )
+    L342 = (
+        "'{path}' has no results of trainings: name a new file, or one that the same "
+        "command has written."
+    )
+    L343 = (
+        "{option} is {value!r}: expected numbers above 0 and at most 100, separated by "
+        "commas, such as 10,20,40,80,100."
+    )
+    L344 = (
+        "'{path}' has {n} texts, and none of them is annotated: expected texts whose "
+        "entities are known."
     )
 
     # Annotation with Ray
@@ -652,4 +669,8 @@ class Warnings(metaclass=ErrorsWithCodes):
         "No word table for the language '{lang}' comes with the package, so words are "
         "known by their form alone. 'python -m spacy lstm-ner quantize' makes a table "
         "of any word vectors: name its file in the setting word_table."
+    )
+    L515 = (
+        "{n} texts of {path} are empty or not annotated at all. They teach nothing, so "
+        "they are left out."
     )

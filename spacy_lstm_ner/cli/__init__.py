@@ -5,7 +5,17 @@ spaCy imports this package at the start of each of its commands (entry point gro
 modules. A command imports the rest when it runs.
 """
 
-from . import annotate, check, clusters, convert, course, data, distill, evaluate
+from . import (
+    annotate,
+    check,
+    clusters,
+    convert,
+    course,
+    data,
+    distill,
+    evaluate,
+    trials,
+)
 from .shared import app
 
 __all__ = [
@@ -18,4 +28,5 @@ __all__ = [
     "data",
     "distill",
     "evaluate",
+    "trials",
 ]

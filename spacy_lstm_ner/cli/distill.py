@@ -6,15 +6,14 @@ from typing import Annotated, Any
 import typer
 from spacy.cli._util import import_code, parse_config_overrides, setup_gpu
 from spacy.cli.train import train
-from spacy.language import Language
-from spacy.util import get_lang_class, import_file, load_config
+from spacy.util import import_file, load_config
 from thinc.api import Config
 
 from ..data.files import find_files
 from ..data.replacing import replacing
 from ..errors import Errors
 from .outputs import Force, check_folder
-from .shared import Arg, Opt, Quiet, app, check_data, progress
+from .shared import Arg, Opt, Quiet, app, check_data, progress, tokenizer_of
 
 # The folder of the labelled texts within the output, and the config of the training.
 _SILVER, _CONFIG = "silver", "config.cfg"
@@ -72,7 +71,7 @@ def distill(
             check_data(path)
     found = [_load(name) for name in [teacher, *(vote or [])]]
     student = ready.interpolate()["nlp"]
-    nlp = _tokenizer(student)
+    nlp = tokenizer_of(student)
     settings = {
         "teachers": [digest for _, digest in found],
         "lang": student["lang"],
@@ -134,12 +133,6 @@ def student_config(
 
 
 _READER = {"@readers": "spacy_lstm_ner.DistillCorpus.v1"}
-
-
-def _tokenizer(student: dict[str, Any]) -> Language:
-    """A pipeline with the student's tokenizer."""
-    block = {"nlp": {"tokenizer": student["tokenizer"]}}
-    return get_lang_class(student["lang"]).from_config(block)
 
 
 def _load(name: str) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ import typer
 from spacy.cli._util import app as spacy_app
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
+from spacy.util import get_lang_class
 from tqdm import tqdm
 from typer.core import TyperGroup
 from wasabi.printer import Printer
@@ -134,6 +135,15 @@ def find_recognizer(nlp: Language, name: str | None) -> "tuple[str, LSTMNer]":
             Errors.L206.format(asked=asked, pipes=nlp.pipe_names, names=list(found))
         )
     return names[0], found[names[0]]
+
+
+def tokenizer_of(settings: dict[str, Any]) -> Language:
+    """A pipeline without components, with the tokenizer of a config.
+
+    settings (Dict[str, Any]): The block [nlp] of the config, interpolated.
+    """
+    block = {"nlp": {"tokenizer": settings["tokenizer"]}}
+    return get_lang_class(settings["lang"]).from_config(block)
 
 
 def docs_before(nlp: Language, name: str, texts: Iterable[str | Doc]) -> Iterator[Doc]:

@@ -1,11 +1,11 @@
-"""Pictures: reliability diagrams, and the decay of gradients back in time.
+"""Pictures: reliability diagrams, the decay of gradients, F1 by number of texts.
 
 Needs the extra `plots`.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +115,64 @@ def draw_decay(decays: "Mapping[str, Decay]", output: Path, *, title: str) -> No
         bbox_to_anchor=(1, 0.5),
         frameon=False,
     )
+    _save(figure, output)
+
+
+class ScoreLine(NamedTuple):
+    """A line of F1 by the number of texts; all sequences have the same length.
+
+    texts (Sequence[float]): Numbers of texts.
+    f1 (Sequence[float]): Mean F1 over the seeds, from 0 to 1.
+    low, high (Sequence[float]): The lowest and the highest.
+    """
+
+    texts: Sequence[float]
+    f1: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+def draw_scores(
+    lines: Mapping[str, ScoreLine],
+    output: Path,
+    *,
+    title: str,
+    level: float | None = None,
+) -> None:
+    """Draw F1 by the number of texts, on a logarithmic axis.
+
+    The same arguments give the same file.
+
+    lines (Mapping[str, ScoreLine]): By name. Bars go from the lowest to the highest F1.
+    output (Path): As of `draw_reliability`.
+    title (str): Title of the picture.
+    level (Optional[float]): F1 of a horizontal line.
+    RAISES: As of `check_picture`.
+    """
+    check_picture(output)
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    figure.suptitle(title.replace("$", r"\$"), wrap=True)
+    if level is not None:
+        axes.axhline(100 * level, color=_GREY, lw=1, ls="--")
+    colours = (_BLUE, _ORANGE, _GREEN, _PURPLE, _RED)
+    for i, (name, line) in enumerate(lines.items()):
+        f1, low, high = (100 * np.array(v) for v in (line.f1, line.low, line.high))
+        axes.errorbar(
+            line.texts,
+            f1,
+            yerr=[(f1 - low).tolist(), (high - f1).tolist()],
+            fmt="o-",
+            color=colours[i % len(colours)],
+            capsize=3,
+            label=name,
+        )
+    axes.set_xscale("log")
+    axes.set(xlabel="annotated texts", ylabel="F1 in percent")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
     _save(figure, output)
 
 

@@ -69,7 +69,9 @@ class Trainer:
         """
         log = StringIO() if self.log is None else self.log
         with TemporaryDirectory() as temporary:
-            files = {name: Path(temporary, f"{name}.spacy") for name in ("train", "dev")}
+            files = {
+                name: Path(temporary, f"{name}.spacy") for name in ("train", "dev")
+            }
             for path, docs in zip(files.values(), (texts, dev), strict=True):
                 DocBin(docs=docs).to_disk(path)
             config = with_texts(self.config, files, seed)
