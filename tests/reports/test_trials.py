@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import spacy
-from contract.helpers import TRAIN_DATA, add_tiny, make_example, make_nlp
+from contract.helpers import TRAIN_DATA, make_example, make_nlp
 from spacy.tokens import Doc
 from thinc.api import Config
 
