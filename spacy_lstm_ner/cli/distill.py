@@ -57,8 +57,8 @@ def distill(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Label raw texts with a teacher and train a student on them. Further options
-    override the config, as in spacy train: --corpora.train.temperature 2."""
+    """Label raw texts with a teacher; train a student. Further options override the
+    config, as in spacy train: --corpora.train.temperature 2."""
     from ..data import distill as distillation
 
     overrides = parse_config_overrides(ctx.args)

@@ -80,7 +80,7 @@ def learning_curve(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure F1 by the number of texts, and what more texts would bring. Further
+    """Measure F1 by the number of texts. Says what twice the texts would bring. Further
     options override the config, as in spacy train."""
     from ..reports import trials
 
