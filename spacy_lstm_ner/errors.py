@@ -517,7 +517,8 @@ class Errors(metaclass=ErrorsWithCodes):
     # Checks of annotation
     L300 = (
         "The output '{output}' is for annotation that is improbable to a model, and no "
-        "model is given: name a pipeline with --model."
+        "model is given: name a pipeline with --model, or a config with --config and "
+        "--folds."
     )
 
     # Trainings on parts of the data
@@ -540,6 +541,14 @@ class Errors(metaclass=ErrorsWithCodes):
     L344 = (
         "'{path}' has {n} texts, and none of them is annotated: expected texts whose "
         "entities are known."
+    )
+    L345 = (
+        "--folds is {n_folds}, with {n} different annotated texts: expected at least 2 "
+        "folds and 4 texts, and no more folds than texts."
+    )
+    L346 = (
+        "--folds and --config go together, without --model: the config is trained on "
+        "parts of the data, to judge the others. A --model judges by itself."
     )
 
     # Annotation with Ray

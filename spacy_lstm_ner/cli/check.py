@@ -2,34 +2,28 @@
 
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import spacy
 import typer
+from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from wasabi.printer import Printer
 
 from ..data.formats import FORMATS
 from ..data.formats.loading import load_docs
-from ..data.json_lines import ENDINGS, write_records
+from ..data.json_lines import ENDINGS
 from ..errors import Errors, Warnings
 from ..reports.check import Check, Data, Finding, check_docs, raw_doc
-from .outputs import Force, check_file, has_fields
-from .shared import (
-    Arg,
-    Component,
-    Opt,
-    Quiet,
-    app,
-    choice,
-    docs_before,
-    find_recognizer,
-    progress,
-)
+from .outputs import Force, check_file
+from .shared import Arg, Component, Opt, Quiet, app, choice, progress, tokenizer_of
+from .training import Code, Gpu, MaxSteps, Verbose, load_settings
 
 if TYPE_CHECKING:
     from ..reports.check.doubts import Doubts
+    from ..reports.trials import Scores, Trainer
 
 logger = logging.getLogger("spacy.lstm_ner")
 
@@ -55,12 +49,23 @@ def check(
             "annotation that is improbable to it is listed"
         ),
     ] = None,
+    config: Annotated[
+        Path | None, Opt(help="Config of spacy train, for models that judge the texts")
+    ] = None,
+    folds: Annotated[
+        int | None,
+        Opt(help="Number of these models: each judges texts it has not learned"),
+    ] = None,
+    max_steps: MaxSteps = None,
     top: Annotated[
         int, Opt(help="Number of improbable annotations to list and to write", min=1)
     ] = 100,
     output: Annotated[
         Path | None,
-        Opt(metavar="OUTPUT.jsonl", help="File for them, as tasks of Prodigy"),
+        Opt(
+            metavar="OUTPUT.jsonl",
+            help="File for them, as tasks of Prodigy (.jsonl) or Label Studio (.json)",
+        ),
     ] = None,
     component: Component = None,
     show: Annotated[
@@ -72,28 +77,47 @@ def check(
     strict: Annotated[
         bool, Opt("--strict", help="Exit with status 1 if there is a problem")
     ] = False,
+    code: Code = None,
+    gpu_id: Gpu = -1,
+    verbose: Verbose = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Look for problems in annotated data."""
+    from ..reports.check.tasks import LABEL_STUDIO, is_tasks, write_tasks
+    from ..reports.trials import Trainer
+
     paths = {
         part: path for part, path in zip(_PARTS, (train, dev), strict=True) if path
     }
+    _check_judges(model, config, folds, max_steps)
     if output is not None:
-        if model is None:
+        if model is None and config is None:
             raise ValueError(Errors.L300.format(output=output))
-        check_file(output, ENDINGS, _is_ours, inputs=paths.values(), force=force)
-    nlp = spacy.blank(lang) if model is None else spacy.load(model)
+        endings = (*ENDINGS, *LABEL_STUDIO)
+        check_file(output, endings, is_tasks, inputs=paths.values(), force=force)
+    trainer = None
+    if config is not None:
+        settings = load_settings(config, [], max_steps, code)
+        setup_gpu(gpu_id, silent=True)
+        trainer = Trainer(settings, gpu_id, sys.stderr if verbose else None)
+        nlp = tokenizer_of(settings.interpolate()["nlp"])
+    else:
+        nlp = spacy.blank(lang) if model is None else spacy.load(model)
     name = None if format_ == _AUTO else format_
     loaded = {part: load_docs([path], nlp, name=name) for part, path in paths.items()}
     data = Data({part: each.docs for part, each in loaded.items()})
     losses = {part: each.losses for part, each in loaded.items()}
     found = check_docs(data.parts, nlp.make_doc, losses)
-    if output is not None or component is not None or _has_recognizer(nlp):
+    doubts = None
+    if trainer is not None and folds is not None:
+        doubts = _doubts_of_folds(trainer, folds, component, data, quiet=quiet)
+    elif output is not None or component is not None or _has_recognizer(nlp):
         doubts = _find_doubts(nlp, component, data, quiet=quiet)
+    if doubts is not None:
         found = found.adding([doubts.finding(top)])
         if output is not None:
-            write_records(output, (doubt.task() for doubt in doubts.doubts[:top]))
+            write_tasks(output, doubts.doubts[:top], data)
     if as_json:
         print(json.dumps(found.to_json(), indent=2))
     else:
@@ -106,6 +130,18 @@ def check(
         raise typer.Exit(1)
 
 
+def _check_judges(
+    model: str | None,
+    config: Path | None,
+    folds: int | None,
+    max_steps: int | None,
+) -> None:
+    """Refuse options of trainings without a config, and a config without folds."""
+    is_complete = config is not None and folds is not None and model is None
+    if not is_complete and any(x is not None for x in (config, folds, max_steps)):
+        raise ValueError(Errors.L346)
+
+
 def _has_recognizer(nlp: Language) -> bool:
     return any(nlp.get_pipe_meta(name).factory == "lstm_ner" for name in nlp.pipe_names)
 
@@ -114,19 +150,36 @@ def _find_doubts(
     nlp: Language, component: str | None, data: Data, *, quiet: bool
 ) -> "Doubts":
     from ..reports.check.doubts import find_doubts
+    from ..reports.recognizers import docs_before, find_recognizer
 
     name, ner = find_recognizer(nlp, component)
     raw = [raw_doc(doc, nlp.make_doc) for _, _, doc in data.docs()]
     docs = progress(docs_before(nlp, name, raw), quiet=quiet, total=len(raw))
-    found = find_doubts(data, docs, ner, batch_size=nlp.batch_size)
-    if found.n_skipped:
-        message = Warnings.L301.format(name=name, n=found.n_skipped)
-        logger.warning(message)
+    found = find_doubts(data.docs(), docs, ner, batch_size=nlp.batch_size)
+    _tell_skipped(found, name)
     return found
 
 
-def _is_ours(path: Path) -> bool:
-    return has_fields(path, ("text", "tokens", "spans", "meta", "_is_binary"))
+def _doubts_of_folds(
+    trainer: "Trainer", n_folds: int, component: str | None, data: Data, *, quiet: bool
+) -> "Doubts":
+    from ..reports.check.folds import doubts_of_folds
+
+    def show(number: int, scores: "Scores") -> None:
+        if not quiet:
+            line = f"model {number} of {n_folds}: F1 {100 * scores.f1:.1f}"
+            print(line, file=sys.stderr, flush=True)
+
+    found = doubts_of_folds(
+        data, trainer, n_folds=n_folds, component=component, on_fold=show
+    )
+    _tell_skipped(found, component or "The recognizer")
+    return found
+
+
+def _tell_skipped(found: "Doubts", name: str) -> None:
+    if found.n_skipped:
+        logger.warning(Warnings.L301.format(name=name, n=found.n_skipped))
 
 
 def _print_counts(found: Check) -> None:

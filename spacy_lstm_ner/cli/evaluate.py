@@ -39,8 +39,6 @@ from .shared import (
     app,
     check_data,
     choice,
-    docs_before,
-    find_recognizer,
     progress,
 )
 
@@ -64,6 +62,7 @@ def calibrate(
 ) -> None:
     """Fit confidences, and a threshold, to held-out data."""
     from ..checks import check_beta
+    from ..reports.recognizers import find_recognizer
 
     check_folder(output, is_pipeline, force=force)
     check_data(data)
@@ -103,6 +102,7 @@ def reliability(
         reliability_bins,
     )
     from ..reports.plots import CREATOR, METADATA, check_picture, draw_reliability
+    from ..reports.recognizers import find_recognizer
 
     check_picture(output)
     check_file(
@@ -150,6 +150,8 @@ def rank(
     quiet: Quiet = False,
 ) -> None:
     """Sort raw texts by how uncertain a pipeline is."""
+    from ..reports.recognizers import docs_before, find_recognizer
+
     check_file(
         output,
         ENDINGS,
@@ -247,6 +249,8 @@ def _examples_before(
     nlp: Language, name: str, data: Path, *, quiet: bool
 ) -> list[Example]:
     """Examples whose predicted Docs the components before a recognizer processed."""
+    from ..reports.recognizers import docs_before
+
     examples = list(_read_examples(nlp, data))
     docs = docs_before(nlp, name, (eg.predicted for eg in examples))
     bar = progress(docs, quiet=quiet, total=len(examples))

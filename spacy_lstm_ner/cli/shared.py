@@ -3,24 +3,21 @@
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from spacy.cli._util import app as spacy_app
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import DocBin
 from spacy.util import get_lang_class
 from tqdm import tqdm
 from typer.core import TyperGroup
 from wasabi.printer import Printer
 
 from ..errors import Errors
-
-if TYPE_CHECKING:
-    from ..component.lstm_ner import LSTMNer
 
 Arg = typer.Argument
 Opt = typer.Option
@@ -117,26 +114,6 @@ def check_data(path: Path) -> None:
         raise ValueError(Errors.L203.format(path=path)) from err
 
 
-def find_recognizer(nlp: Language, name: str | None) -> "tuple[str, LSTMNer]":
-    """The recognizer that a command works on.
-
-    nlp (Language): The pipeline.
-    name (Optional[str]): Name of the component; None: the only recognizer.
-    RETURNS (Tuple[str, LSTMNer]): Its name and the component.
-    RAISES ValueError (L206): If there is none, or several and no name.
-    """
-    from ..component.lstm_ner import LSTMNer
-
-    found = {n: pipe for n, pipe in nlp.pipeline if isinstance(pipe, LSTMNer)}
-    names = [name] if name in found else list(found) if name is None else []
-    if len(names) != 1:
-        asked = "the only one" if name is None else repr(name)
-        raise ValueError(
-            Errors.L206.format(asked=asked, pipes=nlp.pipe_names, names=list(found))
-        )
-    return names[0], found[names[0]]
-
-
 def tokenizer_of(settings: dict[str, Any]) -> Language:
     """A pipeline without components, with the tokenizer of a config.
 
@@ -144,18 +121,6 @@ def tokenizer_of(settings: dict[str, Any]) -> Language:
     """
     block = {"nlp": {"tokenizer": settings["tokenizer"]}}
     return get_lang_class(settings["lang"]).from_config(block)
-
-
-def docs_before(nlp: Language, name: str, texts: Iterable[str | Doc]) -> Iterator[Doc]:
-    """Process texts with the components before a recognizer.
-
-    nlp (Language): The pipeline.
-    name (str): Name of the recognizer.
-    texts (Iterable[Union[str, Doc]]): The texts.
-    YIELDS (Doc): The Docs that the recognizer gets.
-    """
-    later = nlp.pipe_names[nlp.pipe_names.index(name) :]
-    return nlp.pipe(texts, disable=later)
 
 
 def print_counts(path: Path, n_docs: int, n_tokens: int, labels: Iterable[str]) -> None:

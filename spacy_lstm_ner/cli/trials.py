@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from spacy.cli._util import import_code, parse_config_overrides, setup_gpu
+from spacy.cli._util import setup_gpu
 from spacy.tokens import Doc
-from spacy.util import load_config
 from wasabi.printer import Printer
 
 from ..data.files import shown
@@ -19,6 +18,7 @@ from ..data.json_lines import ENDINGS
 from ..errors import Errors, Warnings
 from .outputs import Force, check_file, has_fields, has_text
 from .shared import Arg, Opt, Quiet, app, tokenizer_of
+from .training import OVERRIDES, Code, Gpu, MaxSteps, Verbose, load_settings
 
 if TYPE_CHECKING:
     from thinc.api import Config as ThincConfig
@@ -28,17 +28,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("spacy.lstm_ner")
 
 _MSG = Printer()
-# Further options override the config.
-_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
-
 Config = Annotated[Path, Arg(help="Config of spacy train")]
 Train = Annotated[Path, Arg(help="Annotated texts: a file or a folder")]
 Dev = Annotated[Path, Arg(help="Annotated texts to score")]
 Seeds = Annotated[
     int, Opt(help="Number of trainings, with other texts and weights", min=1)
-]
-MaxSteps = Annotated[
-    int | None, Opt(help="Steps of a training. Default: the config's", min=1)
 ]
 Results = Annotated[
     Path | None,
@@ -51,16 +45,9 @@ Plot = Annotated[
     Path | None, Opt(metavar="OUTPUT.svg", help="Picture: .svg, .png or .pdf")
 ]
 AsJson = Annotated[bool, Opt("--json", help="Print JSON")]
-Code = Annotated[
-    Path | None, Opt(help="Python file to import first, as of spacy train")
-]
-Gpu = Annotated[int, Opt("--gpu-id", "-g", help="GPU ID, or -1 for CPU")]
-Verbose = Annotated[
-    bool, Opt("--verbose", help="Show the table of each training, on stderr")
-]
 
 
-@app.command("learning-curve", context_settings=_OVERRIDES)
+@app.command("learning-curve", context_settings=OVERRIDES)
 def learning_curve(
     ctx: typer.Context,
     config: Config,
@@ -86,7 +73,7 @@ def learning_curve(
 
     percents = _numbers("--shares", shares)
     _check_outputs(plot, results, inputs=(config, train, dev), force=force)
-    ready = _load_config(config, ctx.args, max_steps, code)
+    ready = load_settings(config, ctx.args, max_steps, code)
     setup_gpu(gpu_id, silent=True)
     texts, scored = _read(ready, train, dev)
     trainer = trials.Trainer(ready, gpu_id, sys.stderr if verbose else None)
@@ -232,17 +219,6 @@ def _check_outputs(
             inputs=inputs,
             force=force,
         )
-
-
-def _load_config(
-    path: Path, overrides: list[str], max_steps: int | None, code: Path | None
-) -> "ThincConfig":
-    """The config with the settings of the command line, not interpolated."""
-    settings = parse_config_overrides(overrides)
-    if max_steps is not None:
-        settings["training.max_steps"] = max_steps
-    import_code(code)
-    return load_config(path, settings, interpolate=False)
 
 
 def _read(config: "ThincConfig", *paths: Path) -> list[list[Doc]]:

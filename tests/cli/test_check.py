@@ -120,3 +120,38 @@ def test_doubts_need_a_model(
     assert "L206" in message(capsys)
     assert lstm_ner("check", train, "--model", files.ner) == 0
     assert "[L301] 'lstm_ner' cannot judge 1 entities" in caplog.text  # the label ORG
+
+
+def test_doubts_of_folds(
+    files: Files,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("SPACY_CONFIG_OVERRIDES", "--training.eval_frequency 1")
+    output = tmp_path / "doubts.json"
+    args = ["check", files.dev, "--folds", "2", "--max-steps", "2", "--output", output]
+    args += ["--config", files.ner / "config.cfg"]
+    assert lstm_ner(*args, "--json") == 0
+    printed = capsys.readouterr()
+    assert printed.err.startswith("model 1 of 2: F1 ")
+    assert json.loads(printed.out)["parts"]["train"]["texts"] == 6
+    assert {task["meta"]["part"] for task in srsly.read_json(output)} == {"train"}
+    assert lstm_ner(*args, "--quiet", "--component", "other") == 1
+    assert "L206" in message(capsys)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        "--folds 2",
+        "--config {ner}/config.cfg",
+        "--max-steps 2",
+        "--folds 2 --config {ner}/config.cfg --model {ner}",
+    ],
+)
+def test_folds_need_a_config(
+    args: str, files: Files, capsys: pytest.CaptureFixture[str]
+):
+    assert lstm_ner("check", files.dev, *args.format(ner=files.ner).split()) == 1
+    assert "L346" in message(capsys)

@@ -1,17 +1,21 @@
 """Annotation that a model doubts."""
 
 import math
+from pathlib import Path
 
 import pytest
 import spacy
+import srsly
 from contract.helpers import make_example, make_nlp, trained
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from thinc.api import fix_random_seed
 
 from spacy_lstm_ner.component.lstm_ner import LSTMNer
+from spacy_lstm_ner.data.formats.loading import load_docs
 from spacy_lstm_ner.reports.check import Data, raw_doc
 from spacy_lstm_ner.reports.check.doubts import Doubts, find_doubts
+from spacy_lstm_ner.reports.check.tasks import is_tasks, write_tasks
 
 TEXT = "Ada Lovelace met New York"
 RIGHT = {"Ada Lovelace": "PER", "New York": "GPE"}
@@ -28,7 +32,7 @@ def doubts_of(nlp: Language, *golds: Doc) -> Doubts:
     (ner,) = (pipe for _, pipe in nlp.pipeline if isinstance(pipe, LSTMNer))
     data = Data({"dev": golds})
     docs = [raw_doc(doc, nlp.make_doc) for doc in golds]
-    return find_doubts(data, docs, ner, batch_size=2)
+    return find_doubts(data.docs(), docs, ner, batch_size=2)
 
 
 def gold(nlp: Language, ents: dict[str, str]) -> Doc:
@@ -96,7 +100,7 @@ def test_tokens_of_unknown_spaces_are_kept():
     assert [t.text for t in raw_doc(doc, nlp.make_doc)] == ["is", "n't", "x"]
 
 
-def test_finding_and_task(nlp: Language):
+def test_finding(nlp: Language):
     doubts = doubts_of(nlp, gold(nlp, {"Lovelace": "PER"}))
     finding = doubts.finding(1)
     assert finding.count == 2
@@ -109,10 +113,57 @@ def test_finding_and_task(nlp: Language):
         1,
     )
     assert record["model"] == cut.other
-    task = cut.task()
+
+
+def test_tasks_of_prodigy(nlp: Language, tmp_path: Path):
+    golds = [gold(nlp, {"Lovelace": "PER"}), gold(nlp, RIGHT)]
+    doubts = doubts_of(nlp, *golds).doubts
+    write_tasks(path := tmp_path / "tasks.jsonl", doubts, Data({"dev": golds}))
+    tasks = list(srsly.read_jsonl(path))
+    assert len(tasks) == len(doubts) == 2
+    ((cut, task),) = [
+        (doubt, task)
+        for doubt, task in zip(doubts, tasks, strict=True)
+        if doubt.is_annotated
+    ]
     assert task["text"] == TEXT
     assert "answer" not in task
     assert task["meta"]["annotated"] is True
     (span,) = task["spans"]
     assert (span["start"], span["end"], span["label"]) == (4, 12, "PER")
-    assert span["score"] == cut.probability
+    assert span["score"] == pytest.approx(cut.probability)
+    assert is_tasks(path)
+
+
+def test_tasks_of_label_studio(nlp: Language, tmp_path: Path):
+    """A text with two doubts is one task, to correct; `convert` reads the answer."""
+    golds = [gold(nlp, RIGHT), gold(nlp, {"Lovelace": "PER"})]
+    doubts = doubts_of(nlp, *golds).doubts
+    write_tasks(path := tmp_path / "tasks.json", doubts, Data({"dev": golds}))
+    assert is_tasks(path)
+    (task,) = srsly.read_json(path)
+    assert task["data"]["text"] == TEXT
+    lines = task["data"]["doubts"].splitlines()
+    assert len(lines) == 2
+    assert any(
+        line.startswith("'Lovelace' (PER) 0.0") and "Ada Lovelace (PER)" in line
+        for line in lines
+    )
+    assert any(line.endswith(": not annotated") for line in lines)
+    assert task["meta"] == {"part": "dev", "text": 2}
+    (prediction,) = task["predictions"]
+    (region,) = prediction["result"]
+    assert region["value"]["labels"] == ["PER"]
+    task["annotations"] = [{"result": prediction["result"]}]
+    srsly.write_json(answered := tmp_path / "answered.json", [task])
+    loaded = load_docs([answered], nlp)
+    assert loaded.formats[0][1] == "label-studio"
+    assert [str(ent) for ent in loaded.docs[0].ents] == ["Lovelace"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '[{"data": {"text": "x"}}]', "no"])
+@pytest.mark.parametrize("name", ["other.json", "other.jsonl"])
+def test_files_of_others_are_no_tasks(tmp_path: Path, name: str, text: str):
+    path = tmp_path / name
+    path.write_text(text)
+    assert not is_tasks(path)

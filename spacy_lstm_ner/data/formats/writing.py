@@ -193,11 +193,17 @@ def _write_label_studio(found: Sequence[Written], path: Path) -> None:
         )
 
 
-def _label_studio_task(written: Written) -> dict[str, Any]:
-    results, scores = [], []
-    for i, span in enumerate(written.spans):
+def label_studio_results(number: int, spans: Iterable[Span]) -> list[dict[str, Any]]:
+    """The regions of a task of Label Studio, for its template for named entities.
+
+    number (int): The number of the task.
+    spans (Iterable[Span]): The spans. Those that a recognizer has predicted have a
+        score.
+    """
+    results = []
+    for i, span in enumerate(spans):
         result: dict[str, Any] = {
-            "id": f"{written.number}-{i}",
+            "id": f"{number}-{i}",
             "from_name": _FROM,
             "to_name": _TO,
             "type": "labels",
@@ -209,10 +215,13 @@ def _label_studio_task(written: Written) -> dict[str, Any]:
             },
         }
         score = confidence(span)
-        if score is not None:
-            scores.append(score)
-            result["score"] = score
-        results.append(result)
+        results.append(result if score is None else {**result, "score": score})
+    return results
+
+
+def _label_studio_task(written: Written) -> dict[str, Any]:
+    results = label_studio_results(written.number, written.spans)
+    scores = [result["score"] for result in results if "score" in result]
     task: dict[str, Any] = {
         "id": written.number,
         "data": {_TO: written.text, **_partial(written)},

@@ -4,10 +4,11 @@
 - `counts` counts texts, tokens and labels, and finds what is missing or rare.
 - `spans` looks at each entity, `texts` at repeated texts, `strings` at the same words
   with other labels or with none.
-- `doubts` asks a model which annotation is improbable.
+- `doubts` asks a model which annotation is improbable, `folds` models that have not
+  learned from the texts that they judge.
 """
 
-from .findings import KINDS, Data, Finding, Kind, raw_doc
+from .findings import KINDS, Data, Finding, Kind, Text, raw_doc
 from .run import Check, check_docs
 
-__all__ = ["KINDS", "Check", "Data", "Finding", "Kind", "check_docs", "raw_doc"]
+__all__ = ["KINDS", "Check", "Data", "Finding", "Kind", "Text", "check_docs", "raw_doc"]

@@ -10,7 +10,7 @@ probability of the entity itself is tiny for each long one, whether it is right 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from spacy.tokens import Doc, Span
@@ -23,9 +23,8 @@ from ...component.annotations import ScoredSpan
 from ...component.doc_paths import DocPaths
 from ...component.gold import IOB_OUTSIDE
 from ...component.lstm_ner import LSTMNer
-from ...data.formats.writing import prodigy_task
 from ...tags import TagSet, TokenSpan
-from .findings import Data, Entity, Finding, Record, describe
+from .findings import Entity, Finding, Record, Text, describe
 
 # A span that the annotation lacks is a doubt from this probability on, an entity up to
 # 1 less this.
@@ -65,17 +64,6 @@ class Doubt(NamedTuple):
             more["model"] = self.other
         return describe(self.entity, **more)
 
-    def task(self) -> dict[str, Any]:
-        """A task of Prodigy: is this span an entity?"""
-        part, number, span = self.entity
-        meta = {"part": part, "text": number, "log_odds": self.log_odds}
-        meta["annotated"] = self.is_annotated
-        if self.other is not None:
-            meta["model"] = self.other
-        task = prodigy_task(span.doc, [span])
-        task["spans"][0]["score"] = self.probability
-        return {**task, "meta": meta, "_is_binary": True}
-
 
 class Doubts(NamedTuple):
     """All doubts about some data.
@@ -99,7 +87,7 @@ class Doubts(NamedTuple):
 
 
 def find_doubts(
-    data: Data, docs: Iterable[Doc], ner: LSTMNer, *, batch_size: int
+    texts: Iterable[Text], docs: Iterable[Doc], ner: LSTMNer, *, batch_size: int
 ) -> Doubts:
     """Find spans of which the model doubts the annotation.
 
@@ -107,8 +95,8 @@ def find_doubts(
     doubt, because overlapping spans exclude each other. Tokens without annotation are
     not doubted.
 
-    data (Data): The parts.
-    docs (Iterable[Doc]): The Docs of `raw_doc` for all its texts, processed by the
+    texts (Iterable[Text]): The annotated texts, such as those of `Data.docs`.
+    docs (Iterable[Doc]): The Docs of `raw_doc` for all of them, processed by the
         components before `ner`.
     ner (LSTMNer): The recognizer.
     batch_size (int): Number of Docs of a batch.
@@ -123,7 +111,7 @@ def find_doubts(
     )
     doubts: list[Doubt] = []
     n_skipped = 0
-    for batch in minibatch(zip(data.docs(), docs, strict=True), batch_size):
+    for batch in minibatch(zip(texts, docs, strict=True), batch_size):
         paths = ner.paths([doc for _, doc in batch], ner.settings)
         golds = []
         for (part, number, gold), doc in batch:

@@ -130,6 +130,19 @@ class Entity(NamedTuple):
     span: Span
 
 
+class Text(NamedTuple):
+    """An annotated text and its place.
+
+    part (str): Name of the part.
+    number (int): Number of the text in the part, from 1.
+    doc (Doc): The text.
+    """
+
+    part: str
+    number: int
+    doc: Doc
+
+
 class Data:
     """The parts of the data.
 
@@ -145,11 +158,11 @@ class Data:
         """The name of the part to train on."""
         return next(iter(self.parts))
 
-    def docs(self) -> Iterator[tuple[str, int, Doc]]:
-        """The name of the part, the number from 1, and the Doc of each text."""
+    def docs(self) -> Iterator[Text]:
+        """All texts."""
         for part, docs in self.parts.items():
             for number, doc in enumerate(docs, start=1):
-                yield part, number, doc
+                yield Text(part, number, doc)
 
     @cached_property
     def entities(self) -> list[Entity]:

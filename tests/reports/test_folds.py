@@ -1,0 +1,81 @@
+"""Models that judge texts that they have not learned."""
+
+from collections import Counter
+
+import pytest
+from contract.helpers import make_example, make_nlp
+from spacy.tokens import Doc
+from thinc.api import Config
+
+from spacy_lstm_ner.reports.check import Data, Text
+from spacy_lstm_ner.reports.check.folds import cut, doubts_of_folds
+from spacy_lstm_ner.reports.trials import Scores, Trained, Trainer
+
+NAMES = ["Ada", "Bob", "Carl", "Dora", "Eve", "Finn", "Gus", "Hal"]
+
+
+def gold(text: str, ents: dict[str, str]) -> Doc:
+    return make_example(make_nlp(), text, ents).reference
+
+
+def data_with_an_error() -> Data:
+    """Texts like "Ada met Bob", in one of which a name is not annotated."""
+    docs = [
+        gold(f"{first} met {second}", {first: "PER", second: "PER"})
+        for first in NAMES
+        for second in NAMES
+        if first != second
+    ]
+    docs[9] = gold(docs[9].text, {NAMES[1]: "PER"})
+    return Data({"train": docs[:40], "dev": docs[40:]})
+
+
+class Spy:
+    """Keeps what a trainer learns from."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.learned: list[list[str]] = []
+
+    def __call__(self, texts: list[Doc], dev: list[Doc], *, seed: int) -> Trained:
+        self.learned.append([doc.text for doc in [*texts, *dev]])
+        return self.trainer(texts, dev, seed=seed)
+
+
+def test_an_error_is_found_by_a_model_that_has_not_seen_it():
+    data = data_with_an_error()
+    config = Config(make_nlp().config.copy())
+    config["training"].update(max_steps=40, eval_frequency=20)
+    spy = Spy(Trainer(config))
+    shown: list[tuple[int, Scores]] = []
+    found = doubts_of_folds(
+        data, spy, n_folds=3, on_fold=lambda *args: shown.append(args)
+    )
+    assert [number for number, _ in shown] == [1, 2, 3]
+    assert all(scores.f1 > 0.8 for _, scores in shown)
+    first = found.doubts[0]
+    assert (first.entity.part, first.entity.number) == ("train", 10)
+    assert not first.is_annotated
+    odds = [doubt.log_odds for doubt in found.doubts]
+    assert odds == sorted(odds, reverse=True)
+    # Each text is learned by all models but one.
+    n_learned = Counter(text for texts in spy.learned for text in texts)
+    assert set(n_learned.values()) == {2}
+    assert len(n_learned) == 56
+
+
+def test_equal_texts_are_in_one_fold():
+    texts = [Text("train", i, gold(f"text {i % 7}", {})) for i in range(21)]
+    folds = cut(texts, 3, 0)
+    assert sorted(text.number for fold in folds for text in fold) == list(range(21))
+    assert [len(fold) for fold in folds] == [9, 6, 6]
+    for fold in folds:
+        assert set(Counter(text.doc.text for text in fold).values()) == {3}
+    assert cut(texts, 3, 0) == folds != cut(texts, 3, 1)
+
+
+@pytest.mark.parametrize(("n", "n_folds"), [(3, 2), (8, 9), (8, 1)])
+def test_too_few(n: int, n_folds: int):
+    texts = [Text("train", i, gold(f"text {i}", {})) for i in range(n)]
+    with pytest.raises(ValueError, match=f"L345.*{n_folds}.*{n}"):
+        cut(texts, n_folds, 0)
