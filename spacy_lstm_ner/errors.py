@@ -550,6 +550,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "--folds and --config go together, without --model: the config is trained on "
         "parts of the data, to judge the others. A --model judges by itself."
     )
+    L347 = (
+        "A simulation with {n} texts can't begin with {first}, grow by {growth} and "
+        "aim at {target} of the full F1: expected fewer texts to begin with, a growth "
+        "above 1, and a target above 0 and at most 1."
+    )
 
     # Annotation with Ray
     L400 = (

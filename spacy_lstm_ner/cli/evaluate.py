@@ -19,7 +19,7 @@ from ..data.json_lines import (
 )
 from ..data.replacing import replacing
 from ..errors import Errors
-from ..reports.rank import MEASURES, rank_texts
+from ..reports.rank import DEFAULT, MEASURES, rank_texts
 from .outputs import (
     Force,
     check_file,
@@ -144,7 +144,7 @@ def rank(
     output: Annotated[Path, Arg(metavar="OUTPUT.jsonl", help="File to write")],
     by: Annotated[
         str, choice(MEASURES, "Measure to sort by, the most uncertain text first")
-    ] = "entropy",
+    ] = DEFAULT,
     component: Component = None,
     force: Force = False,
     quiet: Quiet = False,

@@ -3,8 +3,9 @@
 import json
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,18 +13,19 @@ from spacy.cli._util import setup_gpu
 from spacy.tokens import Doc
 from wasabi.printer import Printer
 
+from ..checks import check_choice
 from ..data.files import shown
 from ..data.formats.loading import load_docs
 from ..data.json_lines import ENDINGS
 from ..errors import Errors, Warnings
 from .outputs import Force, check_file, has_fields, has_text
-from .shared import Arg, Opt, Quiet, app, tokenizer_of
+from .shared import Arg, Component, Opt, Quiet, app, tokenizer_of
 from .training import OVERRIDES, Code, Gpu, MaxSteps, Verbose, load_settings
 
 if TYPE_CHECKING:
     from thinc.api import Config as ThincConfig
 
-    from ..reports.trials import Curve
+    from ..reports.trials import Curve, Simulation
 
 logger = logging.getLogger("spacy.lstm_ner")
 
@@ -163,6 +165,139 @@ def _print_curve(curve: "Curve") -> None:
         f"Twice the texts ({doubled.texts:,.0f}): expected F1 +{gain:.1f}, with a "
         f"probability of 90% +{low:.1f} to +{high:.1f}"
     )
+
+
+@app.command("active-learning", context_settings=OVERRIDES)
+def active_learning(
+    ctx: typer.Context,
+    config: Config,
+    train: Train,
+    dev: Dev,
+    by: Annotated[
+        list[str] | None,
+        Opt(help="Measure of rank; may be repeated. Default: that of rank"),
+    ] = None,
+    first: Annotated[
+        int | None, Opt(help="Texts of the first batch. Default: one in 20", min=1)
+    ] = None,
+    growth: Annotated[
+        float, Opt(help="How many times as many texts each round has")
+    ] = 1.5,
+    target: Annotated[
+        float, Opt(help="Goal, in percent of the F1 with all texts")
+    ] = 95,
+    seeds: Seeds = 1,
+    max_steps: MaxSteps = None,
+    results: Results = None,
+    plot: Plot = None,
+    as_json: AsJson = False,
+    component: Component = None,
+    code: Code = None,
+    gpu_id: Gpu = -1,
+    verbose: Verbose = False,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure what texts chosen by 'rank' save. Further options override the config, as
+    in spacy train."""
+    from ..reports import trials
+    from ..reports.rank import DEFAULT, MEASURES
+
+    measures = list(dict.fromkeys(by or [DEFAULT]))
+    for name in measures:
+        check_choice("by", name, MEASURES)
+    _check_outputs(plot, results, inputs=(config, train, dev), force=force)
+    ready = load_settings(config, ctx.args, max_steps, code)
+    setup_gpu(gpu_id, silent=True)
+    texts, scored = _read(ready, train, dev)
+    sizes = trials.Settings(first or max(len(texts) // 20, 1), growth, target / 100)
+    trainer = trials.Trainer(ready, gpu_id, sys.stderr if verbose else None)
+    ledger = trials.Ledger(
+        results,
+        {
+            "command": "active-learning",
+            **trials.digests(ready, texts, scored),
+            "first": sizes.first,
+            "growth": growth,
+        },
+    )
+
+    def show(done: trials.Round) -> None:
+        if not quiet:
+            line = f"seed {done.seed}, {done.by}: {done.texts} texts"
+            _tell(f"{line}, {done.tokens} tokens: F1 {_percent(done.f1)}")
+
+    found = trials.simulate(
+        trainer,
+        texts,
+        scored,
+        measures=measures,
+        seeds=range(seeds),
+        settings=sizes,
+        component=component,
+        ledger=ledger,
+        on_round=show,
+    )
+    if plot is not None:
+        _draw_simulation(found, sizes.target, plot, title=shown(f"{config} on {train}"))
+    if as_json:
+        print(json.dumps(_simulation_to_json(found), indent=2))
+    else:
+        _print_simulation(found, sizes.target)
+
+
+def _draw_simulation(
+    found: "Simulation", target: float, plot: Path, *, title: str
+) -> None:
+    from ..reports.plots import draw_scores
+    from ..reports.trials import score_lines
+
+    level = target * mean(each.f1 for each in found.full)
+    draw_scores(score_lines(found), plot, title=title, level=level)
+
+
+def _simulation_to_json(found: "Simulation") -> dict[str, Any]:
+    from ..reports.trials import savings
+
+    return {
+        "full": [each._asdict() for each in found.full],
+        "rounds": [each._asdict() for each in found.rounds],
+        "needed": [each._asdict() for each in found.needed],
+        "savings": [each._asdict() for each in savings(found)],
+    }
+
+
+def _print_simulation(found: "Simulation", target: float) -> None:
+    from ..reports.trials import savings
+
+    full = mean(each.f1 for each in found.full)
+    n_texts = found.full[0].texts
+    print(
+        f"F1 with all {n_texts:,} texts: {_percent(full)}. Needed for "
+        f"{100 * target:g}% of it, and as a share of what random texts need:"
+    )
+    _print_table(
+        ("chosen by", "texts", "share", "tokens", "share", "entities"),
+        (
+            (
+                each.by,
+                f"{each.texts:,.0f}",
+                _range(each.text_shares),
+                f"{each.tokens:,.0f}",
+                _range(each.token_shares),
+                f"{each.entities:,.0f}",
+            )
+            for each in savings(found)
+        ),
+    )
+
+
+def _range(shares: Sequence[float]) -> str:
+    """The mean of some shares, and if there are several, the lowest and highest."""
+    percents = f"{100 * mean(shares):.0f}%"
+    if len(shares) == 1 or min(shares) == max(shares):
+        return percents
+    return f"{percents} ({100 * min(shares):.0f} to {100 * max(shares):.0f})"
 
 
 def _print_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

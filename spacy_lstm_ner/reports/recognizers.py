@@ -1,6 +1,6 @@
 """The recognizer of a pipeline, and the Docs that it gets."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -37,3 +37,15 @@ def docs_before(nlp: Language, name: str, texts: Iterable[str | Doc]) -> Iterato
     """
     later = nlp.pipe_names[nlp.pipe_names.index(name) :]
     return nlp.pipe(texts, disable=later)
+
+
+def raw_doc(doc: Doc, tokenize: Callable[[str], Doc]) -> Doc:
+    """A Doc without annotation, as spaCy's reader makes it of an annotated one: a Doc
+    of which the spaces are not known keeps its tokens.
+
+    doc (Doc): The annotated Doc.
+    tokenize (Callable[[str], Doc]): The tokenizer of the pipeline.
+    """
+    if doc.has_unknown_spaces:
+        return Doc(doc.vocab, words=[token.text for token in doc])
+    return tokenize(doc.text)

@@ -107,3 +107,54 @@ def test_texts_without_annotation_are_left_out(run, files, tmp_path, capsys, cap
     assert run("learning-curve", *args, train=tmp_path / "more.spacy") == 0
     assert "[L515] 1 texts of" in caplog.text
     assert json.loads(capsys.readouterr().out)["shares"][0]["texts"] == 6
+
+
+def test_active_learning(run, capsys, tmp_path):
+    results = tmp_path / "results.jsonl"
+    args = ["--first", 2, "--results", results, "--target", 100]
+    assert run("active-learning", *args) == 0
+    printed = capsys.readouterr()
+    lines = printed.err.splitlines()
+    assert lines[0].startswith("seed 0, all: 6 texts, 27 tokens: F1 ")
+    assert lines[1].startswith("seed 0, random: 2 texts, ")
+    words = " ".join(printed.out.split())
+    assert words.startswith("F1 with all 6 texts: ")
+    assert "Needed for 100% of it" in words
+    assert "chosen by texts share tokens share entities" in words
+    assert "entropy" in words
+    # More measures: only their rounds are trained.
+    before = len(results.read_bytes().splitlines())
+    more = ["--by", "probability", "--by", "entropy", "--quiet", "--json"]
+    assert run("active-learning", *args, *more) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [each["by"] for each in found["savings"]] == [
+        "random",
+        "probability",
+        "entropy",
+    ]
+    n_new = sum(each["by"] == "probability" for each in found["rounds"])
+    assert len(results.read_bytes().splitlines()) == before + n_new
+    assert run("active-learning", *args, "--growth", 2) == 1
+    assert "L341" in message(capsys)
+
+
+def test_picture_of_active_learning(run, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs the extra `plots`")
+    plot = tmp_path / "active.svg"
+    args = ["--first", 3, "--growth", 2, "--plot", plot, "--quiet"]
+    assert run("active-learning", *args) == 0
+    assert "</svg>" in plot.read_text(encoding="utf8")
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        ("--first 6", "L347"),
+        ("--growth 1", "L347"),
+        ("--target 0", "L347"),
+        ("--by size", "L100"),
+    ],
+)
+def test_wrong_settings_of_active_learning(run, args, code, capsys):
+    assert run("active-learning", *args.split()) == 1
+    assert code in message(capsys)

@@ -8,7 +8,8 @@
   learned from the texts that they judge.
 """
 
-from .findings import KINDS, Data, Finding, Kind, Text, raw_doc
+from ..recognizers import raw_doc
+from .findings import KINDS, Data, Finding, Kind, Text
 from .run import Check, check_docs
 
 __all__ = ["KINDS", "Check", "Data", "Finding", "Kind", "Text", "check_docs", "raw_doc"]

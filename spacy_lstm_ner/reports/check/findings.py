@@ -1,6 +1,6 @@
 """What a finding is, the list of its kinds, and places in the data."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -172,18 +172,6 @@ class Data:
             for part, number, doc in self.docs()
             for span in doc.ents
         ]
-
-
-def raw_doc(doc: Doc, tokenize: Callable[[str], Doc]) -> Doc:
-    """A Doc without annotation, as spaCy's reader makes it of an annotated one: a Doc
-    of which the spaces are not known keeps its tokens.
-
-    doc (Doc): The annotated Doc.
-    tokenize (Callable[[str], Doc]): The tokenizer of the pipeline.
-    """
-    if doc.has_unknown_spaces:
-        return Doc(doc.vocab, words=[token.text for token in doc])
-    return tokenize(doc.text)
 
 
 def place(part: str, number: int, span: Span) -> Record:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...errors import Errors
-from ..recognizers import docs_before, find_recognizer
+from ..recognizers import docs_before, find_recognizer, raw_doc
 from ..trials import Scores, Trainer, adopt
 from .doubts import Doubts, find_doubts
-from .findings import Data, Text, raw_doc
+from .findings import Data, Text
 
 # Of the texts to learn from, one in so many chooses the checkpoint.
 _HELD_OUT = 10

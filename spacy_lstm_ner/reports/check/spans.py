@@ -7,7 +7,8 @@ from statistics import median
 from spacy.tokens import Doc, Span
 
 from ...component.gold import sentence_starts
-from .findings import Data, Entity, Finding, Record, describe, raw_doc
+from ..recognizers import raw_doc
+from .findings import Data, Entity, Finding, Record, describe
 
 # An entity is unusually long if it has at least so many tokens, and more than so many
 # times the tokens of the median entity of its label.

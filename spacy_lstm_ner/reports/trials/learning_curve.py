@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 
 from .ledger import Ledger
 from .power_law import Forecast, forecast
-from .training import Trainer
+from .training import Trainer, count
 
 
 class Point(NamedTuple):
@@ -92,15 +92,6 @@ def sample(texts: Sequence[Doc], share: float, seed: int) -> list[Doc]:
     order = list(texts)
     random.Random(seed).shuffle(order)
     return order[: max(1, round(len(order) * share / 100))]
-
-
-def count(docs: Sequence[Doc]) -> dict[str, int]:
-    """Number of texts, of their tokens and of their entities."""
-    return {
-        "texts": len(docs),
-        "tokens": sum(map(len, docs)),
-        "entities": sum(len(doc.ents) for doc in docs),
-    }
 
 
 def rows_of(curve: Curve) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Trains a config on given Docs, as `spacy train` does, and scores the result."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -17,6 +17,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config
 
 from ...errors import Errors
+from ..recognizers import docs_before, raw_doc
 
 _READER = "spacy.Corpus.v1"
 _LOGGER = {"@loggers": "spacy.ConsoleLogger.v1", "progress_bar": False}
@@ -116,3 +117,23 @@ def adopt(docs: Iterable[Doc], vocab: Vocab) -> list[Doc]:
     vocab (Vocab): The vocabulary.
     """
     return list(DocBin(docs=docs).get_docs(vocab))
+
+
+def raw_docs(docs: Iterable[Doc], nlp: Language, *, before: str) -> Iterator[Doc]:
+    """The texts of annotated Docs as a recognizer of another pipeline gets them.
+
+    docs (Iterable[Doc]): The Docs, in any vocabulary.
+    nlp (Language): The pipeline.
+    before (str): Name of the recognizer.
+    """
+    raw = (raw_doc(doc, nlp.make_doc) for doc in adopt(docs, nlp.vocab))
+    return docs_before(nlp, before, raw)
+
+
+def count(docs: Sequence[Doc]) -> dict[str, int]:
+    """Number of texts, of their tokens and of their entities."""
+    return {
+        "texts": len(docs),
+        "tokens": sum(map(len, docs)),
+        "entities": sum(len(doc.ents) for doc in docs),
+    }
