@@ -11,7 +11,7 @@ square vanishes carries a derivative along (Squire & Trapp 1998).
 Letters of array axes: K rows (tokens), N tags, L labels, n ranks, D runs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
@@ -21,11 +21,18 @@ from thinc.api import get_array_module
 
 from ..tags import TagSet
 from ..types import Floats1d, Floats2d, Floats3d, FloatsXd, Ints1d, IntsXd
+from .log_space import (
+    BLOCK,
+    UNDERFLOW,
+    blocks,
+    finite,
+    in_double,
+    less_top,
+    log_sum,
+    to_numpy,
+    top_n,
+)
 
-# exp(-x) is a normal float64 up to x = 708.
-UNDERFLOW = 700.0
-# Elements of the largest array of pairs of tags, unless one row has more.
-_BLOCK = 2**20
 # Up to so many tags, one product with a matrix takes less time than a few calls.
 _FEW_TAGS = 64
 # Of scores: more than rounding can move one.
@@ -229,7 +236,7 @@ class LearnedTransitions:
             return xp.log(xp.exp(below) @ exp_T) + (top + self.top)[..., None]
         rows = scores.reshape(-1, scores.shape[-1])
         sums = xp.empty_like(rows)
-        for block in _blocks(len(rows), T.size):
+        for block in blocks(len(rows), T.size):
             sums[block] = log_sum(xp, rows[block, :, None] + T, axis=1)
         return sums.reshape(scores.shape)
 
@@ -237,7 +244,7 @@ class LearnedTransitions:
         """Products with the matrix of exponentials."""
         xp = get_array_module(self.scores)
         matrices = [self._exp.T if back else self._exp for back in backwards]
-        if self.scores.size <= _BLOCK:  # a copy of the transpose is faster as well
+        if self.scores.size <= BLOCK:  # a copy of the transpose is faster as well
             stacked = xp.stack(matrices)
             return lambda X, out: xp.matmul(X, stacked, out=out)
 
@@ -264,7 +271,7 @@ class LearnedTransitions:
         else:
             T = self._to_from
         number = (n * xp.arange(n_tags)[tags, None] + xp.arange(n)).reshape(-1)
-        for block in _blocks(len(scores), T.size * n):
+        for block in blocks(len(scores), T.size * n):
             sums = scores[block, None, tags] + T[:, :, None]
             found, top = top_n(xp, sums.reshape(*sums.shape[:2], -1), n)
             where[block, to_tags], best[block, to_tags] = number[found], top
@@ -286,7 +293,7 @@ class LearnedTransitions:
 
     def best(self, scores: Floats2d) -> Floats2d:
         """Highest score to each tag."""
-        if len(scores) * self.scores.size <= _BLOCK:
+        if len(scores) * self.scores.size <= BLOCK:
             best: Floats2d = (scores[:, :, None] + self.scores).max(axis=1)
             return best
         return self.n_best(scores[..., None])[1][..., 0]
@@ -295,7 +302,7 @@ class LearnedTransitions:
         """The best tag before a tag."""
         if len(self.scores) <= _FEW_TAGS:
             where = get_array_module(scores).empty(scores.shape, dtype=np.intp)
-            for block in _blocks(len(scores), self.scores.size):
+            for block in blocks(len(scores), self.scores.size):
                 # NumPy finds the highest score of the last axis in a fifth of the time.
                 where[block] = (scores[block, None] + self._to_from).argmax(axis=2)
             sender: Callable[[int, int], int] = to_numpy(where).item
@@ -314,7 +321,7 @@ class LearnedTransitions:
             pairs *= self._exp
             return pairs
         total = xp.zeros(self.scores.shape, dtype=before.dtype)
-        for block in _blocks(len(before), total.size):
+        for block in blocks(len(before), total.size):
             pairs = before[block, :, None] + self.scores + onward[block, None, :]
             total += xp.exp(pairs).sum(axis=0)
         return total
@@ -344,53 +351,3 @@ def _n_best_insides(
         pairs = pairs + T[:, :, None]
     where, best = top_n(xp, pairs.reshape(n_rows, n_tags // 2, 2 * n), n)
     return where + n * xp.arange(n_tags)[_BEGINS][:, None], best
-
-
-def log_sum(xp: Any, scores: Any, axis: int = -1) -> Any:
-    """Log of the sum of exponentials along an axis; -inf where all are -inf."""
-    top = finite(xp, scores.real.max(axis=axis, keepdims=True))
-    total = xp.exp(scores - top).sum(axis=axis, keepdims=True)
-    return (xp.log(total) + top).squeeze(axis)
-
-
-def finite(xp: Any, scores: Any) -> Any:
-    """The scores with 0 for infinite ones, so that they can be subtracted."""
-    return xp.where(xp.isfinite(scores), scores, 0.0)
-
-
-def less_top(xp: Any, scores: FloatsXd) -> tuple[FloatsXd, FloatsXd, float]:
-    """The highest score of each row, the scores less it, and how far the lowest finite
-    score of all rows is below the highest of its row.  (..., N) -> (...), (..., N)"""
-    # NumPy takes a fifth of the time if the scores of one tag lie together.
-    top = finite(xp, xp.ascontiguousarray(scores.real.T).max(axis=0).T)
-    below = scores - top[..., None]
-    return top, below, -float(finite(xp, below.real).min()) if below.size else 0.0
-
-
-def top_n(xp: Any, scores: Any, n: int) -> tuple[Any, Any]:
-    """Where the n highest scores of the last axis are, lowest first where they tie, and
-    the scores."""
-    if n == 1 and scores.shape[-1] == 2:  # ten times faster
-        one, other = scores[..., :1], scores[..., 1:]
-        return (other > one).astype(np.intp), xp.maximum(one, other)
-    if n == 1:
-        where = scores.argmax(axis=-1)[..., None]
-        return where, scores.max(axis=-1)[..., None]
-    where = xp.argsort(-scores, axis=-1, kind="stable")[..., :n]
-    return where, xp.take_along_axis(scores, where, axis=-1)
-
-
-def in_double(array: Any) -> Any:
-    """The array in double precision, real or complex."""
-    return array.astype(np.promote_types(array.dtype, "float64"), copy=False)
-
-
-def to_numpy(array: Any) -> NDArray[Any]:
-    """The array on the CPU."""
-    return array if isinstance(array, np.ndarray) else array.get()
-
-
-def _blocks(n_rows: int, size: int) -> Iterator[slice]:
-    """Rows of so many elements each, as many at a time as memory should hold."""
-    n = max(1, _BLOCK // max(size, 1))
-    return (slice(start, start + n) for start in range(0, n_rows, n))

@@ -17,8 +17,9 @@ from spacy.training import Example
 from thinc.api import get_array_module
 
 from ..chains.linear_chain import LinearChain
+from ..chains.log_space import to_numpy
 from ..chains.path_sums import PathSums
-from ..chains.transitions import LearnedTransitions, bio_transitions, to_numpy
+from ..chains.transitions import LearnedTransitions, bio_transitions
 from ..errors import Errors
 from ..tags import TagSet
 

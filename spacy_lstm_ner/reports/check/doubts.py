@@ -17,8 +17,8 @@ from spacy.tokens import Doc, Span
 from spacy.util import minibatch
 
 from ...chains.linear_chain import Spans
+from ...chains.log_space import to_numpy
 from ...chains.path_sums import PathSums
-from ...chains.transitions import to_numpy
 from ...component.annotations import ScoredSpan
 from ...component.doc_paths import DocPaths
 from ...component.gold import IOB_OUTSIDE
