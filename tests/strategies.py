@@ -4,8 +4,9 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from spacy_lstm_ner.chains.bio_transitions import BioTransitions
+from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
 from spacy_lstm_ner.chains.linear_chain import LinearChain
-from spacy_lstm_ner.chains.transitions import BioTransitions, LearnedTransitions
 
 several = settings(max_examples=150)
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from thinc.api import Model, fix_random_seed
 
+from spacy_lstm_ner.chains.bio_transitions import BioTransitions
+from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
 from spacy_lstm_ner.chains.linear_chain import LinearChain
-from spacy_lstm_ner.chains.transitions import BioTransitions, LearnedTransitions
 
 # Of the check of a gradient in a large array.
 _N_DIRECTIONS = 8

@@ -9,11 +9,11 @@ from thinc.api import get_array_module
 from ..errors import Errors
 from ..packing import pack
 from ..tags import TagSet
+from .bio_transitions import BioTransitions
 from .linear_chain import LinearChain, Spans
 from .log_space import in_double, to_numpy, top_n
 from .path_sums import PathSums, confidences_of
 from .recursion import viterbi
-from .transitions import BioTransitions
 
 # Spans of a lower probability are never listed: there would be no end of them.
 MIN_LISTED = 0.01

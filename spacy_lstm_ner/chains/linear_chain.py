@@ -27,8 +27,8 @@ from thinc.api import get_array_module
 from ..errors import Errors
 from ..tags import TagSet
 from ..types import Floats2d, Ints1d
+from .learned_transitions import LearnedTransitions, Transitions
 from .log_space import to_numpy
-from .transitions import LearnedTransitions, Transitions
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from thinc.api import get_array_module
 from ..errors import Errors
 from ..tags import TagSet
 from ..types import Floats2d
+from .learned_transitions import LearnedTransitions
 from .linear_chain import Gradient, LinearChain, NoPathError, Spans
 from .log_space import to_numpy
 from .path_sums import PathSums
-from .transitions import LearnedTransitions
 
 # The probability of a wrong span counts as this far below 1 at least, in nats.
 _CERTAIN = 1e-9

@@ -13,10 +13,10 @@ from thinc.api import get_array_module
 
 from ..tags import TagSet
 from ..types import Floats1d, Floats2d
+from .learned_transitions import LearnedTransitions
 from .linear_chain import Gradient, LinearChain, Spans
 from .log_space import in_double, to_numpy
 from .recursion import STEP, forward_backward
-from .transitions import LearnedTransitions
 
 
 class PathSums:

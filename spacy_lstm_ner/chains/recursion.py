@@ -22,8 +22,8 @@ from thinc.api import get_array_module
 
 from ..packing import Packing, pack
 from ..types import Floats1d, Floats2d, Floats3d, FloatsXd, Ints2d
+from .learned_transitions import Transitions
 from .log_space import UNDERFLOW, finite, less_top, log_sum, to_numpy
-from .transitions import Transitions
 
 # Tokens of a block. Sequences of twice that are cut.
 BLOCK = 128

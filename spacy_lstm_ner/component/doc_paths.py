@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc
 
 from ..architectures import Tagger
+from ..chains.bio_transitions import bio_transitions
 from ..chains.decoding import (
     decode_best_path,
     decode_by_probability,
     merge_candidates,
 )
 from ..chains.linear_chain import LinearChain, Spans
-from ..chains.transitions import bio_transitions
 from ..errors import Errors
 from ..tags import TagSet, TokenSpan
 from .annotations import Preset, ScoredSpan, Tokens, open_tags

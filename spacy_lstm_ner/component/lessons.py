@@ -16,10 +16,11 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import get_array_module
 
+from ..chains.bio_transitions import bio_transitions
+from ..chains.learned_transitions import LearnedTransitions
 from ..chains.linear_chain import LinearChain
 from ..chains.log_space import to_numpy
 from ..chains.path_sums import PathSums
-from ..chains.transitions import LearnedTransitions, bio_transitions
 from ..errors import Errors
 from ..tags import TagSet
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from thinc.api import Model, get_width
 from thinc.initializers import glorot_uniform_init
 
+from ..chains.bio_transitions import bio_transitions
+from ..chains.learned_transitions import LearnedTransitions
 from ..chains.linear_chain import Gradient, LinearChain
-from ..chains.transitions import LearnedTransitions, bio_transitions
 from ..errors import Errors
 from ..tags import TagSet
 from ..types import Floats1d, Floats2d

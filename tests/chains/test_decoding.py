@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from util import all_paths, random_chain, split
 
+from spacy_lstm_ner.chains.bio_transitions import BioTransitions
 from spacy_lstm_ner.chains.decoding import (
     MIN_LISTED,
     best_path,
@@ -22,7 +23,6 @@ from spacy_lstm_ner.chains.decoding import (
 )
 from spacy_lstm_ner.chains.linear_chain import LinearChain, NoPathError, Spans
 from spacy_lstm_ner.chains.path_sums import confidences_of
-from spacy_lstm_ner.chains.transitions import BioTransitions
 from spacy_lstm_ner.tags import TagSet
 
 seeds = st.integers(0, 2**32 - 1)

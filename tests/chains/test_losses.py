@@ -23,7 +23,9 @@ from util import (
     split,
 )
 
+from spacy_lstm_ner.chains.bio_transitions import BioTransitions
 from spacy_lstm_ner.chains.decoding import best_path
+from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
 from spacy_lstm_ner.chains.linear_chain import Gradient, LinearChain, NoPathError, Spans
 from spacy_lstm_ner.chains.losses import (
     cross_entropy,
@@ -31,7 +33,6 @@ from spacy_lstm_ner.chains.losses import (
     negative_log_likelihood,
 )
 from spacy_lstm_ner.chains.path_sums import PathSums
-from spacy_lstm_ner.chains.transitions import BioTransitions, LearnedTransitions
 
 
 @several

@@ -20,11 +20,11 @@ from util import (
     split,
 )
 
-from spacy_lstm_ner.chains import recursion, transitions
+from spacy_lstm_ner.chains import learned_transitions, recursion
 from spacy_lstm_ner.chains.decoding import best_path, n_best_paths
+from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
 from spacy_lstm_ner.chains.linear_chain import NoPathError, Spans
 from spacy_lstm_ner.chains.path_sums import PathSums
-from spacy_lstm_ner.chains.transitions import LearnedTransitions
 
 # Log-space sums in float64, of scores up to 4 * 400 * 9.
 EXACT = {"rtol": 1e-12, "atol": 1e-9}
@@ -231,7 +231,7 @@ def test_matrix_products_agree_with_logarithms(scale, make_chain, monkeypatch):
         return [*parts, mean, *gradient_arrays(gradient).values()]
 
     default = everything()
-    for module in (recursion, transitions):
+    for module in (recursion, learned_transitions):
         monkeypatch.setattr(module, "UNDERFLOW", -1e9)
     for found, expected in zip(default, everything(), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)

@@ -11,9 +11,9 @@ from util import bio_chain, random_chain
 
 from spacy_lstm_ner.chains import recursion
 from spacy_lstm_ner.chains.decoding import best_path, n_best_paths
+from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
 from spacy_lstm_ner.chains.path_sums import PathSums
 from spacy_lstm_ner.chains.recursion import LogProduct, Product, send
-from spacy_lstm_ner.chains.transitions import LearnedTransitions
 
 both_directions = pytest.mark.parametrize("backwards", [False, True])
 

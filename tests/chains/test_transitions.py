@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from spacy_lstm_ner.chains.transitions import BioTransitions, LearnedTransitions
+from spacy_lstm_ner.chains.bio_transitions import BioTransitions
+from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
 from spacy_lstm_ner.tags import TagSet
 
 F = -np.inf
@@ -89,3 +90,19 @@ def test_tags_that_cannot_win_are_left_out(has_path, scale, n):
     for row, tag in zip(*np.nonzero(best[..., 0] > F), strict=True):
         senders = learned.senders(scores[..., 0])
         assert senders(row, tag) == sums[row, tag].argmax() // n
+
+
+def test_products_of_many_labels_leave_out_zeros():
+    """With 550 labels, products leave out the transitions that BIO forbids."""
+    n_tags, rng = 1101, np.random.default_rng(0)
+    allowed = TagSet.of_size(n_tags).may_follow
+    scores = np.where(allowed, rng.normal(size=(n_tags, n_tags)), F)
+    T = LearnedTransitions(scores, np.zeros(n_tags), np.zeros(n_tags))
+    X = rng.random((2, 3, n_tags))
+    found = np.empty_like(X)
+    T.multiplier([False, True])(X, found)
+    matrix = np.exp(scores - scores.max())
+    np.testing.assert_allclose(found, [X[0] @ matrix, X[1] @ matrix.T], rtol=1e-12)
+    before, onward = np.log(X)
+    pairs = np.exp(before).T @ np.exp(onward) * np.exp(scores)
+    np.testing.assert_allclose(T.expected(before, onward), pairs, rtol=1e-12)

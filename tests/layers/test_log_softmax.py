@@ -5,10 +5,10 @@ import pytest
 from thinc.api import fix_random_seed
 from util import gradient_errors, random_vectors
 
+from spacy_lstm_ner.chains.bio_transitions import BioTransitions
 from spacy_lstm_ner.chains.decoding import best_path
 from spacy_lstm_ner.chains.linear_chain import Gradient
 from spacy_lstm_ner.chains.losses import negative_log_likelihood
-from spacy_lstm_ner.chains.transitions import BioTransitions
 from spacy_lstm_ner.layers.decoders import CRF, LogSoftmax
 
 LENGTHS = [4, 1, 0, 3]

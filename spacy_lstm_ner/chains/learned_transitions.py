@@ -1,18 +1,16 @@
-"""Scores of the transitions from tag to tag, and the operations of the recursions.
+"""Transitions from tag to tag with learned scores.
 
-`BioTransitions` are the BIO rules alone: their operations are linear in labels.
-`LearnedTransitions` have a score for each pair of tags: sums over pairs are matrix
-products of exponentials or, if scores are too far apart for these, logarithms of sums
-in blocks of bounded memory.
+Sums over pairs of tags are matrix products of exponentials or, if scores are too far
+apart for these, logarithms of sums in blocks of bounded memory.
 
 Scores may be complex in the operations of sums: an imaginary part so small that its
 square vanishes carries a derivative along (Squire & Trapp 1998).
 
-Letters of array axes: K rows (tokens), N tags, L labels, n ranks, D runs.
+Letters of array axes: as in `bio_transitions`.
 """
 
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,6 +19,7 @@ from thinc.api import get_array_module
 
 from ..tags import TagSet
 from ..types import Floats1d, Floats2d, Floats3d, FloatsXd, Ints1d, IntsXd
+from .bio_transitions import FEW_TAGS, BioTransitions, Multiply, n_best_insides
 from .log_space import (
     BLOCK,
     UNDERFLOW,
@@ -33,128 +32,10 @@ from .log_space import (
     top_n,
 )
 
-# Up to so many tags, one product with a matrix takes less time than a few calls.
-_FEW_TAGS = 64
 # Of scores: more than rounding can move one.
 _ROUNDING = 1e-9
 
 _BEGINS, _INSIDES = TagSet.begins, TagSet.insides
-
-# f(X, out)
-Multiply = Callable[..., Any]
-
-
-class BioTransitions:
-    """The BIO rules alone: an allowed transition scores 0, a forbidden one -inf.
-
-    I of a label may follow two tags and every other tag may follow all.
-
-    n_tags (int): Number of tags, N.
-    xp (module): NumPy or CuPy.
-    start, end (Floats1d): Score of each tag at a sequence's first and last token.  (N,)
-    top, spread (float): The highest score, and how far the lowest finite one is below.
-    is_finite (bool): Whether no score is NaN or +inf.
-    """
-
-    top = spread = 0.0
-    is_finite = True
-
-    def __init__(self, n_tags: int, xp: Any = np) -> None:
-        self.n_tags = n_tags
-        may_start = xp.asarray(TagSet.of_size(n_tags).may_start)
-        self.start: Floats1d = xp.where(may_start, 0.0, -xp.inf)
-        self.end: Floats1d = xp.zeros(n_tags)
-
-    def scaled(self, factor: complex) -> "BioTransitions":
-        """All scores multiplied by a factor: the same."""
-        return self
-
-    def take(self, tags: Ints1d) -> "BioTransitions":
-        """The rules of some of the tags: O, and both tags of some labels."""
-        return bio_transitions(len(tags), get_array_module(self.start))
-
-    def between(self, prev: Ints1d, tag: Ints1d) -> NDArray[np.float64]:
-        """Score of each transition from `prev` to `tag`, on the CPU."""
-        return np.where(TagSet.follows(prev, tag), 0.0, -np.inf)
-
-    def log_sums(self, scores: FloatsXd, *, backwards: bool = False) -> FloatsXd:
-        """log sum_a exp(scores[a] + T[a, b]) for each b or, backwards,
-        log sum_b exp(T[a, b] + scores[b]) for each a.  (..., N) -> (..., N)"""
-        xp = get_array_module(scores)
-        sums, others = xp.empty_like(scores), scores.copy()
-        if backwards:
-            others[..., _INSIDES] = -xp.inf
-        sums[...] = log_sum(xp, others)[..., None]
-        other = sums[..., _INSIDES] if backwards else scores[..., _BEGINS]
-        onward = log_sum(xp, xp.stack([other, scores[..., _INSIDES]]), axis=0)
-        sums[..., _INSIDES] = onward
-        if backwards:
-            sums[..., _BEGINS] = onward
-        return sums
-
-    def multiplier(self, backwards: list[bool]) -> Multiply:
-        """A function f(X, out) that multiplies each X[d] by the matrix exp(T - top), or
-        by its transpose where `backwards[d]`.  (D, K, N) -> (D, K, N)"""
-        xp = get_array_module(self.start)
-        if self.n_tags <= _FEW_TAGS:
-            matrices = xp.asarray(_allowed_matrices(self.n_tags, tuple(backwards)))
-            return lambda X, out: xp.matmul(X, matrices, out=out)
-        summed = xp.ones((len(backwards), self.n_tags, 1))
-        for d, is_backward in enumerate(backwards):
-            if is_backward:
-                summed[d, _INSIDES] = 0.0
-
-        def multiply(X: Floats3d, out: Floats3d) -> None:
-            out[...] = X @ summed
-            for x, y, is_backward in zip(X, out, backwards, strict=True):
-                if is_backward:
-                    y[:, _BEGINS] += x[:, _INSIDES]
-                    y[:, _INSIDES] += x[:, _INSIDES]
-                else:
-                    xp.add(x[:, _BEGINS], x[:, _INSIDES], out=y[:, _INSIDES])
-
-        return multiply
-
-    def n_best(self, scores: Floats3d) -> tuple[IntsXd, Floats3d]:
-        """The n highest scores[a, rank] + T[a, b] for each b.
-
-        scores (Floats3d): By rank, highest first.  (K, N, n)
-        RETURNS (Tuple[IntsXd, Floats3d]): n a + rank of each, the lower one where they
-            tie, and the score.  (K, N, n)
-        """
-        xp = get_array_module(scores)
-        n_rows, n_tags, n = scores.shape
-        where, best = xp.empty(scores.shape, dtype=np.intp), xp.empty_like(scores)
-        of_all, top = top_n(xp, scores.reshape(n_rows, n_tags * n), n)
-        where[:], best[:] = of_all[:, None], top[:, None]
-        where[:, _INSIDES], best[:, _INSIDES] = _n_best_insides(xp, scores)
-        return where, best
-
-    def best(self, scores: Floats2d) -> Floats2d:
-        """max_a (scores[a] + T[a, b]) for each b.  (K, N) -> (K, N)"""
-        xp = get_array_module(scores)
-        best = xp.empty_like(scores)
-        best[:] = scores.max(axis=1, keepdims=True)
-        best[:, _INSIDES] = xp.maximum(scores[:, _BEGINS], scores[:, _INSIDES])
-        return best
-
-    def senders(self, scores: Floats2d) -> Callable[[int, int], int]:
-        """A function from a row and a tag b to the lowest a of the highest
-        scores[row, a] + T[a, b].  (K, N)"""
-        where, _ = self.n_best(scores[..., None])
-        sender: Callable[[int, int], int] = to_numpy(where[..., 0]).item
-        return sender
-
-
-# The rules of each number of tags are made once.
-bio_transitions = lru_cache(maxsize=16)(BioTransitions)
-
-
-@lru_cache(maxsize=16)
-def _allowed_matrices(n_tags: int, backwards: tuple[bool, ...]) -> NDArray[np.float64]:
-    """Whether each transition is allowed, 0 or 1, or the transpose.  (D, N, N)"""
-    allowed = TagSet.of_size(n_tags).may_follow.astype("float64")
-    return np.stack([allowed.T if back else allowed for back in backwards])
 
 
 class LearnedTransitions:
@@ -207,6 +88,27 @@ class LearnedTransitions:
         return get_array_module(self.scores).exp(self.scores - self.top)
 
     @cached_property
+    def _to_others(self) -> tuple[Ints1d, Floats2d]:
+        """The tags that are not I, and exp(T - top) of the transitions to them.
+        (L + 1,), (N, L + 1)"""
+        xp = get_array_module(self.scores)
+        others = xp.flatnonzero(~TagSet.is_inside(xp.arange(len(self.scores))))
+        return others, xp.exp(self.scores[:, others] - self.top)
+
+    @cached_property
+    def _exp_to_insides(self) -> Floats2d:
+        """exp(T - top) of the transitions to each I tag from B and I of its label.
+        (2, L)"""
+        xp = get_array_module(self.scores)
+        return xp.exp(_to_insides(self.scores) - self.top).T
+
+    @property
+    def _is_large_bio(self) -> bool:
+        """Whether products of half the matrix are worth their calls: a transition to an
+        I tag comes from two tags only."""
+        return self.scores.size > BLOCK and self._is_bio
+
+    @cached_property
     def _to_from(self) -> Floats2d:
         """T with the tag to which a transition leads first."""
         return get_array_module(self.scores).ascontiguousarray(self.scores.T)
@@ -243,6 +145,8 @@ class LearnedTransitions:
     def multiplier(self, backwards: list[bool]) -> Multiply:
         """Products with the matrix of exponentials."""
         xp = get_array_module(self.scores)
+        if self._is_large_bio:
+            return self._multiply_half(backwards)
         matrices = [self._exp.T if back else self._exp for back in backwards]
         if self.scores.size <= BLOCK:  # a copy of the transpose is faster as well
             stacked = xp.stack(matrices)
@@ -254,6 +158,24 @@ class LearnedTransitions:
 
         return multiply
 
+    def _multiply_half(self, backwards: list[bool]) -> Multiply:
+        """`multiplier`, without the zeros of the transitions to I tags."""
+        others, matrix = self._to_others
+        from_begin, from_inside = self._exp_to_insides
+
+        def multiply(X: Floats3d, out: Floats3d) -> None:
+            for x, y, is_backward in zip(X, out, backwards, strict=True):
+                if is_backward:
+                    y[...] = x[:, others] @ matrix.T
+                    y[:, _BEGINS] += x[:, _INSIDES] * from_begin
+                    y[:, _INSIDES] += x[:, _INSIDES] * from_inside
+                else:
+                    y[:, others] = x @ matrix
+                    y[:, _INSIDES] = x[:, _BEGINS] * from_begin
+                    y[:, _INSIDES] += x[:, _INSIDES] * from_inside
+
+        return multiply
+
     def n_best(self, scores: Floats3d) -> tuple[IntsXd, Floats3d]:
         """Best tags before each tag."""
         xp = get_array_module(scores)
@@ -261,9 +183,9 @@ class LearnedTransitions:
         where, best = xp.empty(scores.shape, dtype=np.intp), xp.empty_like(scores)
         tags: Any = slice(None)
         to_tags = tags
-        if n_tags > _FEW_TAGS and len(scores) and self._is_bio:
+        if n_tags > FEW_TAGS and len(scores) and self._is_bio:
             to_insides = _to_insides(self.scores)
-            found, best[:, _INSIDES] = _n_best_insides(xp, scores, to_insides)
+            found, best[:, _INSIDES] = n_best_insides(xp, scores, to_insides)
             where[:, _INSIDES] = found
             to_tags = xp.flatnonzero(~TagSet.is_inside(xp.arange(n_tags)))
             tags = self._candidates(scores, to_tags)
@@ -300,7 +222,7 @@ class LearnedTransitions:
 
     def senders(self, scores: Floats2d) -> Callable[[int, int], int]:
         """The best tag before a tag."""
-        if len(self.scores) <= _FEW_TAGS:
+        if len(self.scores) <= FEW_TAGS:
             where = get_array_module(scores).empty(scores.shape, dtype=np.intp)
             for block in blocks(len(scores), self.scores.size):
                 # NumPy finds the highest score of the last axis in a fifth of the time.
@@ -317,7 +239,10 @@ class LearnedTransitions:
         top, below, _ = less_top(xp, before)
         log_right = onward + (top + self.top)[:, None]
         if not len(before) or float(log_right.real.max()) < UNDERFLOW / 2:
-            pairs: Floats2d = xp.exp(below).T @ xp.exp(log_right)
+            left, right = xp.exp(below), xp.exp(log_right)
+            if self._is_large_bio:
+                return self._expected_half(left, right)
+            pairs: Floats2d = left.T @ right
             pairs *= self._exp
             return pairs
         total = xp.zeros(self.scores.shape, dtype=before.dtype)
@@ -326,7 +251,22 @@ class LearnedTransitions:
             total += xp.exp(pairs).sum(axis=0)
         return total
 
+    def _expected_half(self, left: Floats2d, right: Floats2d) -> Floats2d:
+        """Sum over rows of left[a] exp(T[a, b] - top) right[b], without the zeros of
+        the transitions to I tags.  (K, N) each -> (N, N)"""
+        xp = get_array_module(left)
+        others, matrix = self._to_others
+        pairs: Floats2d = xp.zeros(self.scores.shape, dtype=left.dtype)
+        pairs[:, others] = (left.T @ right[:, others]) * matrix
+        begins, insides = (xp.arange(len(pairs))[tags] for tags in (_BEGINS, _INSIDES))
+        for tags, scores in zip((begins, insides), self._exp_to_insides, strict=True):
+            pairs[tags, insides] = (left[:, tags] * right[:, insides]).sum(
+                axis=0
+            ) * scores
+        return pairs
 
+
+# The transitions of a chain.
 Transitions: TypeAlias = BioTransitions | LearnedTransitions
 
 
@@ -335,19 +275,3 @@ def _to_insides(T: Floats2d) -> Floats2d:
     xp = get_array_module(T)
     begins, insides = (xp.arange(len(T))[tags] for tags in (_BEGINS, _INSIDES))
     return xp.stack([T[begins, insides], T[insides, insides]], axis=1)
-
-
-def _n_best_insides(
-    xp: Any, scores: Floats3d, T: Floats2d | None = None
-) -> tuple[IntsXd, Floats3d]:
-    """`n_best` of the I tags, which follow B and I of their label.
-
-    T (Optional[Floats2d]): From `_to_insides`, if not 0.
-    """
-    n_rows, n_tags, n = scores.shape
-    # B and I of a label are neighbours: their 2n scores are one row.
-    pairs = scores[:, 1:].reshape(n_rows, n_tags // 2, 2, n)
-    if T is not None:
-        pairs = pairs + T[:, :, None]
-    where, best = top_n(xp, pairs.reshape(n_rows, n_tags // 2, 2 * n), n)
-    return where + n * xp.arange(n_tags)[_BEGINS][:, None], best
