@@ -35,7 +35,7 @@ demo: $(VENV)/installed
 		--vars.corpus $(CORPUS) --vars.config $(CONFIG)
 	@$(BIN)/python -m spacy lstm-ner scores metrics/$(RUN)-test.json
 	@echo "The pipeline, for spacy.load:  training/$(RUN)/model-calibrated"
-	@echo "Predicted and gold entities:   visualizations/$(RUN).html"
+	@echo "What it gets wrong:            visualizations/$(RUN).html"
 
 test: $(VENV)/installed-for-tests lint
 	$(BIN)/$(PYTEST)

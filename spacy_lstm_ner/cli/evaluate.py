@@ -1,13 +1,11 @@
-"""Commands about a trained pipeline: calibration, scores, pages, uncertain texts."""
+"""Commands about a trained pipeline: calibration, scores, uncertain texts."""
 
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import spacy
 from spacy.language import Language
-from spacy.training import Corpus, Example
+from spacy.training import Example
 
 from ..data.files import shown
 from ..data.json_lines import (
@@ -17,7 +15,6 @@ from ..data.json_lines import (
     read_texts,
     write_records,
 )
-from ..data.replacing import replacing
 from ..errors import Errors
 from ..reports.rank import DEFAULT, MEASURES, rank_texts
 from .outputs import (
@@ -40,6 +37,7 @@ from .shared import (
     check_data,
     choice,
     progress,
+    read_examples,
 )
 
 
@@ -174,41 +172,6 @@ def rank(
     print(f"{output}: {len(ranked)} texts, the most uncertain first")
 
 
-@app.command("visualize")
-def visualize(
-    model: Model,
-    data: Data,
-    output: Annotated[Path, Arg(metavar="OUTPUT.html", help="Page to write")],
-    limit: Annotated[int, Opt(help="Number of texts, 0 for all")] = 200,
-    force: Force = False,
-    quiet: Quiet = False,
-) -> None:
-    """Show predicted beside gold entities on an HTML page."""
-    from ..reports.visualize import MARK, render_page
-
-    check_file(
-        output,
-        [".html"],
-        lambda path: has_text(path, MARK),
-        inputs=[data],
-        force=force,
-    )
-    check_data(data)
-    if limit < 0:
-        raise ValueError(Errors.L120.format(limit=limit))
-    nlp = spacy.load(model)
-    examples = list(islice(_read_examples(nlp, data), limit or None))
-    docs = nlp.pipe(eg.predicted for eg in examples)
-    bar = progress(docs, quiet=quiet, total=len(examples))
-    for eg, doc in zip(examples, bar, strict=True):
-        eg.predicted = doc
-    title = shown(f"{model} on {data}: {len(examples)} texts")
-    page = render_page(examples, title=title, lang=nlp.meta["lang"])
-    with replacing(output) as new:
-        new.write_text(page, encoding="utf8")
-    print(f"{output}: {len(examples)} texts")
-
-
 @app.command("scores")
 def scores(
     metrics: Annotated[
@@ -235,23 +198,13 @@ def _read_scores(path: Path) -> dict[str, Any]:
     return found
 
 
-def _read_examples(nlp: Language, data: Path) -> Iterator[Example]:
-    """Read annotated texts. spaCy's reader finds nothing in files of other endings.
-
-    RAISES ValueError (L219): If the file ends otherwise.
-    """
-    if data.suffix != ".spacy":
-        raise ValueError(Errors.L219.format(path=data))
-    return Corpus(data)(nlp)
-
-
 def _examples_before(
     nlp: Language, name: str, data: Path, *, quiet: bool
 ) -> list[Example]:
     """Examples whose predicted Docs the components before a recognizer processed."""
     from ..reports.recognizers import docs_before
 
-    examples = list(_read_examples(nlp, data))
+    examples = list(read_examples(nlp, data))
     docs = docs_before(nlp, name, (eg.predicted for eg in examples))
     bar = progress(docs, quiet=quiet, total=len(examples))
     for eg, doc in zip(examples, bar, strict=True):

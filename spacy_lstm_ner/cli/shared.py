@@ -3,7 +3,7 @@
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ import typer
 from spacy.cli._util import app as spacy_app
 from spacy.language import Language
 from spacy.tokens import DocBin
+from spacy.training import Corpus, Example
 from spacy.util import get_lang_class
 from tqdm import tqdm
 from typer.core import TyperGroup
@@ -112,6 +113,18 @@ def check_data(path: Path) -> None:
         DocBin().from_disk(path)
     except (zlib.error, KeyError, ValueError, UnicodeDecodeError) as err:
         raise ValueError(Errors.L203.format(path=path)) from err
+
+
+def read_examples(nlp: Language, data: Path) -> Iterator[Example]:
+    """Read annotated texts. spaCy's reader finds nothing in files of other endings.
+
+    nlp (Language): The pipeline, whose tokenizer makes the predicted Docs.
+    data (Path): The file, which `check_data` has accepted.
+    RAISES ValueError (L219): If the file ends otherwise.
+    """
+    if data.suffix != ".spacy":
+        raise ValueError(Errors.L219.format(path=data))
+    return Corpus(data)(nlp)
 
 
 def tokenizer_of(settings: dict[str, Any]) -> Language:

@@ -213,28 +213,38 @@ def incorrect_spans(eg: Example, key: str | None) -> list[TokenSpan]:
     return token_spans(eg.get_aligned_spans_y2x(spans, allow_overlap=True))
 
 
+def aligned(eg: Example, span: TokenSpan) -> TokenSpan | None:
+    """A span of the predicted Doc in the tokens of the reference, by the rules of
+    spaCy's scorer, white space at its ends left out.
+
+    span (TokenSpan): A span of `eg.predicted`.
+    RETURNS (Optional[TokenSpan]): None if tokens of the span are not annotated, or if
+        it is white space: such a span is neither right nor wrong.
+    """
+    start, end, label = trim(eg.predicted, span) or (0, 0, "")
+    rows = eg.alignment.x2y[start:end]
+    first, last = (int(rows[0]), int(rows[-1])) if len(rows) else (0, -1)
+    tokens = eg.reference[first : last + 1]
+    if not len(tokens) or any(token.ent_iob == 0 for token in tokens):
+        return None
+    return TokenSpan(first, last + 1, label)
+
+
 def judge(eg: Example, spans: Sequence[TokenSpan]) -> list[bool | None]:
     """Which spans of the predicted Doc are entities of the reference, by the rules of
     spaCy's scorer, white space at their ends left out.
 
     spans (Sequence[TokenSpan]): Spans of `eg.predicted`.
-    RETURNS (List[Optional[bool]]): None if tokens of the span are not annotated, or if
-        it is white space. If two spans align to the same entity, the second one is
-        wrong.
+    RETURNS (List[Optional[bool]]): None where `aligned` is. If two spans align to the
+        same entity, the second one is wrong.
     """
     missing = set(entities_of(eg.reference)) if spans else set()
     judged: list[bool | None] = []
     for span in spans:
-        start, end, label = trim(eg.predicted, span) or (0, 0, "")
-        rows = eg.alignment.x2y[start:end]
-        first, last = (int(rows[0]), int(rows[-1])) if len(rows) else (0, -1)
-        tokens = eg.reference[first : last + 1]
-        if not len(tokens) or any(token.ent_iob == 0 for token in tokens):
-            judged.append(None)
-            continue
-        found = TokenSpan(first, last + 1, label)
-        judged.append(found in missing)
-        missing.discard(found)
+        found = aligned(eg, span)
+        judged.append(None if found is None else found in missing)
+        if found is not None:
+            missing.discard(found)
     return judged
 
 

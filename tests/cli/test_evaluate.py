@@ -290,11 +290,10 @@ def test_rank_knows_what_comes_before(files: Files, tmp_path: Path):
         ("rank {ner} {no_text} {new}.jsonl", "L207.*no_text.*line 2"),
         ("rank {ner} {taken} {new}.jsonl", r"L215.*1 of.*\['entropy'\]"),
         ("rank {ner} {no_text} {no_text}", r"L213.*no_text\.jsonl"),
-        ("visualize {ner} {missing} {new}.html", "L202.*missing"),
-        ("visualize {ner} {lines} {new}.html", "L203.*lines.txt"),
-        ("visualize {ner} {dev} {dev}", "L201.*'.html'"),
-        ("visualize {missing} {dev} {new}.html", "E050.*missing"),
-        ("visualize {ner} {dev} {new}.html --limit -3", "L120.*-3"),
+        ("report {ner} {missing} {new}.html", "L202.*missing"),
+        ("report {ner} {lines} {new}.html", "L203.*lines.txt"),
+        ("report {ner} {dev} {dev}", "L201.*'.html'"),
+        ("report {missing} {dev} {new}.html", "E050.*missing"),
         ("scores {missing}", "missing"),
         ("scores {lines}", "L204.*lines.txt"),
         ("scores {ner}/meta.json", "L204.*meta.json"),
@@ -322,15 +321,6 @@ def test_careless_use_gets_a_message(
     assert files.dev.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(contents)
     assert (tmp_path / "lines.txt").read_text(encoding="utf8") == "Ada met Bob\n"
-
-
-def test_visualize(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    output = tmp_path / "pages" / "page.html"
-    run("visualize", files.ner, files.dev, output)
-    assert f"{output}: 6 texts\n" in capsys.readouterr().out
-    assert output.read_text(encoding="utf8").count("<tr class=") == 6
-    run("visualize", files.ner, files.dev, output, "--limit", "1")
-    assert output.read_text(encoding="utf8").count("<tr class=") == 1
 
 
 def test_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -37,7 +37,7 @@ def test_names_that_are_not_utf8(
     for args in (
         ["calibrate", model, dev, odd / "out"],
         ["calibrate", model, dev, model],
-        ["visualize", model, dev, odd / "page.html"],
+        ["report", model, dev, odd / "page.html"],
         ["rank", model, lines, odd / "ranked.jsonl"],
         ["raw-text", dev, odd / "raw.jsonl"],
         ["convert", conll, odd / "x.spacy"],
@@ -46,7 +46,7 @@ def test_names_that_are_not_utf8(
         assert lstm_ner(*args) == 0, args
         assert "\\udc" in capsys.readouterr().out
     assert "\\udc" in (odd / "page.html").read_text(encoding="utf8")
-    assert lstm_ner("visualize", model, odd / "none", odd / "page.html") == 1
+    assert lstm_ner("report", model, odd / "none", odd / "page.html") == 1
     assert re.search(r"L202.*none", message(capsys))
 
 
@@ -57,7 +57,7 @@ def test_data_of_other_endings(
     """spaCy's reader would find no texts: a page without any, for instance."""
     data = tmp_path / name
     data.write_bytes(files.dev.read_bytes())
-    for command, output in (("visualize", "page.html"), ("calibrate", "out")):
+    for command, output in (("report", "page.html"), ("calibrate", "out")):
         assert lstm_ner(command, files.ner, data, tmp_path / output) == 1
         assert re.search(rf"L219.*{name}.*Rename", message(capsys))
         assert not (tmp_path / output).exists()

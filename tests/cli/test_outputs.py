@@ -25,7 +25,7 @@ FILES = {
     "convert": "convert {conll} {out}.spacy",
     "raw-text": "raw-text {dev} {out}.jsonl",
     "rank": "rank {ner} {lines} {out}.ndjson",
-    "visualize": "visualize {ner} {dev} {out}.html",
+    "report": "report {ner} {dev} {out}.html",
     "reliability": "reliability {ner} {dev} {out}.svg",
     "word2vec": "word2vec {lines} {out}.vec --min-count 1 --width 50 --epochs 1",
     "quantize": "quantize {words} {out}.npz --parts 2 --centroids 3",

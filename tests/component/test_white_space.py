@@ -14,7 +14,6 @@ from spacy_lstm_ner.component.white_space import (
     trim_examples,
     warning_of_white_space,
 )
-from spacy_lstm_ner.reports.visualize import render_page
 from spacy_lstm_ner.tags import TokenSpan
 from tests.contract.helpers import make_nlp, phrases_of, train
 
@@ -101,12 +100,6 @@ def test_white_space_of_another_component_does_not_count(nlp):
     eg.predicted.set_ents([Span(eg.predicted, 0, 2, label="PER")])
     assert score([eg])["ents_f"] == 1.0
     assert judge(eg, [TokenSpan(0, 2, "PER"), TokenSpan(1, 2, "PER")]) == [True, None]
-
-
-def test_the_page_shows_the_trimmed_entities(nlp):
-    eg = example(nlp, FORM)
-    (trimmed,) = trim_examples([eg])
-    assert render_page([eg], title="x") == render_page([trimmed], title="x")
 
 
 def test_the_warning_has_numbers(nlp):
