@@ -31,7 +31,7 @@ def page_data(report: Report) -> dict[str, Any]:
         return [unit(entity.start), unit(entity.end), numbers[entity.label]]
 
     def prediction(found: Found, unit: Callable[[int], int]) -> list[Any]:
-        sureness = -1 if found.confidence is None else round(found.confidence, 4)
+        sureness = -1 if found.confidence is None else round(found.confidence, 7)
         gold = -1 if found.gold is None else found.gold
         return [*place(found.entity, unit), sureness, _KINDS[found.kind], gold]
 

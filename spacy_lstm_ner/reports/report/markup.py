@@ -68,12 +68,15 @@ def table(
     cell of each row is its name.
 
     caption (object): The caption.
-    head (Sequence[Union[str, Head]]): The names of the columns.
+    head (Sequence[Union[str, Head]]): The names of the columns; empty for a picture.
     rows (Iterable[Sequence[object]]): The cells of each row.
     kind (Optional[str]): The class of the table.
     """
     heads = [each if isinstance(each, Head) else Head(each) for each in head]
-    top = joined(tag("th", h.name, scope="col", title=h.hint) for h in heads)
+    top = joined(
+        tag("th", h.name, scope="col", title=h.hint) if h.name else tag("td")
+        for h in heads
+    )
     body = joined(
         tag("tr", joined([tag("th", first, scope="row"), *map(_cell, cells)], ""))
         for first, *cells in rows

@@ -106,7 +106,7 @@ def _difference(each: Comparison, report: Report) -> Markup:
     if each.p < 0.05:
         verdict = f"The difference is significant: p = {each.p:.2g}"
     else:
-        verdict = f"That may well be chance: p = {each.p:.2g}"
+        verdict = f"The difference is not significant: p = {each.p:.2g}"
     method = f"{verdict} (paired bootstrap over texts, {number(N_SAMPLES)} samples)."
 
     def button(n: int, name: str, **filters: object) -> object:
@@ -124,7 +124,7 @@ def _difference(each: Comparison, report: Report) -> Markup:
         ),
         ("neither", number(each.neither)),
     ]
-    counts = table("Gold entities that are found by", ["", "entities"], rows)
+    counts = table("Gold entities", ["found by", "entities"], rows)
     head = tag("h3", f"{first} and {second}")
     told = tag("p", f"{text} {method}" if value else same)
     return tag("div", joined([head, told, counts]), class_="pair")

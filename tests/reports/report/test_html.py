@@ -64,14 +64,14 @@ def test_hostile_texts_and_labels():
 
 def test_offsets_are_those_of_javascript():
     eg = example(
-        "Hi 🎉🎉 Bob 🎉", [(2, 3, "A")], {(1, 2, "A"): 0.123456, (2, 3, "A"): 1.0}
+        "Hi 🎉🎉 Bob 🎉", [(2, 3, "A")], {(1, 2, "A"): 0.12345678, (2, 3, "A"): 1.0}
     )
     data = page_data(make_report([answers(eg)]))
     units = data["texts"][0].encode("utf-16-le")
     (gold,), (party, bob) = data["gold"][0], data["models"][0]["found"][0]
     assert units[2 * gold[0] : 2 * gold[1]].decode("utf-16-le") == "Bob"
     assert units[2 * party[0] : 2 * party[1]].decode("utf-16-le") == "🎉🎉"
-    assert party[2:] == [0, 0.1235, data["kinds"].index("invented"), -1]
+    assert party[2:] == [0, 0.1234568, data["kinds"].index("invented"), -1]
     assert bob == [*gold, 1.0, data["kinds"].index("right"), 0]
 
 

@@ -18,12 +18,7 @@ let nShown = 0;
 // Cases: each gold and each predicted entity, with what became of it.
 
 function isKept(found, model) {
-  return thresholds[model] === null || found[3] === NONE || found[3] >= rounded(model);
-}
-
-// Confidences are rounded to four digits; at the model's own threshold its own entities count.
-function rounded(model) {
-  return Math.round(thresholds[model] * 1e4) / 1e4;
+  return thresholds[model] === null || found[3] === NONE || found[3] >= thresholds[model];
 }
 
 function casesOf(model) {
@@ -241,12 +236,22 @@ function row(each) {
 function lines(each, isText, isWhole) {
   const { text } = each;
   const focus = isText ? null : each;
-  const here = data.models.map((m, i) => ({
-    who: data.models.length > 1 ? m.name : "predicted",
-    marks: m.found[text].filter((found) => isKept(found, i)).map((found) => mark(found, found[4] === RIGHT, found[4] === UNJUDGED, found === focus?.found)),
+  const here = data.models.map((each, i) => ({
+    who: data.models.length > 1 ? each.name : "predicted",
+    marks: each.found[text].filter((found) => isKept(found, i)).map((found) => ({
+      entity: found,
+      isRight: found[4] === RIGHT,
+      isOpen: found[4] === UNJUDGED,
+      isFocus: found === focus?.found,
+    })),
   }));
-  const own = new Set(here[model()].marks.filter((m) => m.isRight).map((m) => m.gold));
-  const gold = data.gold[text].map((entity, i) => mark(entity, own.has(i), false, focus !== null && entity === focus.gold));
+  const right = here[model()].marks.filter((each) => each.isRight).map((each) => each.entity[5]);
+  const gold = data.gold[text].map((entity, i) => ({
+    entity,
+    isGold: true,
+    isRight: right.includes(i),
+    isFocus: focus !== null && entity === focus.gold,
+  }));
   const all = [{ who: "gold", marks: gold }, here[model()], ...here.filter((_, i) => i !== model())];
   const limits = isWhole ? [0, data.texts[text].length] : cut(text, focus);
   const made = all.map(({ who, marks }) => {
@@ -271,10 +276,6 @@ function lines(each, isText, isWhole) {
   return made;
 }
 
-function mark(entity, isRight, isOpen, isFocus) {
-  return { entity, isRight, isOpen, isFocus, gold: entity[5] };
-}
-
 // The part of a long text that is shown.
 function cut(text, focus) {
   const { length } = data.texts[text];
@@ -290,6 +291,13 @@ function space(text, place) {
   return place - found < 30 ? found + 1 : place;
 }
 
+// The sign of an entity, in words.
+function meaning({ isOpen, isRight, isGold }) {
+  if (isOpen) return "not annotated here";
+  if (isGold) return isRight ? "found" : "not found";
+  return isRight ? "right" : "wrong";
+}
+
 function pieces(text, marks, [first, last]) {
   const made = first > 0 ? ["… "] : [];
   let place = first;
@@ -303,8 +311,7 @@ function pieces(text, marks, [first, last]) {
     shownMark.append(element("b", data.labels[label]));
     const sign = element("span", each.isOpen ? "?" : each.isRight ? "✓" : "✗", "sign");
     sign.setAttribute("aria-hidden", "true");
-    const words = each.isOpen ? " not annotated here" : each.isRight ? " right" : " wrong";
-    shownMark.append(sign, element("span", words, "hidden"));
+    shownMark.append(sign, element("span", ` ${meaning(each)}`, "hidden"));
     made.push(shownMark);
     place = Math.max(to, place);
   }
