@@ -2,8 +2,8 @@
 
 L0xx: component, model and layers. L1xx: tags and readers. L2xx: command line.
 L27x, L28x: formats of annotation. L300 to L319: checks of annotation. L32x, L33x:
-the report. L340 to L359: trainings on parts of the data. L4xx: annotation with Ray.
-L285 to L299, L301, L5xx: warnings.
+the report. L340 to L359: trainings on parts of the data. L36x, L37x: the service.
+L4xx: annotation with Ray. L285 to L299, L301, L5xx: warnings.
 """
 
 from spacy.errors import ErrorsWithCodes
@@ -566,6 +566,65 @@ class Errors(metaclass=ErrorsWithCodes):
         "same texts with the same gold entities for each."
     )
 
+    # Service
+    L360 = (
+        "Tokens {start} to {end} of Doc {i} of the batch are no span: expected tokens "
+        "start <= i < end of the Doc, at least one of them not white space."
+    )
+    L361 = (
+        "FastAPI, uvicorn and prometheus-client, which the service needs, are not "
+        'installed. Install them with: pip install "spacy-lstm-ner[serve]"'
+    )
+    L362 = (
+        "Text {i} has {n} characters, and at most {limit} are accepted. Cut it, or "
+        "start the server with a higher --max-chars."
+    )
+    L363 = (
+        "The request has {n} texts, and at most {limit} are accepted. Send several "
+        "requests, or start the server with a higher --max-texts."
+    )
+    L364 = (
+        "The body of the request has more than {limit} bytes. Send several requests, "
+        "or start the server with a higher --max-bytes."
+    )
+    L365 = (
+        "{n} requests wait for their answers already. Try again a little later, or "
+        "start the server with more --workers."
+    )
+    L366 = (
+        "{where}: found {line!r}, expected a task of Prodigy, as the server writes "
+        "them. Name another file with --corrections."
+    )
+    L367 = (
+        "--corrections needs a single process, and {workers} were asked for: only one "
+        "can keep the file in order."
+    )
+    L368 = (
+        "Span {start} to {end} is not within the text, which has {n} characters, or is "
+        "white space alone: expected start < end <= {n}."
+    )
+    L369 = "Spans {first} and {second} overlap: entities do not."
+    L370 = (
+        "Corrections come from the page of this server alone, opened as {hosts}; this "
+        "request has Host {host!r} and Origin {origin!r}."
+    )
+    L371 = (
+        "This server saves no corrections. Start it with --corrections FILE.jsonl to "
+        "save them."
+    )
+    L372 = (
+        "The request failed on the server, whose log tells why. Other requests are not "
+        "affected."
+    )
+    L373 = (
+        "{variable} is {value!r}: expected JSON with the pipeline, as in "
+        '{{"model": "training/model-best"}}, and settings of the service.'
+    )
+    L374 = (
+        "The text has half of a pair of surrogates, which is no character: it was cut "
+        "within an emoji, for instance. Send whole characters."
+    )
+
     # Annotation with Ray
     L400 = (
         "Ray, which annotates large corpora, is not installed. Install it with: "
@@ -697,4 +756,8 @@ class Warnings(metaclass=ErrorsWithCodes):
     L515 = (
         "{n} texts of {path} are empty or not annotated at all. They teach nothing, so "
         "they are left out."
+    )
+    L520 = (
+        "The server listens on {host}, so other machines may reach it. It asks nobody "
+        "who they are: let a firewall or a proxy decide who may."
     )

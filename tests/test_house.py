@@ -18,7 +18,7 @@ FILES = {
 ORDER = (
     ("__init__",),
     ("cli",),
-    ("reports",),
+    ("reports", "serve"),
     ("course", "data"),
     ("component",),
     ("architectures",),

@@ -15,6 +15,7 @@ from . import (
     distill,
     evaluate,
     report,
+    serve,
     trials,
 )
 from .shared import app
@@ -30,5 +31,6 @@ __all__ = [
     "distill",
     "evaluate",
     "report",
+    "serve",
     "trials",
 ]

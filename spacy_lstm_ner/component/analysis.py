@@ -12,7 +12,9 @@ from ..chains.decoding import best_path, decode_paths
 from ..chains.linear_chain import Spans
 from ..chains.path_sums import PathSums, confidences_of
 from ..checks import check_beta
-from ..tags import TokenSpan
+from ..errors import Errors
+from ..tags import TagSet, TokenSpan
+from .annotations import ScoredSpan
 from .doc_paths import DocPaths
 from .fitting import best_threshold, fit_temperature
 from .gold import judge, token_spans
@@ -61,6 +63,23 @@ class Calibration(NamedTuple):
     f_score: float | None = None
 
 
+class Alternatives(NamedTuple):
+    """Where the probability of some tokens of a Doc goes. The probabilities of the
+    labels, `others` and `none` sum to 1.
+
+    labels: The probability that these tokens are one entity, by label.
+    others: The probability of all other entities on these tokens.
+    spans: The most probable of those, with their own probabilities; the highest first.
+        Spans that do not overlap each other can be entities together.
+    none: The probability that none of these tokens is in an entity.
+    """
+
+    labels: dict[str, float]
+    others: float
+    spans: list[ScoredSpan]
+    none: float
+
+
 def uncertainty(paths: DocPaths) -> list[Uncertainty]:
     """The uncertainty of each Doc."""
     sums = PathSums(paths.chain)
@@ -86,6 +105,41 @@ def n_best(paths: DocPaths, n: int) -> list[list[Analysis]]:
                 entities = sorted([*preset[i], *(each.span for each in new[i])])
                 analyses[i].append(Analysis(math.exp(log_prob), entities))
     return analyses
+
+
+def alternatives(paths: DocPaths, i: int, start: int, end: int) -> Alternatives:
+    """Where the probability of some tokens of a Doc goes, given its preset entities.
+
+    i (int): The number of the Doc in the batch.
+    start, end (int): The tokens of the Doc, start <= i < end. White space at the ends
+        does not count.
+    RAISES ValueError (L360): If they are not within the Doc, or white space alone.
+    """
+    paths = paths.take([i])
+    chain, tokens, labels = paths.chain, paths.tokens[0], paths.tag_set.labels
+    rows = np.flatnonzero((start <= tokens) & (tokens < end))
+    if not len(rows):
+        raise ValueError(Errors.L360.format(start=start, end=end, i=i))
+    first, last = int(rows[0]), int(rows[-1]) + 1
+    sums = PathSums(chain)
+    chain.require_paths(sums.has_path())
+    same = Spans.of((0, first, last, label) for label in range(len(labels)))
+    probs = np.exp(sums.log_prob_of_spans(same)).tolist()
+    outside = np.ones(chain.emit.shape, dtype=bool)
+    outside[rows] = False
+    outside[rows, TagSet.outside] = True
+    log_z = PathSums(chain.constrain(outside)).log_z - sums.log_z
+    none = min(math.exp(float(log_z[0])), 1.0)
+    probable = paths.decode(Settings(decoding="probability", candidates=True))
+    is_other = (probable.start < last) & (first < probable.end)
+    is_other &= (probable.start != first) | (probable.end != last)
+    (spans,) = paths.by_doc(probable.where(is_other))
+    return Alternatives(
+        dict(zip(labels, probs, strict=True)),
+        max(1.0 - sum(probs) - none, 0.0),
+        sorted(spans, key=lambda each: -each.confidence),
+        none,
+    )
 
 
 def calibration(batches: Sequence[Batch], beta: float | None) -> Calibration | None:

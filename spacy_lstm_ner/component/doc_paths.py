@@ -35,6 +35,22 @@ class DocPaths(NamedTuple):
     presets: list[Preset | None]
     tag_set: TagSet
 
+    def take(self, docs: Sequence[int]) -> "DocPaths":
+        """The distribution over the tag paths of some of the Docs.
+
+        docs (Sequence[int]): Their numbers in the batch, ascending.
+        """
+        if len(docs) == len(self.tokens):
+            return self
+        chosen = np.zeros(len(self.tokens), dtype=bool)
+        chosen[list(docs)] = True
+        return DocPaths(
+            self.chain.take_sequences(chosen),
+            [self.tokens[i] for i in docs],
+            [self.presets[i] for i in docs],
+            self.tag_set,
+        )
+
     def decode(self, settings: Settings) -> Spans:
         """The entities, and candidates if they are set, without preset entities.
 

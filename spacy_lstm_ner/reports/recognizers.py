@@ -1,4 +1,4 @@
-"""The recognizer of a pipeline, and the Docs that it gets."""
+"""The recognizer of a pipeline, the Docs that it gets, and what comes of them."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -49,3 +49,15 @@ def raw_doc(doc: Doc, tokenize: Callable[[str], Doc]) -> Doc:
     if doc.has_unknown_spaces:
         return Doc(doc.vocab, words=[token.text for token in doc])
     return tokenize(doc.text)
+
+
+def docs_behind(nlp: Language, name: str, docs: Iterable[Doc]) -> Iterator[Doc]:
+    """Process Docs with the components behind a recognizer.
+
+    nlp (Language): The pipeline.
+    name (str): Name of the recognizer.
+    docs (Iterable[Doc]): The Docs, with the entities of the recognizer.
+    YIELDS (Doc): The Docs as the whole pipeline gives them.
+    """
+    earlier = nlp.pipe_names[: nlp.pipe_names.index(name) + 1]
+    return nlp.pipe(docs, disable=earlier)

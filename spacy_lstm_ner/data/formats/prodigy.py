@@ -27,10 +27,11 @@ _MARKS = ("_input_hash", "_task_hash", "_is_binary", "_view_id", "_session_id")
 
 def looks_like(source: Source) -> bool:
     """Whether the records are tasks: a text, with spans, an answer or a hash."""
-    return mostly(map(_is_task, source.records))
+    return mostly(map(is_task, source.records))
 
 
-def _is_task(record: dict[str, Any]) -> bool:
+def is_task(record: dict[str, Any]) -> bool:
+    """Whether a record is a task."""
     spans = record.get("spans")
     is_spans = isinstance(spans, list) and all(
         isinstance(span, dict) and "start" in span for span in spans
