@@ -93,7 +93,7 @@ def try_(
     ] = 0,
     component: Component = None,
 ) -> None:
-    """Show the entities of texts in the terminal, with confidences."""
+    """Show the entities of texts in the terminal."""
     from ..serve.answers import Answerer, Question
 
     answer = Answerer(spacy.load(model), component)
