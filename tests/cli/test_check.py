@@ -86,15 +86,15 @@ def test_doubts_of_a_model(
     assert "to a model [doubt]" in " ".join(capsys.readouterr().out.split())
     tasks = list(srsly.read_jsonl(output))
     assert len(tasks) == 3
-    odds = [task["meta"]["log_odds"] for task in tasks]
-    assert odds == sorted(odds, reverse=True)
+    wrong = [task["meta"]["wrong"] for task in tasks]
+    assert wrong == sorted(wrong, reverse=True)
     assert lstm_ner(*args, "--json") == 0  # replaces its own output
     (found,) = (
         each
         for each in json.loads(capsys.readouterr().out)["findings"]
         if each["kind"] == "doubt"
     )
-    assert [e["log_odds"] for e in found["examples"][:3]] == pytest.approx(odds)
+    assert [e["wrong"] for e in found["examples"][:3]] == pytest.approx(wrong)
     # Answered by a person, `convert` reads them.
     answers = [{**task, "answer": "reject"} for task in tasks]
     srsly.write_jsonl(answered := tmp_path / "answered.jsonl", answers)

@@ -1,6 +1,5 @@
 """Annotation that a model doubts."""
 
-import math
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from thinc.api import fix_random_seed
 
+from spacy_lstm_ner.chains.path_sums import PathSums
 from spacy_lstm_ner.component.lstm_ner import LSTMNer
 from spacy_lstm_ner.data.formats.loading import load_docs
 from spacy_lstm_ner.reports.check import Data, raw_doc
@@ -60,22 +60,25 @@ def test_kinds_of_errors(nlp: Language):
     assert (missed.is_annotated, missed.entity.span.text) == (False, "New York")
     assert (missed.entity.span.label_, missed.other) == ("GPE", None)
     assert missed.probability > 0.5
-    assert missed.log_odds == pytest.approx(
-        math.log(missed.probability / (1 - missed.probability))
-    )
+    assert missed.wrong > 0.9
     assert (cut.is_annotated, cut.entity.span.text) == (True, "Lovelace")
     assert cut.other is not None
     assert cut.other.startswith("Ada Lovelace (PER) 0.")
     assert cut.probability < 0.5
-    p = float(cut.other.split()[-1])  # of what the model finds instead
-    assert 1 / (1 + math.exp(-cut.log_odds)) == pytest.approx(p, abs=1e-3)
+    # One token, which should be the second of an entity.
+    (ner,) = (pipe for _, pipe in nlp.pipeline)
+    marginals = PathSums(
+        ner.paths([nlp.make_doc(TEXT)], ner.settings).chain
+    ).marginals()
+    begin = ner.tag_set.names.index("B-PER")
+    assert cut.wrong == pytest.approx(1 - marginals[1, begin], rel=1e-4)
     assert (invented.entity.span.text, invented.other) == ("met", None)
-    assert invented.log_odds > 0
-    assert invented.probability < 1 / (1 + math.exp(invented.log_odds)) + 1e-6
+    assert invented.wrong > 0.9
+    assert invented.probability <= 1 - invented.wrong + 1e-6
     assert relabelled.entity.span.label_ == "GPE"
     assert "(PER)" in str(relabelled.other)
-    odds = [doubt.log_odds for doubt in found]
-    assert odds == sorted(odds, reverse=True)
+    wrong = [doubt.wrong for doubt in found]
+    assert wrong == sorted(wrong, reverse=True)
 
 
 def test_unknown_annotation_is_not_doubted(nlp: Language):

@@ -45,13 +45,13 @@ def is_tasks(path: Path) -> bool:
     with path.open("rb") as file:
         first = parse_json(file.readline())
     fields = first.get("meta") if isinstance(first, dict) else None
-    return isinstance(fields, dict) and "log_odds" in fields
+    return isinstance(fields, dict) and "wrong" in fields
 
 
 def _prodigy(doubt: Doubt) -> dict[str, Any]:
     """A binary task: is this span an entity?"""
     part, number, span = doubt.entity
-    meta = {"part": part, "text": number, "log_odds": doubt.log_odds}
+    meta = {"part": part, "text": number, "wrong": doubt.wrong}
     meta["annotated"] = doubt.is_annotated
     if doubt.other is not None:
         meta["model"] = doubt.other
