@@ -50,7 +50,8 @@ class Gate:
             await self._app(scope, receive, send)
             return
         begin = time.perf_counter()
-        path = scope["path"] if scope["path"] in self._paths else "other"
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        path = path if path in self._paths else "other"
         n_bytes = 0
 
         async def limited() -> Message:

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import pytest
 from component.unsure import TEXT
+from fastapi import FastAPI
 
 from spacy_lstm_ner.serve.app import create_app
 from spacy_lstm_ner.serve.schemas import AlternativesAnswer, EntitiesAnswer
@@ -89,8 +90,8 @@ def test_requests_that_arrive_together_form_batches(load):
     assert found["lstm_ner_batch_requests_count"] <= 12
 
 
-def numbers(server: Running) -> dict[str, float]:
-    reply = server.send("GET", "/metrics")
+def numbers(server: Running, path: str = "/metrics") -> dict[str, float]:
+    reply = server.send("GET", path)
     assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
     lines = reply.body.decode().splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
@@ -122,6 +123,18 @@ def test_what_a_server_tells_about_itself(load):
     assert found[requests % ("other", 404)] == 1
     assert found['lstm_ner_request_seconds_count{path="/entities"}'] == 2
     assert found["lstm_ner_waiting_requests"] == 0
+
+
+def test_an_app_within_another_one(load):
+    """No lifespan of it is run there."""
+    outer = FastAPI()
+    outer.mount("/ner", create_app(load()))
+    with serving(outer) as server:
+        reply = server.post("/ner/entities", {"text": TEXT})
+        found = numbers(server, "/ner/metrics")
+        assert b"<title>" in server.send("GET", "/ner/").body
+    assert reply.json["results"][0]["entities"]
+    assert found['lstm_ner_requests_total{path="/entities",status="200"}'] == 1
 
 
 class Page(HTMLParser):
