@@ -29,7 +29,8 @@ from spacy_lstm_ner.chains.linear_chain import LinearChain, Spans
 from spacy_lstm_ner.chains.path_sums import PathSums, confidences_of
 from spacy_lstm_ner.component.analysis import judge_spans
 from spacy_lstm_ner.component.fitting import fit_temperature
-from spacy_lstm_ner.reports.metrics import area_under_roc, expected_calibration_error
+from spacy_lstm_ner.component.reliability import expected_calibration_error
+from spacy_lstm_ner.reports.metrics import area_under_roc
 from spacy_lstm_ner.tags import TagSet
 
 Measure = Callable[[LinearChain, Spans], Any]

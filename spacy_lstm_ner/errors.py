@@ -625,6 +625,16 @@ class Errors(metaclass=ErrorsWithCodes):
         "within an emoji, for instance. Send whole characters."
     )
 
+    # Model cards
+    L390 = (
+        "'{model}' is an installed pipeline, whose folder is not yours to write to: "
+        "name the file to write with --output, such as --output card/README.md."
+    )
+    L391 = (
+        "'{path}' has no entities, so the pipeline cannot be measured on it: expected "
+        "annotated texts that it was not trained on."
+    )
+
     # Annotation with Ray
     L400 = (
         "Ray, which annotates large corpora, is not installed. Install it with: "

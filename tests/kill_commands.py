@@ -37,6 +37,7 @@ COMMANDS = {
     "convert": (None, "{conll} {out}.spacy"),
     "demo-corpus": (None, "{out} --seed {seed} --force"),
     "lab": ("matplotlib", "{out} --corpus {long} --updates 1"),
+    "model-card": ("matplotlib", "{model} {dev} --output {out}.md"),
     "rank": (None, "{model} {lines} {out}.jsonl"),
     "raw-text": (None, "{dev} {out}.jsonl"),
     "reliability": ("matplotlib", "{model} {dev} {out}.svg"),

@@ -7,6 +7,7 @@ modules. A command imports the rest when it runs.
 
 from . import (
     annotate,
+    card,
     check,
     clusters,
     convert,
@@ -23,6 +24,7 @@ from .shared import app
 __all__ = [
     "annotate",
     "app",
+    "card",
     "check",
     "clusters",
     "convert",

@@ -60,6 +60,7 @@ def calibrate(
 ) -> None:
     """Fit confidences, and a threshold, to held-out data."""
     from ..checks import check_beta
+    from ..component.facts import write_meta
     from ..reports.recognizers import find_recognizer
 
     check_folder(output, is_pipeline, force=force)
@@ -77,6 +78,9 @@ def calibrate(
     if fitted.f_score is not None:
         f_score = 100 * fitted.f_score
         print(f"threshold {fitted.threshold:.4f}, with an F-score of {f_score:.1f}")
+    errors = f"{fitted.error:.3f}, was {fitted.error_before:.3f}"
+    print(f"calibration error of {fitted.n_spans} entities {errors}")
+    write_meta(nlp, name, ner.facts)
     write_pipeline(nlp, output)
     print(f"{output}: fitted to {len(examples)} texts")
 
@@ -93,12 +97,9 @@ def reliability(
     quiet: Quiet = False,
 ) -> None:
     """Draw how often entities are right, by confidence."""
+    from ..component.reliability import expected_calibration_error, reliability_bins
     from ..reports.judged import judged_confidences
-    from ..reports.metrics import (
-        area_under_roc,
-        expected_calibration_error,
-        reliability_bins,
-    )
+    from ..reports.metrics import area_under_roc
     from ..reports.plots import CREATOR, METADATA, check_picture, draw_reliability
     from ..reports.recognizers import find_recognizer
 

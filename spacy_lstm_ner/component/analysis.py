@@ -18,6 +18,7 @@ from .annotations import ScoredSpan
 from .doc_paths import DocPaths
 from .fitting import best_threshold, fit_temperature
 from .gold import judge, token_spans
+from .reliability import expected_calibration_error
 from .settings import Settings
 from .white_space import entities_of
 
@@ -56,11 +57,20 @@ class Calibration(NamedTuple):
     temperature: The temperature.
     threshold: The threshold for decoding by probability, if it has been fitted.
     f_score: The F-score at this threshold.
+    n_texts: Number of examples.
+    n_spans: Number of spans that the temperature is fitted to.
+    error_before: Expected calibration error of these spans at a temperature of 1.
+    error: The same at the fitted temperature. New texts like these have more: the
+        temperature is not fitted to them.
     """
 
     temperature: float
-    threshold: float | None = None
-    f_score: float | None = None
+    threshold: float | None
+    f_score: float | None
+    n_texts: int
+    n_spans: int
+    error_before: float
+    error: float
 
 
 class Alternatives(NamedTuple):
@@ -170,11 +180,21 @@ def calibration(batches: Sequence[Batch], beta: float | None) -> Calibration | N
         ]
         return np.concatenate(found)
 
-    temperature = fit_temperature(confidences_at, np.array(right))
-    if beta is None:
-        return Calibration(temperature)
-    settings = Settings(decoding="probability", temperature=temperature)
-    return Calibration(temperature, *fitted_threshold(batches, settings, beta))
+    correct = np.array(right)
+    temperature = fit_temperature(confidences_at, correct)
+    threshold, f_score = None, None
+    if beta is not None:
+        settings = Settings(decoding="probability", temperature=temperature)
+        threshold, f_score = fitted_threshold(batches, settings, beta)
+    return Calibration(
+        temperature,
+        threshold,
+        f_score,
+        n_texts=sum(len(examples) for examples, _ in batches),
+        n_spans=len(right),
+        error_before=expected_calibration_error(confidences_at(1.0), correct),
+        error=expected_calibration_error(confidences_at(temperature), correct),
+    )
 
 
 def fitted_threshold(

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
@@ -24,6 +25,14 @@ from . import analysis, objective
 from .analysis import Analysis, Calibration, Uncertainty
 from .annotations import ScoredSpan, set_entities
 from .doc_paths import DocPaths, find_entities, find_paths, require_finite
+from .facts import (
+    CALIBRATION,
+    FACTS,
+    INITIALIZATION,
+    CorpusSize,
+    facts_of_initialization,
+    write_meta,
+)
 from .gold import example_list, new_labels
 from .lessons import SoftTarget, soft_targets
 from .origin import sign
@@ -60,7 +69,7 @@ class LSTMNer(WithSettings, SavedTagger):
         settings: Settings = Settings(),  # noqa: B008 (immutable)
         scorer: Callable[..., dict[str, Any]] | None = None,
     ) -> None:
-        cfg = {**asdict(settings), "config": settings.config()}
+        cfg = {**asdict(settings), "config": settings.config(), FACTS: {}}
         super().__init__(vocab, model, name, labels=[], **cfg)
         self.scorer = scorer
         self._tag_set = TagSet([])
@@ -71,6 +80,12 @@ class LSTMNer(WithSettings, SavedTagger):
         """Unpickle the component, perhaps in another process."""
         super().__setstate__(state)
         apply_process_effects()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the component knows of its initialization and calibration, as
+        `facts.py` describes. Saved with it."""
+        return deepcopy(self.cfg[FACTS])
 
     def add_label(self, label: str) -> int:
         """Add a label. An initialized model grows; its predictions stay the same until
@@ -109,14 +124,21 @@ class LSTMNer(WithSettings, SavedTagger):
         labels (Optional[List[str]]): The labels, as from `spacy init labels`; None
             takes them from the examples. Labels added before are kept. Without any,
             training adds those that it meets (L504).
+        nlp (Optional[Language]): The pipeline, whose meta gets the `facts`.
         """
         validate_get_examples(get_examples, "LSTMNer.initialize")
         check_lexeme_norms(self.vocab, "lstm_ner")
+        corpus = None
         if labels is None:
-            examples = warning_of_white_space(get_examples(), "the training texts")
+            corpus = CorpusSize()
+            examples = corpus.counting(get_examples())
+            examples = warning_of_white_space(examples, "the training texts")
             labels = new_labels(examples, self.tag_set)
         for label in labels:
             self.add_label(label)
+        self.cfg[FACTS] = {INITIALIZATION: facts_of_initialization(corpus, nlp)}
+        if nlp is not None:
+            write_meta(nlp, self.name, self.facts)
         if not self.labels:
             warnings.warn(Warnings.L504.format(name=self.name), stacklevel=2)
         docs = [eg.predicted for eg in islice(get_examples(), 10)]
@@ -126,8 +148,8 @@ class LSTMNer(WithSettings, SavedTagger):
         self._fit_output()
         for node in self.model.walk():
             if "build_vocabulary" in node.attrs:
-                corpus = (eg.predicted for eg in get_examples())
-                node.attrs["build_vocabulary"](node, corpus)
+                texts = (eg.predicted for eg in get_examples())
+                node.attrs["build_vocabulary"](node, texts)
         self.model.initialize(X=docs)
 
     def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:
@@ -213,6 +235,7 @@ class LSTMNer(WithSettings, SavedTagger):
         if fitted.threshold is not None:
             self.decoding, self.label_thresholds = "probability", {}
             self.threshold = fitted.threshold
+        self.cfg[FACTS][CALIBRATION] = fitted._asdict()
         return fitted
 
     def fit_threshold(
@@ -325,6 +348,7 @@ class LSTMNer(WithSettings, SavedTagger):
     def finish_update(self, sgd: Optimizer) -> None:
         """Change the parameters by their gradients."""
         super().finish_update(sgd)
+        self.cfg[FACTS].pop(CALIBRATION, None)
         self.clear_cache()
 
     def clear_cache(self) -> None:

@@ -16,6 +16,7 @@ from spacy.pipeline import TrainablePipe
 from spacy.vocab import Vocab
 
 from ..tags import TagSet
+from .facts import FACTS
 from .origin import CHECKSUM, check_files, check_origin, checksum, unsign
 
 Pipe = TypeVar("Pipe", bound="SavedTagger")
@@ -106,6 +107,7 @@ class SavedTagger(TrainablePipe):
             model = None if "model" in exclude else content("model")
             check_files(content("cfg"), model, self.name)
             config = self.cfg["config"]
+            self.cfg[FACTS] = {}  # what was saved by a version without them has none
             read(exclude=[*exclude, "model", "vocab"])
             saved = self.cfg["config"]
             changed = {k: v for k, v in config.items() if v != saved.get(k)}

@@ -11,14 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks import check_choice
+from ..component.reliability import expected_calibration_error, reliability_bins
 from ..data.replacing import replacing
 from ..errors import Errors
-from .metrics import (
-    area_under_roc,
-    expected_calibration_error,
-    reliability_bins,
-    wilson_interval,
-)
+from .metrics import area_under_roc, wilson_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,7 +15,8 @@ from spacy.tokens import DocBin
 from thinc.api import Config
 
 from spacy_lstm_ner.component.lstm_ner import LSTMNer
-from spacy_lstm_ner.reports.metrics import area_under_roc, expected_calibration_error
+from spacy_lstm_ner.component.reliability import expected_calibration_error
+from spacy_lstm_ner.reports.metrics import area_under_roc
 
 from .helpers import DEV, TEXTS, TRAIN, Files, dev_examples, lstm_ner, message
 
@@ -85,7 +86,7 @@ def test_thresholds_of_before_do_not_count(
     nlp.to_disk(tmp_path / "model")
     output = tmp_path / "new" / "calibrated"
     run("calibrate", tmp_path / "model", files.dev, output, "--beta", "1")
-    f_score = float(re.findall(r"\d+\.\d", capsys.readouterr().out)[-1])
+    (f_score,) = map(float, re.findall(r"F-score of (\S+)", capsys.readouterr().out))
     nlp = spacy.load(output)
     assert nlp.config["components"]["lstm_ner"]["label_thresholds"] == {}
     expected = nlp.evaluate(dev_examples(nlp))["ents_f"]

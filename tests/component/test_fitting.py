@@ -9,12 +9,11 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from spacy_lstm_ner.component.fitting import best_threshold, fit_temperature
-from spacy_lstm_ner.reports.metrics import (
-    area_under_roc,
+from spacy_lstm_ner.component.reliability import (
     expected_calibration_error,
     reliability_bins,
-    wilson_interval,
 )
+from spacy_lstm_ner.reports.metrics import area_under_roc, wilson_interval
 
 # Few values, so that there are ties, or any.
 probabilities = st.sampled_from([0.0, 0.25, 0.5, 1.0]) | st.floats(0.0, 1.0)

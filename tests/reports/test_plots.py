@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from spacy_lstm_ner.reports.metrics import reliability_bins, wilson_interval
+from spacy_lstm_ner.component.reliability import reliability_bins
+from spacy_lstm_ner.reports.metrics import wilson_interval
 from spacy_lstm_ner.reports.plots import draw_reliability
 
 SIGNATURES = {".svg": b"<?xml", ".png": b"\x89PNG\r\n", ".pdf": b"%PDF"}

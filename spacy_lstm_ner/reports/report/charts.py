@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..metrics import reliability_bins, wilson_interval
+from ...component.reliability import reliability_bins
+from ..metrics import wilson_interval
 from .figures import Figures, Point
 from .markup import Markup, joined, tag
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import area_under_roc, expected_calibration_error
+from ...component.reliability import expected_calibration_error
+from ..metrics import area_under_roc
 from .bootstrap import Floats, prf
 from .cases import Case
 from .entities import Answers

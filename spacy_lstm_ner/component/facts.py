@@ -1,0 +1,107 @@
+"""What a component knows of its own training: `ner.facts`, saved in its file "cfg".
+
+    {
+      "initialization": {
+        "corpus": {"texts": 3394, "tokens": 62730, "entities": {"person": 660, ...}},
+        "seed": 0,
+        "versions": {"spacy-lstm-ner": "0.1.0", "spacy": "3.8.18", ...}
+      },
+      "calibration": {"temperature": 1.3, "n_texts": 1009, "error": 0.04, ...}
+    }
+
+"corpus" has the texts that the labels were taken from: all training texts, if `spacy
+train` reads them from files. It is null if the labels were given, so that nothing was
+read, or if the texts are a stream, of which spaCy shows the first 100. "seed" is that
+of the config, [training]; `spacy train` uses it, a loop of `nlp.update` does not.
+"calibration" has the fields of `Calibration`. A change of the weights drops it. Models
+of versions without facts, and components that were never initialized, have none.
+
+The component is the home of its facts, so they follow it into other pipelines. The meta
+of the pipeline has a copy, `nlp.meta["lstm_ner"]`, by name of the component.
+"""
+
+import platform
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from spacy.attrs import ENT_IOB, ENT_TYPE, IOB_STRINGS
+from spacy.language import Language
+from spacy.training import Example
+
+# Keys of `ner.cfg`, and of the facts.
+FACTS = "facts"
+INITIALIZATION, CALIBRATION = "initialization", "calibration"
+
+# The key of `nlp.meta`.
+META = "lstm_ner"
+
+_PACKAGES = ("spacy-lstm-ner", "spacy", "thinc", "numpy")
+_BEGIN = IOB_STRINGS.index("B")
+# The value of max_epochs with which `spacy train` streams its texts.
+_STREAM = -1
+
+
+class CorpusSize:
+    """The numbers of texts, of their tokens, and of gold entities by label."""
+
+    def __init__(self) -> None:
+        self.texts = 0
+        self.tokens = 0
+        self.entities: Counter[str] = Counter()
+
+    def counting(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """Pass Examples on, and count their reference Docs."""
+        for eg in examples:
+            doc = eg.reference
+            self.texts += 1
+            self.tokens += len(doc)
+            iob, label = doc.to_array([ENT_IOB, ENT_TYPE]).reshape(-1, 2).T
+            found, n = np.unique(
+                label[(iob == _BEGIN) & (label != 0)], return_counts=True
+            )
+            for hash_, count in zip(found.tolist(), n.tolist(), strict=True):
+                self.entities[doc.vocab.strings[hash_]] += count
+            yield eg
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers, the labels sorted."""
+        entities = dict(sorted(self.entities.items()))
+        return {"texts": self.texts, "tokens": self.tokens, "entities": entities}
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that training depends on, and of Python."""
+    found = {name: metadata.version(name) for name in _PACKAGES}
+    return {**found, "python": platform.python_version()}
+
+
+def facts_of_initialization(
+    corpus: CorpusSize | None, nlp: Language | None
+) -> dict[str, Any]:
+    """What is known when a component is initialized.
+
+    corpus (Optional[CorpusSize]): The texts that the labels were taken from.
+    nlp (Optional[Language]): The pipeline.
+    """
+    training = {} if nlp is None else nlp.config.interpolate()["training"]
+    is_stream = training.get("max_epochs") == _STREAM
+    return {
+        "corpus": None if corpus is None or is_stream else corpus.as_dict(),
+        "seed": training.get("seed"),
+        "versions": versions(),
+    }
+
+
+def write_meta(nlp: Language, name: str, facts: dict[str, Any]) -> None:
+    """Copy the facts of a component to the meta of its pipeline, and drop those of
+    components that the pipeline does not have.
+
+    name (str): Name of the component.
+    facts (Dict[str, Any]): Its facts.
+    """
+    others = nlp.meta.get(META, {})
+    kept = {n: found for n, found in others.items() if n in nlp.component_names}
+    nlp.meta[META] = {**kept, name: facts}
