@@ -176,6 +176,7 @@ def test_settings_are_those_of_the_code():
 
 
 def test_settings_of_the_default_model():
+    registry.get("factories", "lstm_ner")  # imports the factory
     model = Language.get_factory_meta("lstm_ner").default_config["model"]
     found = documented("in `lstm_ner`")
     for block in (model, *(part for part in model.values() if isinstance(part, dict))):
