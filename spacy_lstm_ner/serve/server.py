@@ -92,11 +92,11 @@ def _draining(app: FastAPI) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
         loop = asyncio.get_running_loop()
         uvicorns: Any = signal.getsignal(signal.SIGTERM)
+        # uvicorn's handler is a method of its server; in a thread, it has none.
+        server: Any = getattr(uvicorns, "__self__", None)
 
         def begin() -> None:
-            # The handler is a method of uvicorn's server.
-            server = getattr(uvicorns, "__self__", None)
-            for listener in getattr(server, "servers", ()):
+            for listener in server.servers:
                 listener.close()
             stopping.has_begun = True
             loop.call_later(_DRAIN, uvicorns, signal.SIGTERM, None)
@@ -107,7 +107,7 @@ def _draining(app: FastAPI) -> FastAPI:
             else:
                 loop.call_soon_threadsafe(begin)
 
-        if callable(uvicorns):
+        if isinstance(server, uvicorn.Server):
             signal.signal(signal.SIGTERM, handle)
         async with inner(app) as state:
             yield state

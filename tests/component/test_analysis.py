@@ -181,9 +181,9 @@ def test_what_is_already_there_does_not_count_for_the_temperature(load):
     for eg in examples[-3:]:
         ents = [eg.predicted[i : i + 1] for i in range(len(eg.predicted))]
         eg.predicted.ents = [Span(eg.predicted, e.start, e.end, "PER") for e in ents]
-    assert pipe_of(nlp).calibrate(examples) == expected
+    assert pipe_of(nlp).calibrate(examples).temperature == expected.temperature
     overwriting = pipe_of(load(overwrite=True))
-    assert overwriting.calibrate(examples) != expected
+    assert overwriting.calibrate(examples).temperature != expected.temperature
 
 
 def test_nothing_to_calibrate_on(load):
@@ -204,7 +204,9 @@ def test_nothing_to_calibrate_on(load):
         assert pipe.fit_threshold(examples) == (0.5, 0.0)
     expected = pipe.calibrate(examples_of(nlp, HELD_OUT))
     assert expected.temperature != 1.0
-    assert pipe.calibrate(unannotated + examples_of(nlp, HELD_OUT)) == expected
+    found = pipe.calibrate(unannotated + examples_of(nlp, HELD_OUT))
+    assert found.temperature == expected.temperature
+    assert found.error == pytest.approx(expected.error, abs=1e-6)
 
 
 def test_a_cautious_model_is_fitted_to_what_is_probable(load):
@@ -312,8 +314,8 @@ def test_calibrate_with_beta_sets_what_it_fits(load):
     assert (pipe.decoding, pipe.label_thresholds) == ("probability", {})
     assert pipe.candidates
     by_hand = pipe_of(load(decoding="probability"))
-    assert by_hand.calibrate(examples) == (fitted.temperature, None, None)
-    assert by_hand.fit_threshold(examples, beta=2.0) == fitted[1:]
+    assert by_hand.calibrate(examples)[:3] == (fitted.temperature, None, None)
+    assert by_hand.fit_threshold(examples, beta=2.0) == fitted[1:3]
     scores = nlp.evaluate(examples_of(nlp, HELD_OUT))
     found = f_score(scores["ents_p"], scores["ents_r"], 2.0)
     assert found == pytest.approx(fitted.f_score, abs=1e-9)

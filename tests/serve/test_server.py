@@ -140,6 +140,8 @@ def test_the_app_of_the_environment(
     values = {"model": str(model), "max_chars": 100}
     values["corrections"] = str(tmp_path / "corrections.jsonl")
     monkeypatch.setenv(VARIABLE, json.dumps(values))
+    # The handler of another library stays, as that of Ray.
+    monkeypatch.setattr(signal, "getsignal", lambda number: print)
     with serving(make_app()) as server:
         settings = server.send("GET", "/settings").json
         assert server.entities(TEXT)[0]["entities"]
