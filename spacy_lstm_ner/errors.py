@@ -592,8 +592,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "start the server with more --workers."
     )
     L366 = (
-        "{where}: found {line!r}, expected a task of Prodigy, as the server writes "
-        "them. Name another file with --corrections."
+        "{where}: found {line!r}, expected a Prodigy task that this server has "
+        "written. Name another file with --corrections."
     )
     L367 = (
         "--corrections needs a single process, and {workers} were asked for: only one "

@@ -170,7 +170,7 @@ def is_whole(name: str, found: dict[str, bytes], ways: list[dict[str, bytes]]) -
     """Whether each output is that of before or that of after.
 
     The files of `demo-corpus`, `lab` and RESUMED_FILES are written one by one, and new
-    ones of RESUMED_FILES may be missing, as the last lines of RESUMED_LINES may; a
+    ones of RESUMED_FILES may be missing, and so may the last lines of RESUMED_LINES; a
     pipeline must be that of before or of after."""
     if name in ("demo-corpus", "lab"):
         return all(

@@ -220,7 +220,9 @@ class Service:
             message = Errors.L365.format(n=len(self._batcher))
             headers = {"Retry-After": _RETRY_AFTER}
             raise HTTPException(503, message, headers) from error
-        except Exception as error:  # the batcher has logged it
+        # A pipeline's components may raise exceptions of any type. The batcher has
+        # logged this one; only its request gets 500.
+        except Exception as error:
             raise HTTPException(500, Errors.L372) from error
 
     def _check(self, texts: Sequence[str]) -> None:

@@ -158,6 +158,8 @@ class Batcher(Generic[Q, A]):
         """Answer a batch, in the thread. Failures are among the answers."""
         try:
             return self._answer(questions)
+        # A pipeline's components may raise exceptions of any type. One that left this
+        # method would end the loop, and all later requests would wait for ever.
         except Exception as error:
             if len(questions) == 1:
                 logger.exception("a request failed")

@@ -1,4 +1,4 @@
-"""The metadata of a model card, as the Hugging Face hub reads it: YAML between `---`.
+"""The metadata of a model card: YAML between `---`, read by the Hugging Face hub.
 
 The fields are described at https://huggingface.co/docs/hub/model-cards; tasks and
 metrics have the names that spacy-huggingface-hub gives them.

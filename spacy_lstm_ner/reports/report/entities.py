@@ -1,4 +1,4 @@
-"""Gold and predicted entities of texts, as the report compares them."""
+"""The gold and predicted entities that the report compares."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

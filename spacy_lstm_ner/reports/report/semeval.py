@@ -56,7 +56,7 @@ class Measure(NamedTuple):
 
 
 def measure(cases: Sequence[Case]) -> dict[str, Measure]:
-    """Count by each measure, as the package `nervaluate` does.
+    """Count by each measure, with the results of the package `nervaluate`.
 
     Each measure pairs entities for itself: the predicted ones, from left to right, with
     a gold one that is correct, or else with the first that they overlap. A pair that is
