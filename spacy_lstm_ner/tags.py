@@ -10,8 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from spacy.attrs import IOB_STRINGS
 
 OUTSIDE = "O"
+
+# Values of `Token.ent_iob`, in spaCy: 0 is a token without annotation.
+IOB_INSIDE, IOB_OUTSIDE, IOB_BEGIN = map(IOB_STRINGS.index, "IOB")
 
 
 class TokenSpan(NamedTuple):

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE
 from spacy.tokens import Doc, Span
 
-from ..tags import TagSet, TokenSpan
+from ..tags import IOB_BEGIN, IOB_INSIDE, TagSet, TokenSpan
 from .confidences import Prediction, prediction_of, score_spans
 from .gold import (
-    IOB_BEGIN,
-    IOB_INSIDE,
     UNKNOWN,
     cut_rows,
     sentence_starts,

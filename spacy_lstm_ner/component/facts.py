@@ -27,9 +27,11 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
-from spacy.attrs import ENT_IOB, ENT_TYPE, IOB_STRINGS
+from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.language import Language
 from spacy.training import Example
+
+from ..tags import IOB_BEGIN
 
 # Keys of `ner.cfg`, and of the facts.
 FACTS = "facts"
@@ -39,7 +41,6 @@ INITIALIZATION, CALIBRATION = "initialization", "calibration"
 META = "lstm_ner"
 
 _PACKAGES = ("spacy-lstm-ner", "spacy", "thinc", "numpy")
-_BEGIN = IOB_STRINGS.index("B")
 # The value of max_epochs with which `spacy train` streams its texts.
 _STREAM = -1
 
@@ -60,7 +61,7 @@ class CorpusSize:
             self.tokens += len(doc)
             iob, label = doc.to_array([ENT_IOB, ENT_TYPE]).reshape(-1, 2).T
             found, n = np.unique(
-                label[(iob == _BEGIN) & (label != 0)], return_counts=True
+                label[(iob == IOB_BEGIN) & (label != 0)], return_counts=True
             )
             for hash_, count in zip(found.tolist(), n.tolist(), strict=True):
                 self.entities[doc.vocab.strings[hash_]] += count

@@ -6,17 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import ENT_IOB, ENT_TYPE, IOB_STRINGS, IS_SPACE, ORTH, SENT_START
+from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH, SENT_START
 from spacy.tokens import Doc, Span
 from spacy.training import Example, remove_bilu_prefix, validate_examples
 
 from ..errors import Errors, Warnings
-from ..tags import OUTSIDE, TagSet, TokenSpan
+from ..tags import IOB_BEGIN, IOB_INSIDE, IOB_OUTSIDE, OUTSIDE, TagSet, TokenSpan
 from .lessons import lesson_of
 from .white_space import entities_of, has_white_space, trim
-
-# Values of `Token.ent_iob`.
-IOB_INSIDE, IOB_OUTSIDE, IOB_BEGIN = map(IOB_STRINGS.index, "IOB")
 
 # In place of the number of a tag that is not known.
 UNKNOWN = -1

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from spacy.tokens import Doc, DocBin, Span
 
 from ...component.confidences import confidence, has_confidences
+from ...component.white_space import entities_of
 from ...errors import Errors, Warnings
-from ...tags import OUTSIDE
+from ...tags import IOB_OUTSIDE, OUTSIDE
 from ..columns import UNKNOWN, read_tag
 from ..conll import DOCSTART
 from ..json_lines import write_records
@@ -94,7 +95,8 @@ def _log_losses(found: Sequence[Written], name: str, spans_key: str) -> None:
     if n_wrong:
         logger.warning(Warnings.L292.format(n=n_wrong, format=name))
     n_partial = sum(
-        not w.is_complete and any(token.ent_iob == 2 for token in w.doc) for w in found
+        not w.is_complete and any(token.ent_iob == IOB_OUTSIDE for token in w.doc)
+        for w in found
     )
     if n_partial and name != columns.NAME:
         logger.warning(Warnings.L291.format(n=n_partial, format=name))
@@ -249,15 +251,14 @@ def _write_conll(found: Sequence[Written], path: Path) -> None:
 
 
 def _lines(written: Written) -> Iterator[str]:
+    # Without white space at the ends of entities.
+    starts = {entity.start for entity in entities_of(written.doc)}
     for token in written.doc:
         if token.is_space:
             continue
         tag = UNKNOWN if token.ent_iob == 0 else OUTSIDE
         if token.ent_type_:
-            # White space at the start of an entity is left out.
-            before = written.doc[token.i - 1] if token.i else None
-            begins = token.ent_iob == 3 or (before is not None and before.ent_iob == 2)
-            tag = f"{'B' if begins else 'I'}-{token.ent_type_}"
+            tag = f"{'B' if token.i in starts else 'I'}-{token.ent_type_}"
         meaning = _misread(token.text, tag)
         if meaning is not None:
             raise ValueError(

@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from spacy.tokens import Doc, Span
 
-from ...component.gold import IOB_OUTSIDE
 from ...component.lstm_ner import LSTMNer
-from ...tags import TokenSpan
+from ...tags import IOB_OUTSIDE, TokenSpan
 from .findings import Entity, Finding, Record, Text, describe
 from .opinions import Opinion, find_opinions
 

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from spacy.attrs import ENT_IOB
 from spacy.tokens import Span
 
+from ...tags import IOB_OUTSIDE
 from .findings import Data, Entity, Finding, describe, place
 
-# The value of `Token.ent_iob` outside of entities.
-_OUTSIDE = 2
 # Places that an example shows.
 _N_SHOWN = 3
 
@@ -69,7 +68,7 @@ def _unlabelled_places(
     found: defaultdict[Words, list[Entity]] = defaultdict(list)
     for part, number, doc in data.docs():
         texts = tuple(token.text for token in doc)
-        outside = doc.to_array(ENT_IOB) == _OUTSIDE
+        outside = doc.to_array(ENT_IOB) == IOB_OUTSIDE
         end = 0
         for start, text in enumerate(texts):
             for length in sorted(lengths.get(text, ()), reverse=True):

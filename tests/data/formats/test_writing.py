@@ -80,6 +80,14 @@ def test_tokens_come_back_from_columns(docs: list[Doc]):
     assert [as_columns(doc) for doc in rewritten(docs, "conll")] == expected
 
 
+def test_white_space_at_the_ends_of_entities_is_left_out_of_columns(tmp_path: Path):
+    doc = Doc(NLP.vocab, words=["in", "\n", "New", "York", "\n", "now"])
+    doc.set_ents([Span(doc, 1, 5, label="GPE")])
+    write_docs([doc], tmp_path / "out.conll", "conll")
+    lines = (tmp_path / "out.conll").read_text("utf8").split()
+    assert lines == ["in", "O", "New", "B-GPE", "York", "I-GPE", "now", "O"]
+
+
 def test_partial_annotation_comes_back():
     doc = annotated("Ann met Bo in Rio", (0, 1, "PER"), default="missing")
     doc.spans["incorrect_spans"] = [Span(doc, 2, 3, label="GPE")]
