@@ -14,15 +14,13 @@ from ..data.replacing import replacing
 from ..errors import Errors
 from .outputs import Force, check_folder
 from .shared import Arg, Opt, Quiet, app, check_data, progress, tokenizer_of
+from .training import OVERRIDES, Code, Gpu
 
 # The folder of the labelled texts within the output, and the config of the training.
 _SILVER, _CONFIG = "silver", "config.cfg"
 
 
-@app.command(
-    "distill",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-)
+@app.command("distill", context_settings=OVERRIDES)
 def distill(
     ctx: typer.Context,
     teacher: Annotated[
@@ -50,10 +48,8 @@ def distill(
     texts_per_file: Annotated[
         int, Opt(help="An interrupted run loses at most so many texts")
     ] = 1000,
-    code: Annotated[
-        Path | None, Opt(help="Python file to import first, as of spacy train")
-    ] = None,
-    gpu_id: Annotated[int, Opt("--gpu-id", "-g", help="GPU ID, or -1 for CPU")] = -1,
+    code: Code = None,
+    gpu_id: Gpu = -1,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:

@@ -1,7 +1,8 @@
 """What the script of the page reads: texts and entities, in few characters."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 from .entities import Answers, Entity, Found
@@ -74,8 +75,6 @@ def _units(text: str) -> Callable[[int], int]:
     """The function from numbers of characters to numbers of UTF-16 code units."""
     if not text or max(text) <= "\uffff":
         return lambda place: place
-    starts: Sequence[int] = [0]
-    starts = [*starts]
-    for character in text:
-        starts.append(starts[-1] + 1 + (character > "\uffff"))
-    return starts.__getitem__
+    units = (1 + (character > "\uffff") for character in text)
+    starts = list(accumulate(units, initial=0))
+    return lambda place: starts[place]
