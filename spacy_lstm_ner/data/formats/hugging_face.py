@@ -29,9 +29,7 @@ _NAMES = (
 
 
 def looks_like(source: Source) -> bool:
-    """Whether the rows have tokens and, as many, tags; or whether it is Parquet."""
-    if source.path.suffix.lower() == ".parquet":
-        return source.path.is_file()
+    """Whether the rows have tokens and a list of tags."""
     return mostly(map(_is_row, source.records))
 
 
@@ -52,15 +50,13 @@ def read(source: Source) -> Iterator[AnnotatedText]:
     YIELDS (AnnotatedText): A text per row. Tokens with the tag -100 are not annotated.
     RAISES ValueError: If tags are numbers without names (L277, L282).
     """
-    items, names = _rows(source)
-    rows = [_read_row(item, source.options.layer) for item in items]
+    rows = [_read_row(item, source.options.layer) for item in source.items]
     numbers = [tag for _, _, tags in rows for tag in tags if isinstance(tag, int)]
-    if numbers:
-        names = _names(source) or names
-        if not names:
-            companion = source.path.with_suffix(f".{COMPANION}").name
-            message = Errors.L277.format(where=rows[0][0], companion=companion)
-            raise ValueError(message)
+    names = _names(source) if numbers else []
+    if numbers and not names:
+        companion = source.path.with_suffix(f".{COMPANION}").name
+        message = Errors.L277.format(where=rows[0][0], companion=companion)
+        raise ValueError(message)
     yield from from_tags(_tagged(*row, names) for row in rows)
 
 
@@ -99,28 +95,8 @@ def _name(tag: Any, names: Sequence[str], where: str) -> str:
     return names[number]
 
 
-def _rows(source: Source) -> tuple[list[Item], list[str]]:
-    """The rows of a file, and the names of numbered tags that it has itself."""
-    if source.path.suffix.lower() != ".parquet":
-        return source.items, []
-    try:
-        import pyarrow.parquet as pq  # noqa: PLC0415 (needs an extra)
-    except ImportError as err:
-        raise ImportError(Errors.L284) from err
-    try:
-        table = pq.read_table(source.path)
-    except ValueError as err:  # ArrowInvalid is one
-        raise mismatch(str(source.path), str(err), "a Parquet file") from err
-    rows = [
-        Item(f"{source.path}, row {i}", row)
-        for i, row in enumerate(table.to_pylist(), start=1)
-    ]
-    info = (table.schema.metadata or {}).get(b"huggingface", b"null")
-    return rows, _class_names(json.loads(info))
-
-
 def _names(source: Source) -> list[str]:
-    """The names of numbered tags, in files beside the data."""
+    """The names of numbered tags, in files beside the data or in Parquet itself."""
     path = source.path
     candidates = [
         path.with_suffix(f".{COMPANION}"),
@@ -129,7 +105,8 @@ def _names(source: Source) -> list[str]:
     if source.options.labels is not None:
         candidates = [source.options.labels]
     found = [_read_names(file) for file in candidates if file.is_file()]
-    return next(filter(None, found), [])
+    own = _class_names(json.loads(source.metadata.get(b"huggingface", b"null")))
+    return next(filter(None, [*found, own]), [])
 
 
 def _read_names(path: Path) -> list[str]:

@@ -19,6 +19,7 @@ from . import (
     label_studio,
     multiconer,
     prodigy,
+    records,
     spacy_tuples,
     webanno,
 )
@@ -49,6 +50,7 @@ _MODULES: tuple[Format, ...] = (
     label_studio,
     brat,
     spacy_tuples,
+    records,
     gliner,
     hugging_face,
     conllu,
@@ -131,7 +133,7 @@ def detect(source: Source) -> str | None:
 
 def unknown_format(source: Source) -> ValueError:
     """The error of a file in none of the formats: what was seen (L271)."""
-    if source.is_json and source.items:
+    if source.items:
         value = source.items[0].value
         names = list(value) if isinstance(value, dict) else None
         seen = f"its first record is {cut(repr(value))}"

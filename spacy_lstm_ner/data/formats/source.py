@@ -37,8 +37,9 @@ class Options(NamedTuple):
 
 # Files beside the data, which name numbered tags, end so.
 COMPANION = "labels.txt"
+PARQUET = ".parquet"
 # Files with these endings are no text.
-BINARY = (".parquet", ".spacy")
+BINARY = (PARQUET, ".spacy")
 
 
 class Source:
@@ -86,10 +87,14 @@ class Source:
     @cached_property
     def items(self) -> list[Item]:
         """The values of a JSON file: the items of a list, the lines of JSON lines, or
-        a single object. None of another file.
+        a single object; the rows of a Parquet file. None of another file.
 
-        RAISES ValueError (L270): If it is not valid JSON.
+        RAISES ValueError: If it is not valid JSON (L270) or no Parquet file (L274).
+        RAISES ImportError (L284): If Parquet needs a package that is not installed.
         """
+        if self._table is not None:
+            rows = enumerate(self._table.to_pylist(), start=1)
+            return [Item(f"{self.path}, row {i}", row) for i, row in rows]
         if not self.is_json:
             return []
         text = "\n".join(line for _, line in self.lines)
@@ -107,6 +112,28 @@ class Source:
             ]
         is_line = len(self.head) == 1
         return [Item(self.lines[0][0] if is_line else str(self.path), value)]
+
+    @cached_property
+    def _table(self) -> Any:
+        """The table of a Parquet file; None of another file."""
+        if self.path.suffix.lower() != PARQUET or not self.path.is_file():
+            return None
+        try:
+            import pyarrow.parquet as pq  # noqa: PLC0415 (needs an extra)
+        except ImportError as err:
+            raise ImportError(Errors.L284) from err
+        try:
+            return pq.read_table(self.path)
+        except ValueError as err:  # ArrowInvalid is one
+            message = Errors.L274.format(
+                where=self.path, found=err, expected="a Parquet file"
+            )
+            raise ValueError(message) from err
+
+    @property
+    def metadata(self) -> dict[bytes, bytes]:
+        """The metadata of the schema of a Parquet file."""
+        return {} if self._table is None else self._table.schema.metadata or {}
 
     def _json_lines(self) -> Iterator[Item]:
         for where, line in self.lines:

@@ -1,5 +1,4 @@
-"""Training data of spaCy 2: pairs of a text and {"entities": [[start, end, label]]},
-or records with both fields."""
+"""Training data of spaCy 2: pairs of a text and {"entities": [[start, end, label]]}."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -35,16 +34,7 @@ def _pairs(source: Source) -> list[Item]:
                 for i, pair in enumerate(pairs, start=1)
             ]
             return [item for item in items if item.value is not None]
-        case items:
-            return [Item(where, _as_pair(value)) for where, value in items]
-
-
-def _as_pair(value: Any) -> Any:
-    """A pair, also of a record with the fields "text" and "entities"."""
-    match value:
-        case {"text": str(text), "entities": [[*_], *_]}:
-            return [text, value]
-    return value
+    return source.items
 
 
 def read(source: Source) -> Iterator[AnnotatedText]:
@@ -68,9 +58,7 @@ def read(source: Source) -> Iterator[AnnotatedText]:
                 raise refuse(place, entity, "a span: [start, end, label]")
             start, end, label = entity[:3]
             spans.append(make_span(text, start, end, label, place))
-        left_out = Counter(
-            {f"fields {k!r}": 1 for k in annotation if k not in ("entities", "text")}
-        )
+        left_out = Counter({f"fields {k!r}": 1 for k in annotation if k != "entities"})
         yield AnnotatedText(
             where, text, spans, is_complete=found is not None, left_out=left_out
         )

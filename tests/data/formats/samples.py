@@ -121,6 +121,11 @@ BILOU = [["B-PER", "L-PER", "O", "O", "B-LOC", "E-LOC", "O"], ["O"] * 3]
 PLAIN = [["PER", "PER", "O", "O", "LOC", "LOC", "O"], ["O"] * 3]
 
 
+def _with_objects(text: str, spans: list[Any]) -> dict[str, Any]:
+    names = ("start", "end", "label")
+    return {"text": text, "entities": [dict(zip(names, s, strict=True)) for s in spans]}
+
+
 def _hf(tags: list[list[Any]], words: str = "tokens", column: str = "ner_tags") -> str:
     pairs = zip(WORDS, tags, strict=True)
     return lines([{words: w, column: t, "id": "1"} for w, t in pairs])
@@ -154,6 +159,8 @@ SAMPLES: dict[str, dict[str, str]] = {
             }
         )
     },
+    "records": {"r.jsonl": lines(_records(lambda t, s: {"text": t, "entities": s}))},
+    "records-objects": {"r.json": json.dumps(_records(_with_objects))},
     "gliner": {
         "g.json": json.dumps(
             [

@@ -301,13 +301,41 @@ def test_spacy_tuples(tmp_path: Path):
         [TEXT, {"entities": [[0, 3, "PER", "Q1"], [8, 17, "X"], [8, 10, "PER"]]}],
         [TEXT, {"cats": {"SPORT": 1.0}}],
     ]
-    record = {"text": TEXT, "entities": [[8, 10, "PER"]]}
-    first, second, third = load(put(tmp_path, "s.jsonl", lines([*pairs, record])))
-    assert entities(third) == [("Bo", "PER")]
+    first, second = load(put(tmp_path, "s.jsonl", lines(pairs)))
     assert entities(first) == [("Ann", "PER"), ("Bo in Rio", "X")]
     assert group(first, "sc") == [("Ann", "PER"), ("Bo", "PER"), ("Bo in Rio", "X")]
     assert not unknown(first)
     assert len(unknown(second)) == len(second)
+
+
+# Records
+
+
+def test_records_as_annotate_writes_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    found = [{"start": 8, "end": 10, "label": "PER", "confidence": 0.9}]
+    rows = [
+        {"id": 1, "text": TEXT, "entities": found},
+        {"id": 2, "text": "Rio", "entities": []},
+        {"id": 3, "text": "Rio", "entities": None},
+        {"id": 4, "text": None, "entities": None},
+    ]
+    docs = load(put(tmp_path, "a.jsonl", lines(rows)), name=None)
+    assert [entities(doc) for doc in docs] == [[("Bo", "PER")], [], [], []]
+    assert [unknown(doc) for doc in docs] == [[], [], ["Rio"], []]
+    assert "fields 'id': 4" in caplog.text
+    pa = pytest.importorskip("pyarrow", reason="needs an extra")
+    pq = pytest.importorskip("pyarrow.parquet", reason="needs an extra")
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    same = load(tmp_path / "a.parquet", name=None)
+    assert [entities(doc) for doc in same] == [[("Bo", "PER")], [], [], []]
+
+
+def test_entities_of_records_may_have_identifiers(tmp_path: Path):
+    record = {"text": TEXT, "entities": [[0, 3, "PER", "Q1"]]}
+    (doc,) = load(put(tmp_path, "r.jsonl", lines([record])))
+    assert entities(doc) == [("Ann", "PER")]
 
 
 # Hugging Face
