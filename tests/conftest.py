@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -40,6 +41,20 @@ def no_torch_in_new_processes() -> Iterator[None]:
         if find_spec("spacy_curated_transformers") is None:  # spaCy imports it, too
             hidden = str(Path(__file__).with_name("without_torch"))
             patch.setenv("PYTHONPATH", hidden, prepend=os.pathsep)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fast_pipelines() -> Iterator[None]:
+    """Tests make thousands of pipelines, and spaCy does two things again for each of
+    them that no test needs. It looks for names among the entry points of all packages:
+    here it finds them by their group, in a dict, as `catalogue` takes it too. And it
+    adds 176 emoticons to the tokenizer of "xx", several times."""
+    points = entry_points()
+    by_group = {group: list(points.select(group=group)) for group in points.groups}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("catalogue.AVAILABLE_ENTRY_POINTS", by_group)
+        patch.setattr("spacy.lang.xx.MultiLanguage.Defaults.tokenizer_exceptions", {})
         yield
 
 

@@ -11,6 +11,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from spacy.util import load_config
+from spacy.vocab import Vocab
 from thinc.api import Config
 
 from spacy_lstm_ner.component.factory import DEFAULT_MODEL
@@ -35,7 +36,7 @@ def write_corpus(path: Path) -> None:
     """Write the sentences with entities, part-of-speech tags, dependencies and
     categories."""
     docs = []
-    vocab = spacy.blank("en").vocab
+    vocab = Vocab()
     for i, (words, ents) in enumerate(SENTENCES):
         tags = [word[-1].upper() for word in words]
         doc = Doc(vocab, words=words, tags=tags, heads=HEADS[i], deps=DEPS[i])

@@ -177,10 +177,8 @@ def test_assets_that_are_there_are_not_downloaded(
     shutil.copytree(corpora / "wnut17", project / "assets" / "wnut17")
     overrides = {"vars.corpus": "wnut17"}
     project_run(project, "corpus", overrides=overrides)
-    project_run(project, "convert", overrides=overrides)
     out = capsys.readouterr().out
     assert out.count("Skipping download with matching checksum") == 3
-    assert "3394 sentences or documents, 62730 tokens" in out
 
 
 def test_make_runs_what_exists():

@@ -8,7 +8,9 @@ from contract.helpers import add_tiny, make_example, make_nlp, trained
 from spacy.tokens import DocBin
 from thinc.api import fix_random_seed
 
-from .helpers import TEXTS, TRAIN, Files, dev_examples, lstm_ner
+from spacy_lstm_ner.data.conll import ConllCorpus
+
+from .helpers import TEXTS, TRAIN, Files, dev_examples
 
 CONLL = "Sharon\tB-per\nflew\tO\nto\tO\nMiami\tI-geo\n\nNo\tO\n<b>\tB-eve&co\n"
 
@@ -21,10 +23,12 @@ def conll(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def data(conll: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+def data(conll: Path, tmp_path: Path) -> Path:
+    """The texts of `conll` in spaCy's format."""
     path = tmp_path / "new" / "train.spacy"
-    assert lstm_ner("convert", conll, path) == 0
-    capsys.readouterr()
+    path.parent.mkdir()
+    docs = [eg.reference for eg in ConllCorpus(conll)(spacy.blank("xx"))]
+    DocBin(docs=docs).to_disk(path)
     return path
 
 

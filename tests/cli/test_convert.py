@@ -8,6 +8,7 @@ import pytest
 import spacy
 import srsly
 from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
 
 from .helpers import DEV, TEXTS, Files, lstm_ner, message
 
@@ -22,7 +23,7 @@ def doccano(tmp_path: Path) -> Path:
 
 
 def docs_in(path: Path) -> list[Doc]:
-    return list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+    return list(DocBin().from_disk(path).get_docs(Vocab()))
 
 
 def test_formats_are_found_out(

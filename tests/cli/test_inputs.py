@@ -30,7 +30,7 @@ def test_names_that_are_not_utf8(
 ):
     model, dev, lines = odd / "model", odd / f"{odd.name}.spacy", odd / "lines.md"
     spacy.load(files.ner).to_disk(model)
-    DocBin(docs=[eg.reference for eg in dev_examples(spacy.blank("en"))]).to_disk(dev)
+    DocBin(docs=[eg.reference for eg in dev_examples(spacy.blank("xx"))]).to_disk(dev)
     lines.write_text("Ada met Bob\n", encoding="utf8")
     conll = odd / "x.conll"
     conll.write_text("Ada B-PER\nmet O\n\n" * 2, encoding="utf8")

@@ -243,7 +243,7 @@ def test_an_extension_of_somebody_else_is_told(doc):
     try:
         Span.set_extension("confidence", default=0.5, force=True)
         with pytest.warns(UserWarning, match=r"L506.*spacy_lstm_ner\.confidence\(span"):
-            ner = spacy.blank("en").add_pipe("lstm_ner")
+            ner = spacy.blank("xx").add_pipe("lstm_ner")
         set_group(doc, {(3, 4, "per"): 0.25})
         assert doc[3:4]._.confidence == 0.5
         assert confidence(Span(doc, 3, 4, "per")) == 0.25
@@ -260,7 +260,7 @@ def test_the_spans_of_joined_docs_stay_in_the_group(doc):
     doc.set_ents(list(doc.spans["k"]), default="outside")
     joined = Doc.from_docs([doc, doc])
     spans = content_of_spans(joined)
-    ner = spacy.blank("en").add_pipe("lstm_ner", config={"spans_key": "k"})
+    ner = spacy.blank("xx").add_pipe("lstm_ner", config={"spans_key": "k"})
     new = ScoredSpan(TokenSpan(0, 1, "per"), 0.75)
     ner.set_annotations([joined], [[new]])
     assert content_of_spans(joined) == [(0, 1, "per"), *spans]

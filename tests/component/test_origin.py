@@ -93,7 +93,7 @@ def test_grown_weights_name_their_labels(folder, tmp_path):
 
 def test_without_weights(tmp_path):
     """A pipeline that is saved before it is initialized has no weights to refuse."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("lstm_ner").add_label("geo")
     nlp.to_disk(tmp_path)
     assert spacy.load(tmp_path).get_pipe("lstm_ner").labels == ("geo",)

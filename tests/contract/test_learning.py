@@ -451,7 +451,7 @@ def test_unseen_label_of_a_loaded_pipeline_keeps_what_was_known(nlp, tmp_path):
 
 @pytest.mark.parametrize("decode", ["LogSoftmax.v1", "CRF.v1"])
 def test_initialized_without_labels(decode):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     model = tiny_model()
     model["decode"] = {"@layers": f"spacy_lstm_ner.{decode}"}
     pipe = nlp.add_pipe(FACTORY, config={"model": model})

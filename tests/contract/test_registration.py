@@ -153,7 +153,7 @@ def test_model_has_an_output_layer_reference():
     ],
 )
 def test_unknown_or_wrong_setting_is_named(setting, value):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     with pytest.raises(ConfigValidationError, match=setting):
         nlp.add_pipe(FACTORY, config={setting: value})
 
@@ -165,7 +165,7 @@ def test_right_settings_are_taken():
 
 
 def test_unknown_architecture_is_named():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     model = {"@architectures": "spacy_lstm_ner.NoSuchTagger.v1"}
     with pytest.raises(ValueError, match=r"(?s)E893.*NoSuchTagger"):
         nlp.add_pipe(FACTORY, config={"model": model})

@@ -46,20 +46,13 @@ def iobs(example):
 # Real corpora
 
 
-# Sentences, tokens and entities, counted with awk: the sentences are the runs of lines
-# that are neither blank nor -DOCSTART-, their lines the tokens; an entity is a B- (in
-# wikigold an I- after a line without the same tag).
+# Sentences, tokens and entities of the files that differ most, counted with awk: the
+# sentences are the runs of lines that are neither blank nor -DOCSTART-, their lines the
+# tokens; an entity is a B- (in wikigold an I- after a line without the same tag).
 COUNTS = {
-    "btc/a.conll": (1000, 16612, 521),
-    "btc/b.conll": (2000, 30825, 1610),
-    "btc/e.conll": (200, 3981, 325),
-    "btc/f.conll": (2000, 35427, 4376),
-    "btc/g.conll": (2138, 34062, 4685),
-    "btc/h.conll": (2001, 29480, 3368),
-    "wikigold/wikigold.conll": (1696, 39007, 3558),
-    "wnut17/dev.conll": (1009, 15733, 836),
-    "wnut17/test.conll": (1287, 23394, 1079),
-    "wnut17/train.conll": (3394, 62730, 1975),
+    "btc/f.conll": (2000, 35427, 4376),  # words of blanks, and with blanks
+    "wikigold/wikigold.conll": (1696, 39007, 3558),  # blanks between columns
+    "wnut17/dev.conll": (1009, 15733, 836),  # words with a byte order mark
 }
 
 
@@ -67,7 +60,7 @@ def scheme_of(name):
     return "IOB1" if name.startswith("wikigold") else "IOB2"
 
 
-@pytest.mark.no_cover  # 1.5 million calls
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", COUNTS)
 def test_corpora_are_read_without_loss(corpora, name, caplog):
     """Every word and every type of a tag stays; nothing is repaired or joined."""
@@ -95,15 +88,6 @@ def test_wikigold_has_145_articles(corpora, caplog):
     assert sum(len(list(eg.reference.sents)) for eg in examples) == 1696
     assert sum(len(eg.reference.ents) for eg in examples) == 3558
     assert caplog.records == []
-
-
-@pytest.mark.no_cover
-def test_the_wrong_scheme_is_noticed(corpora, caplog):
-    path = corpora / "wikigold" / "wikigold.conll"
-    examples = list(ConllCorpus(path, scheme="IOB2")(nlp))
-    assert sum(len(eg.reference.ents) for eg in examples) == 3558
-    assert f"{path}: repaired 3558 of 39007 tags" in caplog.text
-    assert "IOB2" in caplog.text
 
 
 # Lines and columns
@@ -522,7 +506,7 @@ def test_spacys_ner_trains_from_the_config(config):
 
 def test_spacys_ner_updates_on_entities_with_blank_tokens(read):
     examples = read("a\tB-X\n\tI-X\n\tO\nb\tB-X\n\n\tB-X\n\nc\t-\nd\tO\n \tB-X\n")
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("ner")
     optimizer = nlp.initialize(lambda: examples)
     for _ in range(2):

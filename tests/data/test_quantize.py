@@ -32,7 +32,7 @@ def text_of(vectors, header=True) -> str:
 def test_read(vectors, kind, tmp_path):
     path = tmp_path / ("v.vec.gz" if kind == "gzip" else "v.vec")
     if kind == "pipeline":
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         for word, row in zip(NAMES, vectors, strict=True):
             nlp.vocab.set_vector(word, row)
         nlp.to_disk(path)
@@ -65,7 +65,7 @@ def test_files_that_are_no_vectors(text, where, tmp_path):
 
 
 def test_pipeline_without_vectors(tmp_path):
-    spacy.blank("en").to_disk(tmp_path)
+    spacy.blank("xx").to_disk(tmp_path)
     with pytest.raises(ValueError, match=r"L221\].*no vectors"):
         read_vectors(str(tmp_path))
 

@@ -77,7 +77,7 @@ def test_gather_add_of_read_only_memory():
     ids=["words", "characters", "spaCy's"],
 )
 def test_prediction_from_parameters_in_read_only_memory(tok2vec):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe = nlp.add_pipe("lstm_ner", config={"model": {"tok2vec": tok2vec}})
     pipe.add_label("X")
     nlp.initialize()

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import spacy
 from cli.helpers import lstm_ner
 from spacy.tokens import DocBin
+from spacy.vocab import Vocab
 
 from spacy_lstm_ner.serve.app import create_app
 from spacy_lstm_ner.serve.corrections import Corrections
@@ -50,7 +50,7 @@ def test_round_trip(saving: Running, path: Path):
         assert reply.json == {"n_texts": i, "replaced": False}
     output = path.with_suffix(".spacy")
     assert lstm_ner("convert", path, output) == 0
-    docs = list(DocBin().from_disk(output).get_docs(spacy.blank("en").vocab))
+    docs = list(DocBin().from_disk(output).get_docs(Vocab()))
     found = [
         (doc.text, [(e.start_char, e.end_char, e.label_) for e in doc.ents])
         for doc in docs

@@ -47,7 +47,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def lexemes(hidden: tuple[int, ...] = ()) -> Lexemes:
-    doc = spacy.blank("en").make_doc(TEXT)
+    doc = spacy.blank("xx").make_doc(TEXT)
     mask = np.isin(np.arange(len(doc)), hidden)
     no_attrs = np.zeros((len(doc), 0), "uint64")
     return Lexemes(doc.to_array("ORTH"), no_attrs, mask, doc.vocab)
@@ -151,7 +151,7 @@ def test_on_a_device(path: Path, monkeypatch: pytest.MonkeyPatch):
 def nlp(path: Path) -> Language:
     """A pipeline that knows words by their clusters alone."""
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     tok2vec = {
         "@architectures": "spacy_lstm_ner.WordCharEmbed.v1",
         "width": 32,
@@ -199,7 +199,7 @@ def test_saved_with_the_model(nlp: Language, path: Path, tmp_path: Path):
 
 
 def test_table_that_is_not_there(tmp_path: Path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     tok2vec = {"clusters": str(tmp_path / "none.npz")}
     nlp.add_pipe("lstm_ner", config={"model": {"tok2vec": tok2vec}}).add_label("X")
     with pytest.raises(ValueError, match=r"L230\].*none\.npz"):

@@ -18,7 +18,7 @@ TEXTS = ["Ada met Bob and Ada", "", "bob met Łódź 😀 \t and नमस्त
 
 @pytest.fixture
 def nlp():
-    return spacy.blank("en")
+    return spacy.blank("xx")
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ def test_order_and_batch_mates_change_nothing(docs):
 # The same text with other attributes
 
 
-def test_norms_of_tokenizer_exceptions(nlp):
-    doc = nlp.make_doc("I can't . The ca and n't")
+def test_norms_of_tokenizer_exceptions():
+    doc = spacy.blank("en").make_doc("I can't . The ca and n't")
     exceptions = [(t.text, t.norm_) for t in doc if t.text in ("ca", "n't")]
     assert ("ca", "can") in exceptions
     assert ("ca", "ca") in exceptions

@@ -91,7 +91,7 @@ def test_words_are_looked_up_in_several_forms(path):
     model = QuantizedVectors(4, str(path)).initialize()
     u = np.arange(1, 5, dtype="f")
     model.set_param("u", u)
-    X = lexemes(spacy.blank("en"), hidden=[3])
+    X = lexemes(spacy.blank("xx"), hidden=[3])
     found = model.predict(X)
     table, W = make_table(), model.get_param("W")
     forms = hashes_of(["ada", "met", "bob", "in", "rome", "0000", "."])
@@ -124,7 +124,7 @@ def test_gradient(path, fine_tune):
 
 def test_same_vectors_as_those_of_a_vocab():
     """A table that loses nothing is a vocab's vectors."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     table = make_table()
     ops = get_current_ops()
     all_words = np.ones(len(WORDS), dtype=bool)
@@ -139,7 +139,7 @@ def test_same_vectors_as_those_of_a_vocab():
 @pytest.fixture
 def nlp(path):
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     tok2vec = {
         "@architectures": "spacy_lstm_ner.WordCharEmbed.v1",
         "width": 32,
@@ -176,7 +176,7 @@ def test_saved_with_the_model(nlp, path, tmp_path):
 
 
 def test_table_that_is_not_there(tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     tok2vec = {
         "@architectures": "spacy_lstm_ner.WordCharEmbed.v1",
         "width": 32,
