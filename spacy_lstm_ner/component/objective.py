@@ -87,7 +87,8 @@ def _by_lesson(
     for i, lesson in enumerate(map(lesson_of, examples)):
         groups.setdefault(lesson.kind, (lesson, []))[1].append(i)
     for lesson, _ in groups.values():
-        missing = {*tag_set.labels} - {*(lesson.known or tag_set.labels)}
+        known = tag_set.labels if lesson.known is None else lesson.known
+        missing = {*tag_set.labels} - {*known}
         if missing:
             message = Warnings.L250.format(missing=sorted(missing))
             warnings.warn(message, stacklevel=2)

@@ -195,10 +195,16 @@ def test_entities_across_sentences():
             assert loss_of([eg], chain)[0] == pytest.approx(expected, rel=1e-3)
 
 
-def test_labels_that_the_teacher_does_not_know_are_told():
+@pytest.mark.parametrize(
+    ("known", "missing"),
+    [(("PER", "ORG"), r"\['GPE'\]"), ((), r"\['GPE', 'PER'\]")],
+)
+def test_labels_that_the_teacher_does_not_know_are_told(
+    known: tuple[str, ...], missing: str
+):
     eg = example(WORDS[0], ["B-PER", "O", "B-PER"])
-    set_lesson(eg, Lesson(known=("PER", "ORG")))
-    with pytest.warns(UserWarning, match=r"L250.*\['GPE'\]"):
+    set_lesson(eg, Lesson(known=known))
+    with pytest.warns(UserWarning, match=rf"L250.*{missing}"):
         loss_of([eg], bio_chain([3], 5))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
