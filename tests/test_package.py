@@ -57,3 +57,4 @@ def test_the_wheel_has_all_files(tmp_path: Path):
     }
     assert files - set(zipfile.ZipFile(wheel).namelist()) == set()
     assert "spacy_lstm_ner/reports/report/page/page.js" in files
+    assert "spacy_lstm_ner/reports/report/page/list.js" in files

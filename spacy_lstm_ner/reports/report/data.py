@@ -16,7 +16,7 @@ def page_data(report: Report) -> dict[str, Any]:
     """The texts and entities of a report. Entities are lists of numbers: start and end
     in UTF-16 code units, as JavaScript counts them, and the number of the label; of
     predicted ones also the confidence (-1: none), the number of the kind and that of
-    the gold entity (-1: none).
+    the gold entity (-1: none). Each model has the probability of each gold entity, too.
 
     report (Report): The report.
     """
@@ -32,8 +32,8 @@ def page_data(report: Report) -> dict[str, Any]:
         return [unit(entity.start), unit(entity.end), numbers[entity.label]]
 
     def prediction(found: Found, unit: Callable[[int], int]) -> list[Any]:
-        sureness = -1 if found.confidence is None else round(found.confidence, 7)
         gold = -1 if found.gold is None else found.gold
+        sureness = _probability(found.confidence)
         return [*place(found.entity, unit), sureness, _KINDS[found.kind], gold]
 
     def model(answers: Answers) -> dict[str, Any]:
@@ -41,6 +41,11 @@ def page_data(report: Report) -> dict[str, Any]:
             "name": answers.name,
             "threshold": answers.threshold,
             "lowest": answers.lowest,
+            "gold": [
+                list(map(_probability, each))
+                for each in answers.gold_probabilities
+                or [[None] * len(text.gold) for text in answers.texts]
+            ],
             "found": [
                 [prediction(each, unit) for each in found]
                 for found, unit in zip(answers.found, units, strict=True)
@@ -57,6 +62,10 @@ def page_data(report: Report) -> dict[str, Any]:
         ],
         "models": [model(figures.answers) for figures in report.models],
     }
+
+
+def _probability(value: float | None) -> float:
+    return -1 if value is None else round(value, 7)
 
 
 def script_json(content: object) -> str:

@@ -74,6 +74,9 @@ class Answers:
         own, at its settings; None if no entity has a confidence.
     lowest (float): Down to this threshold, the entities are those that the model would
         find.
+    gold_probabilities (Optional[List[List[Optional[float]]]]): The probability that the
+        model gives to each gold entity of each text, exactly; None of one that it
+        cannot judge. None if the entities are not those of one `lstm_ner`.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Answers:
     found: list[list[Found]]
     threshold: float | None
     lowest: float = 0.0
+    gold_probabilities: list[list[float | None]] | None = None
 
     def is_kept(self, found: Found) -> bool:
         """Whether a predicted entity is one at the model's own settings."""

@@ -21,9 +21,9 @@ def render_page(report: Report, *, title: str) -> str:
     RETURNS (str): The page, with escaped texts and labels. Write it as UTF-8.
     """
     folder = files(__package__) / "page"
-    template, style, script = (
+    template, style, *scripts = (
         (folder / name).read_text(encoding="utf8")
-        for name in ("page.html", "page.css", "page.js")
+        for name in ("page.html", "page.css", "list.js", "page.js")
     )
     n_gold = sum(len(text.gold) for text in report.texts)
     return Template(template).substitute(
@@ -34,5 +34,5 @@ def render_page(report: Report, *, title: str) -> str:
         sections=joined(sections(report)),
         lang=escape(report.models[0].answers.lang),
         data=script_json(page_data(report)),
-        script=script,
+        script="\n".join(scripts),
     )

@@ -1,6 +1,6 @@
 """Lets a model find entities in annotated texts, and pairs them with the gold ones."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -13,6 +13,8 @@ from ...component.gold import aligned, token_spans
 from ...component.lstm_ner import LSTMNer
 from ...component.white_space import entities_of, trim, warning_of_white_space
 from ...errors import Errors
+from ..check.opinions import find_opinions
+from ..recognizers import docs_before, raw_doc
 from .entities import Answers, Entity, Found, Text
 from .pairs import pair
 
@@ -30,7 +32,8 @@ def predict(
 ) -> Answers:
     """Let a pipeline find the entities of texts, and pair them with the gold ones.
 
-    If one `lstm_ner` sets all entities, those below its threshold are found, too.
+    If one `lstm_ner` sets all entities, those below its threshold are found, too, and
+    the gold entities get their probabilities.
 
     nlp (Language): The pipeline.
     examples (Iterable[Example]): The annotated texts; the predicted Docs are processed
@@ -51,16 +54,31 @@ def predict(
             )
     texts: list[Text] = []
     entities: list[list[Found]] = []
-    with _listing(nlp) as listing:
+    recognizer = _only_recognizer(nlp)
+    with _listing(recognizer) as listing:
         docs = watch(nlp.pipe(eg.predicted for eg in examples))
         for eg, doc in zip(examples, docs, strict=True):
             eg.predicted = doc
             text, found = _compare(eg)
             texts.append(text)
             entities.append(found)
-    if all(each.confidence is None for found in entities for each in found):
-        return Answers(name, nlp.meta["lang"], texts, entities, None)
-    return Answers(name, nlp.meta["lang"], texts, entities, *listing)
+    has_confidences = any(e.confidence is not None for found in entities for e in found)
+    return Answers(
+        name,
+        nlp.meta["lang"],
+        texts,
+        entities,
+        listing.threshold if has_confidences else None,
+        listing.lowest,
+        None if recognizer is None else _judge_gold(nlp, recognizer, examples, texts),
+    )
+
+
+def _only_recognizer(nlp: Language) -> LSTMNer | None:
+    """The `lstm_ner` of a pipeline, if no other component sets entities."""
+    setting = [n for n in nlp.pipe_names if "doc.ents" in nlp.get_pipe_meta(n).assigns]
+    found = nlp.get_pipe(setting[0]) if len(setting) == 1 else None
+    return found if isinstance(found, LSTMNer) else None
 
 
 class _Listing(NamedTuple):
@@ -71,17 +89,14 @@ class _Listing(NamedTuple):
 
 
 @contextmanager
-def _listing(nlp: Language) -> Iterator[_Listing]:
+def _listing(ner: LSTMNer | None) -> Iterator[_Listing]:
     """Lower the threshold of the recognizer that sets all entities, if there is one.
 
     Entities at a higher threshold are then those of at least this confidence: decoding
-    by probability chooses the surest first. Thresholds of single labels, and other
-    components, would break this; then the entities are those of the pipeline as it is.
+    by probability chooses the surest first. Thresholds of single labels would break
+    this; then the entities are those of the pipeline as it is.
     """
-    setting = [n for n in nlp.pipe_names if "doc.ents" in nlp.get_pipe_meta(n).assigns]
-    pipes = [nlp.get_pipe(name) for name in setting]
-    ner = pipes[0] if len(pipes) == 1 else None
-    if not isinstance(ner, LSTMNer) or ner.label_thresholds:
+    if ner is None or ner.label_thresholds:
         yield _Listing(0.0, 0.0)
         return
     threshold = ner.threshold
@@ -91,6 +106,25 @@ def _listing(nlp: Language) -> Iterator[_Listing]:
         yield _Listing(threshold, lowest)
     finally:
         ner.threshold = threshold
+
+
+def _judge_gold(
+    nlp: Language, ner: LSTMNer, examples: Sequence[Example], texts: Sequence[Text]
+) -> list[list[float | None]]:
+    """The probability of each gold entity."""
+    golds = [eg.reference for eg in examples]
+    raw = (raw_doc(gold, nlp.make_doc) for gold in golds)
+    docs = list(docs_before(nlp, ner.name, raw))
+    opinions = find_opinions(golds, docs, ner, batch_size=nlp.batch_size)
+    found: list[list[float | None]] = []
+    for text, doc, opinion in zip(texts, docs, opinions, strict=True):
+        probabilities = {
+            Entity.of(doc, trimmed)[:3]: probability
+            for span, probability in opinion.entities.items()
+            if (trimmed := trim(doc, span)) is not None
+        }
+        found.append([probabilities.get(entity[:3]) for entity in text.gold])
+    return found
 
 
 def _compare(eg: Example) -> tuple[Text, list[Found]]:

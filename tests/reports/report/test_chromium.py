@@ -1,6 +1,7 @@
 """The page in a browser: the list of entities, its filters and the slider."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -87,6 +88,20 @@ def test_errors_are_listed_the_surest_first(page):
     assert rows(page)[0] == "invented GPE confidence 0.30 text 2"
     page.select_option("#order", "text")
     assert [row[-1] for row in rows(page)] == list("122233")
+
+
+def test_missed_entities_are_in_the_order_of_what_the_model_gave_them(show):
+    found = answers(*first())
+    probabilities = [[0.9, 0.6, 0.1], [0.2, 0.35], [None], []]
+    page = show(replace(found, gold_probabilities=probabilities))
+    assert rows(page) == [
+        "wrong label GPE, predicted PER confidence 0.80 text 1",
+        "wrong boundary PER confidence 0.70 text 2",
+        "missed GPE probability 0.35 text 2",
+        "invented GPE confidence 0.50 text 3",
+        "invented GPE confidence 0.30 text 2",
+        "missed PER text 3",
+    ]
 
 
 def test_texts_are_shown_as_text(page):

@@ -12,7 +12,9 @@ from spacy.training import Example
 from thinc.api import fix_random_seed
 
 from spacy_lstm_ner.component.scorer import score
+from spacy_lstm_ner.reports.recognizers import raw_doc
 from spacy_lstm_ner.reports.report import make_report, predict
+from spacy_lstm_ner.reports.report.pairs import RIGHT
 from tests.component.unsure import DISAGREEING, HELD_OUT, examples_of
 
 from .helpers import NLP, answers, example, random_examples
@@ -196,6 +198,44 @@ def test_entities_at_a_threshold_are_those_of_the_model(nlp, decoding, threshold
         assert kept == [(e.text, e.label_) for e in nlp(eg.predicted).ents]
 
 
+def test_the_probability_of_gold_entities(nlp):
+    """It is the sum over all readings that have the entity."""
+    ner = nlp.get_pipe("lstm_ner")
+    ner.decoding, ner.threshold = "best_path", 0.0
+    examples = examples_of(nlp, HELD_OUT)
+    words = [token.text for token in examples[0].reference]
+    spaced = Doc(nlp.vocab, words=["\n", *words])
+    spaced.set_ents([Span(spaced, 0, 2, "PER"), Span(spaced, 3, 4, "NEW")])
+    examples.append(Example(Doc(nlp.vocab, words=["\n", *words]), spaced))
+    with pytest.warns(UserWarning, match="L501"):
+        found = predict(nlp, examples, name="")
+    n_missed = 0
+    docs = [raw_doc(eg.reference, nlp.make_doc) for eg in examples]
+    readings = ner.n_best(docs, 1000)
+    for i, (text, entities) in enumerate(zip(found.texts, found.found, strict=True)):
+        probabilities = found.gold_probabilities[i]
+        assert len(probabilities) == len(text.gold)
+        for each in entities:
+            if each.kind == RIGHT:
+                assert probabilities[each.gold] == pytest.approx(each.confidence)
+        doc = docs[i]
+        for gold, probability in zip(text.gold, probabilities, strict=True):
+            if gold.label == "NEW":
+                assert probability is None
+                continue
+            summed = sum(
+                reading.probability
+                for reading in readings[i]
+                for start, end, label in reading.entities
+                if (doc[start].idx, doc[start:end].end_char, label) == gold[:3]
+            )
+            unlisted = 1 - sum(reading.probability for reading in readings[i])
+            assert summed - 1e-5 <= probability <= summed + unlisted + 1e-5
+            assert unlisted < 0.01
+            n_missed += probability < 0.5
+    assert n_missed
+
+
 def test_thresholds_of_labels_and_other_components_stay(nlp):
     ner = nlp.get_pipe("lstm_ner")
     ner.decoding, ner.threshold = "probability", 0.3
@@ -210,7 +250,7 @@ def test_thresholds_of_labels_and_other_components_stay(nlp):
     ruler.add_patterns([{"label": "ORG", "pattern": "met"}])
     found = predict(nlp, examples_of(nlp, HELD_OUT), name="")
     nlp.remove_pipe("entity_ruler")
-    assert found.threshold == 0.0
+    assert (found.threshold, found.gold_probabilities) == (0.0, None)
     ruled = [e for each in found.found for e in each if e.confidence is None]
     assert {e.entity.string for e in ruled} == {"met"}
     assert any(e.confidence is not None for each in found.found for e in each)
