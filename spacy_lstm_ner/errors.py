@@ -678,6 +678,15 @@ class Errors(metaclass=ErrorsWithCodes):
         "The first is the one of {where}: {reason}. Run the same command again to "
         "retry the missing files."
     )
+    L410 = (
+        "'{path}' can't be opened: {reason}. Expected a path, or a URI that pyarrow "
+        "knows, such as s3://bucket/folder, gs://bucket/folder or file:///folder."
+    )
+    L411 = (
+        "No Ray cluster answers at {address}: {reason}. Name the address that `ray "
+        "start --head` has printed, by --address or RAY_ADDRESS; without one, Ray runs "
+        "on this machine alone."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):

@@ -13,10 +13,11 @@ _DEFAULTS = annotate_files.__kwdefaults__ or {}
 def annotate(
     model: Model,
     source: Annotated[
-        Path, Arg(metavar="INPUT", help="A Parquet or JSONL file, or a folder of them")
+        str,
+        Arg(metavar="INPUT", help="A Parquet or JSONL file, or a folder of them"),
     ],
     output: Annotated[
-        Path,
+        str,
         Arg(metavar="OUTDIR", help="Folder to write to, or that of an interrupted run"),
     ],
     workers: Annotated[int, Opt(help="Number of processes")] = _DEFAULTS["workers"],
@@ -35,13 +36,23 @@ def annotate(
     code: Annotated[
         Path | None, Opt(help="Python file to import before the model is loaded")
     ] = None,
+    address: Annotated[
+        str | None,
+        Opt(help="Ray cluster: host:port, or auto. Default: RAY_ADDRESS, or none"),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Add entities to Parquet or JSONL files, in parallel."""
-    with progress(quiet=quiet) as bar:
+    """Add entities to Parquet or JSONL files, in parallel.
 
-        def show(n_done: int, n_files: int) -> None:
-            bar.total = n_files
+    INPUT and OUTDIR are paths, or URIs such as s3://bucket/folder.
+    """
+    with progress(quiet=quiet, unit=" rows") as bar:
+
+        def show(n_done: int, n_rows: int) -> None:
+            if bar.total != n_rows:
+                # Rows of an earlier run do not count in the rows a second.
+                bar.total = n_rows
+                bar.initial = bar.n = bar.last_print_n = n_done
             bar.update(n_done - bar.n)
 
         done = annotate_files(
@@ -54,7 +65,8 @@ def annotate(
             entities_column=entities_column,
             rows_per_shard=rows_per_shard,
             code=code,
-            on_file=show,
+            address=address,
+            on_rows=show,
         )
     print(
         f"{output}: {done.n_files} files, of which {done.n_kept} were there; "

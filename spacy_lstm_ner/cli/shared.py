@@ -87,7 +87,11 @@ def choice(values: Iterable[str], help_: str, *names: str) -> Any:
 
 
 def progress(
-    items: Iterable[Any] | None = None, *, quiet: bool, total: int | None = None
+    items: Iterable[Any] | None = None,
+    *,
+    quiet: bool,
+    total: int | None = None,
+    unit: str = "it",
 ) -> Any:
     """A progress bar on stderr, for a loop of more than two seconds. There is none if
     stderr is not a terminal.
@@ -95,10 +99,11 @@ def progress(
     items (Optional[Iterable]): The items of the loop, if it is over the bar.
     quiet (bool): Show no bar.
     total (Optional[int]): Number of steps, if the items have no length.
+    unit (str): What a step is, in "steps a second".
     RETURNS (tqdm): The bar: an iterable of the items. `update` counts a step.
     """
     disable = True if quiet else None
-    return tqdm(items, total=total, disable=disable, delay=2, leave=False)
+    return tqdm(items, total=total, disable=disable, delay=2, leave=False, unit=unit)
 
 
 def check_data(path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 # Names of hidden files and folders begin with one of these.
-_HIDDEN = (".", "_")
+HIDDEN = (".", "_")
 
 
 def find_files(path: Path, endings: Collection[str]) -> list[Path]:
@@ -36,8 +36,8 @@ def _walk(root: Path) -> Iterator[Path]:
             names.clear()
             continue
         seen.add(real)
-        names[:] = sorted(name for name in names if not name.startswith(_HIDDEN))
-        yield from (Path(folder, n) for n in files if not n.startswith(_HIDDEN))
+        names[:] = sorted(name for name in names if not name.startswith(HIDDEN))
+        yield from (Path(folder, n) for n in files if not n.startswith(HIDDEN))
 
 
 def shown(name: object) -> str:

@@ -24,6 +24,7 @@ from spacy.tokens import Doc, Span
 
 from spacy_lstm_ner.component.confidences import confidence
 from spacy_lstm_ner.data.annotate import annotate
+from spacy_lstm_ner.data.annotate.folders import LocalFolder
 from spacy_lstm_ner.data.annotate.output import open_output
 from spacy_lstm_ner.data.annotate.pipeline import Pipeline
 from spacy_lstm_ner.data.annotate.shards import Columns, Shard
@@ -383,7 +384,8 @@ def test_what_fails_is_told_and_leaves_nothing(
 ):
     (tmp_path / "a.jsonl").write_text('{"text": "Bob"}\n{"txt": ""}\n\n', "utf8")
     columns = Columns("text", "entities")
-    task = workers.Task(Pipeline(ruler, None), tmp_path, tmp_path, columns, 7)
+    folder = LocalFolder(tmp_path)
+    task = workers.Task(Pipeline(ruler, None), folder, folder, columns, 7)
     annotator = workers.Annotator(task)
     shard = {"name": "x.jsonl", "source": "a.jsonl", "start": 0, "stop": 1, "offset": 0}
     result = {"name": "x.jsonl", "n_rows": 1, "n_entities": 1, "error": ""}
@@ -489,19 +491,20 @@ def test_a_manifest_leads_nowhere_else(change: dict[str, Any], tmp_path: Path):
     """Names in it must be those of shards, and of files of the input."""
     shard = Shard("part-00000000.jsonl", "a.jsonl", 0, 1, 0)
     settings = {"input a.jsonl": [1, 2]}
-    assert open_output(tmp_path, settings, lambda: [shard]) == [shard]
-    assert open_output(tmp_path, settings, list) == [shard]
+    folder = LocalFolder(tmp_path)
+    assert open_output(folder, settings, lambda: [shard]) == ([shard], [shard])
+    assert open_output(folder, settings, list) == ([shard], [shard])
     manifest = tmp_path / "_manifest.json"
     content = {"settings": settings, "shards": [list(shard._replace(**change))]}
     manifest.write_text(json.dumps(content), encoding="utf8")
     with pytest.raises(ValueError, match=r"L407"):
-        open_output(tmp_path, settings, list)
+        open_output(folder, settings, list)
 
 
 def test_a_deep_manifest_is_foreign(tmp_path: Path):
     (tmp_path / "_manifest.json").write_text("[" * 100_000, encoding="utf8")
     with pytest.raises(ValueError, match=r"L407"):
-        open_output(tmp_path, {}, list)
+        open_output(LocalFolder(tmp_path), {}, list)
 
 
 def test_deep_records_are_named(ruler: Path, tmp_path: Path):

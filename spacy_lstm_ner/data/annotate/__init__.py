@@ -2,7 +2,8 @@
 
 - `run` cuts the input into shards and starts the workers for those that are missing.
 - `shards` names a shard, `formats` reads and writes one as Parquet or JSON lines.
-- `output` keeps the manifest, and writes files that are either complete or absent.
+- `folders` finds the input, and writes files that are either complete or absent.
+- `output` keeps the manifest.
 - `pipeline` loads the pipeline in each process.
 - `workers` runs on Ray.
 

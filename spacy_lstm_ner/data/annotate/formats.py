@@ -1,9 +1,16 @@
-"""The file formats: Parquet and JSON lines."""
+"""The file formats: Parquet and JSON lines.
+
+The readers and writers of Ray Data do not keep the rows as they are, so these are our
+own: `read_json` makes numbers of one type of a column, nulls of missing fields and
+times of dates, `write_parquet` drops the metadata of the schema, and Ray Data decides
+where files begin.
+"""
 
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from pathlib import Path
+from io import BufferedReader, BytesIO
+from itertools import count, islice
+from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple, Protocol
 
 import pyarrow as pa
@@ -11,8 +18,11 @@ import pyarrow.parquet as pq
 
 from ...errors import Errors
 from ..json_lines import ENDINGS, parse_json, to_json
+from .folders import Folder
 from .shards import Columns, Shard
 
+# Bytes of one read.
+_BUFFER = 4 << 20
 # The entities of a row; None if the row has no text.
 Entities = list[dict[str, Any]] | None
 
@@ -29,17 +39,17 @@ _SCHEMA = pa.list_(
 
 
 class Rows(NamedTuple):
-    """The rows of a shard: their texts, and a function that writes the rows with their
-    entities to a file."""
+    """The rows of a shard: their texts, and a function that makes the content of a file
+    of the rows with their entities."""
 
     texts: list[str | None]
-    write: Callable[[list[Entities], IO[bytes]], None]
+    render: Callable[[list[Entities]], bytes]
 
 
 class Format(Protocol):
-    """A file format."""
+    """A file format. `where` is the name of the open file in messages."""
 
-    def check(self, path: Path, columns: Columns) -> None:
+    def check(self, file: IO[bytes], where: str, columns: Columns) -> None:
         """Look at the columns of a file, as far as that is quick.
 
         RAISES ValueError: If the text column is missing, or the entities column exists
@@ -47,7 +57,7 @@ class Format(Protocol):
         """
 
     def cut(
-        self, path: Path, n_rows: int, columns: Columns
+        self, file: IO[bytes], where: str, n_rows: int, columns: Columns
     ) -> Iterator[tuple[int, int, int]]:
         """Cut a file into shards of at most `n_rows` rows, and check all its texts: a
         file that is corrected later is another input, for which all is computed again.
@@ -55,18 +65,18 @@ class Format(Protocol):
         YIELDS (Tuple[int, int, int]): Start, stop and offset of each shard.
         """
 
-    def read(self, path: Path, shard: Shard, columns: Columns) -> Rows:
+    def read(self, file: IO[bytes], where: str, shard: Shard, columns: Columns) -> Rows:
         """Read the rows of a shard."""
 
 
 class Parquet:
     """Rows of Parquet files. Other columns and the metadata of the schema stay."""
 
-    def check(self, path: Path, columns: Columns) -> None:
+    def check(self, file: IO[bytes], where: str, columns: Columns) -> None:
         try:
-            schema = pq.read_schema(path)
+            schema = pq.read_schema(file)
         except pa.ArrowInvalid as error:
-            raise ValueError(Errors.L403.format(path=path, reason=error)) from error
+            raise ValueError(Errors.L403.format(path=where, reason=error)) from error
         if schema.names.count(columns.text) != 1:
             found: Any = "missing, or there twice"
         else:
@@ -74,30 +84,31 @@ class Parquet:
         is_dictionary = isinstance(found, pa.DictionaryType)
         if (found.value_type if is_dictionary else found) not in _text_types():
             message = Errors.L402.format(
-                path=path, column=columns.text, found=found, columns=schema.names
+                path=where, column=columns.text, found=found, columns=schema.names
             )
             raise ValueError(message)
         if columns.entities in schema.names:
-            raise ValueError(Errors.L404.format(where=path, column=columns.entities))
+            raise ValueError(Errors.L404.format(where=where, column=columns.entities))
 
     def cut(
-        self, path: Path, n_rows: int, columns: Columns
+        self, file: IO[bytes], where: str, n_rows: int, columns: Columns
     ) -> Iterator[tuple[int, int, int]]:
-        total = pq.read_metadata(path).num_rows
+        total = pq.read_metadata(file).num_rows
         for start in range(0, total, n_rows):
             yield start, min(start + n_rows, total), 0
 
-    def read(self, path: Path, shard: Shard, columns: Columns) -> Rows:
-        with pq.ParquetFile(path) as file:
-            table = pa.Table.from_batches(
-                _row_range(file, shard.start, shard.stop), file.schema_arrow
-            )
+    def read(self, file: IO[bytes], where: str, shard: Shard, columns: Columns) -> Rows:
+        parquet = pq.ParquetFile(file)
+        batches = _row_range(parquet, shard.start, shard.stop)
+        table = pa.Table.from_batches(batches, parquet.schema_arrow)
 
-        def write(entities: list[Entities], output: IO[bytes]) -> None:
+        def render(entities: list[Entities]) -> bytes:
             column = pa.array(entities, _SCHEMA)
+            output = BytesIO()
             pq.write_table(table.append_column(columns.entities, column), output)
+            return output.getvalue()
 
-        return Rows(table[columns.text].to_pylist(), write)
+        return Rows(table[columns.text].to_pylist(), render)
 
 
 def _text_types() -> list[Any]:
@@ -126,38 +137,45 @@ def _row_range(file: pq.ParquetFile, start: int, stop: int) -> Iterator[pa.Recor
 class JsonLines:
     """Records of JSON lines. Other fields stay as they were written."""
 
-    def check(self, path: Path, columns: Columns) -> None:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
+    def check(self, file: IO[bytes], where: str, columns: Columns) -> None:
+        with _buffered(file) as lines:
+            for number, line in enumerate(lines, start=1):
                 if _record(line):
-                    _read_text(line, f"{path}, line {number}", columns)
+                    _read_text(line, f"{where}, line {number}", columns)
                     return
 
     def cut(
-        self, path: Path, n_rows: int, columns: Columns
+        self, file: IO[bytes], where: str, n_rows: int, columns: Columns
     ) -> Iterator[tuple[int, int, int]]:
         start = offset = 0
-        with path.open("rb") as file:
-            while lines := list(islice(file, n_rows)):
-                _read_texts(path, start, lines, columns)
+        with _buffered(file) as reader:
+            while lines := list(islice(reader, n_rows)):
+                _read_texts(where, start, lines, columns)
                 yield start, start + len(lines), offset
                 start, offset = start + len(lines), offset + sum(map(len, lines))
 
-    def read(self, path: Path, shard: Shard, columns: Columns) -> Rows:
-        with path.open("rb") as file:
-            file.seek(shard.offset)
-            lines = list(islice(file, shard.stop - shard.start))
-        texts = _read_texts(path, shard.start, lines, columns)
+    def read(self, file: IO[bytes], where: str, shard: Shard, columns: Columns) -> Rows:
+        file.seek(shard.offset)
+        with _buffered(file) as reader:
+            lines = list(islice(reader, shard.n_rows))
+        texts = _read_texts(where, shard.start, lines, columns)
         records = [record for line in lines if (record := _record(line))]
 
-        def write(entities: list[Entities], output: IO[bytes]) -> None:
+        def render(entities: list[Entities]) -> bytes:
             name = to_json(columns.entities)
-            for record, found in zip(records, entities, strict=True):
-                # The record is copied up to its last brace.
-                fields = (record[:-1].rstrip(), name, to_json(found))
-                output.write(b"%b, %b: %b}\n" % fields)
+            # A record is copied up to its last brace.
+            return b"".join(
+                b"%b, %b: %b}\n" % (record[:-1].rstrip(), name, to_json(found))
+                for record, found in zip(records, entities, strict=True)
+            )
 
-        return Rows(texts, write)
+        return Rows(texts, render)
+
+
+def _buffered(file: Any) -> IO[bytes]:
+    """The file, read in pieces of a size that suits object stores. Files of pyarrow
+    have no lines."""
+    return BufferedReader(file, _BUFFER)
 
 
 def _record(line: bytes) -> bytes:
@@ -166,11 +184,11 @@ def _record(line: bytes) -> bytes:
 
 
 def _read_texts(
-    path: Path, start: int, lines: Iterable[bytes], columns: Columns
+    where: str, start: int, lines: Iterable[bytes], columns: Columns
 ) -> list[str | None]:
     """The texts of consecutive lines; `start` is the number of lines before them."""
     return [
-        _read_text(line, f"{path}, line {number}", columns)
+        _read_text(line, f"{where}, line {number}", columns)
         for number, line in enumerate(lines, start=start + 1)
         if _record(line)
     ]
@@ -200,33 +218,30 @@ _FORMATS: dict[str, Format] = {
 INPUT_ENDINGS = tuple(_FORMATS)
 
 
-def format_of(path: Path) -> Format:
+def format_of(name: str) -> Format:
     """The format of a file, by its ending.
 
-    path (Path): A file that ends in one of `INPUT_ENDINGS`, in upper or lower case.
+    name (str): A name that ends in one of `INPUT_ENDINGS`, in upper or lower case.
     """
-    return _FORMATS[path.suffix.lower()]
+    return _FORMATS[PurePosixPath(name).suffix.lower()]
 
 
 def cut(
-    paths: Iterable[Path], root: Path, n_rows: int, columns: Columns
-) -> list[Shard]:
+    folder: Folder, names: Iterable[str], n_rows: int, columns: Columns
+) -> Iterator[Shard]:
     """Cut files into shards, numbered in the order of the files and their rows.
 
-    paths (Iterable[Path]): The files.
-    root (Path): The folder of the input.
+    folder (Folder): The folder of the input.
+    names (Iterable[str]): The names of the files in it.
     n_rows (int): Greatest number of rows of a shard.
     columns (Columns): Names of the columns.
+    YIELDS (Shard): Each shard.
     RAISES ValueError: At a text that cannot be read (L404, L405).
     """
-    pieces = (
-        (path, rows)
-        for path in paths
-        for rows in format_of(path).cut(path, n_rows, columns)
-    )
-    return [
-        Shard(
-            f"part-{number:08d}{path.suffix}", path.relative_to(root).as_posix(), *rows
-        )
-        for number, (path, rows) in enumerate(pieces)
-    ]
+    numbers = count()
+    for name in names:
+        ending = PurePosixPath(name).suffix
+        with folder.open(name) as file:
+            pieces = format_of(name).cut(file, folder.where(name), n_rows, columns)
+            for rows in pieces:
+                yield Shard(f"part-{next(numbers):08d}{ending}", name, *rows)

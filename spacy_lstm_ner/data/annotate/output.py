@@ -1,79 +1,71 @@
-"""The folder of the output: its manifest, and files that are complete or absent.
+"""The folder of the output: its manifest, and which files are missing.
 
-The manifest has the settings of the run and the list of its shards. `replacing` writes
-the files, so a file under its final name is complete, and a shard that is annotated
-twice because its worker died exists once.
+The manifest has the settings of the run and the list of its shards. Each shard becomes
+one file of the output, which is complete or absent (see `folders`), so the files that
+are there tell what is done. A shard that is annotated twice because its worker died
+exists once.
 """
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ...errors import Errors
 from ..json_lines import parse_json
-from ..replacing import leftovers, replacing
+from .folders import TEMPORARY, Folder, LocalFolder, is_temporary
 from .shards import Shard
 
 MANIFEST = "_manifest.json"
-# The end of the name of an empty file that a worker leaves if it dies of a shard.
-_DIED = ".died"
 # The names of shards, as `formats.cut` makes them.
 _NAME = re.compile(r"part-\d{8,}\.\w+", re.ASCII)
 # Number of workers that may die of a shard in one run.
 _ATTEMPTS = 3
 
 
-def check_output(source: Path, output: Path) -> None:
+def check_output(source: Folder, output: Folder) -> None:
     """Refuse an output within the input, or with files of something else.
 
-    source (Path): The input, a file or a folder.
-    output (Path): The folder to write to.
+    source (Folder): The input, a file or a folder.
+    output (Folder): The folder to write to.
     RAISES ValueError (L407): If it is not a folder for this run.
     """
-    is_inside = output.resolve().is_relative_to(source.resolve())
-    # A run that was killed while it wrote the manifest leaves a temporary folder.
-    manifest = output / MANIFEST
-    is_foreign = output.exists() and (
-        not output.is_dir()
-        or (
-            not manifest.is_file() and not {*output.iterdir()} <= {*leftovers(manifest)}
-        )
+    names = output.names()
+    # A run that was killed while it wrote the manifest leaves a temporary file.
+    is_foreign = names is None or (
+        MANIFEST not in names
+        and not all(is_temporary(name, MANIFEST) for name in names)
     )
-    if is_inside or is_foreign:
-        raise ValueError(Errors.L407.format(path=output))
+    if is_foreign or source.contains(output):
+        raise ValueError(Errors.L407.format(path=output.where()))
 
 
 def open_output(
-    output: Path, settings: dict[str, Any], cut: Callable[[], list[Shard]]
-) -> list[Shard]:
-    """Begin an output, or go on with one, and return its shards.
+    output: Folder, settings: dict[str, Any], cut: Callable[[], list[Shard]]
+) -> tuple[list[Shard], list[Shard]]:
+    """Begin an output, or go on with one.
 
-    output (Path): The folder.
+    output (Folder): The folder.
     settings (Dict[str, Any]): Everything that the results depend on, as JSON.
     cut (Callable[[], List[Shard]]): Makes the shards at the first start.
-    RETURNS (List[Shard]): The shards of the manifest.
+    RETURNS (Tuple[List[Shard], List[Shard]]): All shards, and the missing ones.
     RAISES ValueError: If the manifest is that of something else (L407) or of other
         settings (L408).
     """
-    manifest = output / MANIFEST
-    if not manifest.exists():
+    if MANIFEST not in (output.names() or ()):
         shards = cut()
-        output.mkdir(parents=True, exist_ok=True)
-        content = {"settings": settings, "shards": shards}
-        with replacing(manifest) as new:
-            new.write_text(json.dumps(content), encoding="utf8")
-        return shards
+        content = json.dumps({"settings": settings, "shards": shards})
+        output.write(MANIFEST, content.encode("utf8"))
+        return shards, shards
     try:
-        content = parse_json(manifest.read_bytes())
+        content = _read_manifest(output)
         before = dict(content["settings"])
         shards = [_read_shard(shard, before) for shard in content["shards"]]
     except (ValueError, LookupError, TypeError) as error:
-        raise ValueError(Errors.L407.format(path=output)) from error
+        raise ValueError(Errors.L407.format(path=output.where())) from error
     names = sorted(before.keys() | settings.keys())
     changed = [
         f"{name}: {before.get(name)}, now {settings.get(name)}"
@@ -82,9 +74,20 @@ def open_output(
     ]
     if changed:
         differences = "; ".join(islice(changed, 5))
-        raise ValueError(Errors.L408.format(path=output, differences=differences))
+        message = Errors.L408.format(path=output.where(), differences=differences)
+        raise ValueError(message)
     clear_temporaries(output)
-    return shards
+    return shards, missing_shards(output, shards)
+
+
+def missing_shards(output: Folder, shards: list[Shard]) -> list[Shard]:
+    """The shards that have no file in the output.
+
+    output (Folder): The folder.
+    shards (List[Shard]): All shards.
+    """
+    names = {*(output.names() or ())}
+    return [shard for shard in shards if shard.name not in names]
 
 
 def missing_files(output: Path) -> list[str]:
@@ -92,11 +95,17 @@ def missing_files(output: Path) -> list[str]:
 
     output (Path): The folder.
     """
-    manifest = output / MANIFEST
-    if not manifest.is_file():
+    folder = LocalFolder(output)
+    names = folder.names() or ()
+    if MANIFEST not in names:
         return []
-    shards = (parse_json(manifest.read_bytes()) or {}).get("shards", [])
-    return [shard[0] for shard in shards if not (output / shard[0]).exists()]
+    shards = (_read_manifest(folder) or {}).get("shards", [])
+    return [shard[0] for shard in shards if shard[0] not in names]
+
+
+def _read_manifest(output: Folder) -> Any:
+    with output.open(MANIFEST) as file:
+        return parse_json(file.read())
 
 
 def _read_shard(fields: list[Any], settings: dict[str, Any]) -> Shard:
@@ -118,41 +127,32 @@ def _read_shard(fields: list[Any], settings: dict[str, Any]) -> Shard:
     return shard
 
 
-def clear_temporaries(output: Path) -> None:
-    """Remove what killed workers left.
-
-    output (Path): The folder, in which no worker is at work.
-    """
-    for path in output.glob(f".*{_DIED}"):
-        path.unlink()
-    for path in output.glob(".*.tmp"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
 @contextmanager
-def shard_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open the file of a shard, which appears once it is complete and on disk.
+def counted(output: Folder, shard: Shard) -> Iterator[None]:
+    """Count the workers that begin a shard, by a temporary file for each.
 
-    Ray repeats the work of a dead worker without limit, so the attempts are counted: a
-    shard that kills each worker, for want of memory for instance, must fail.
+    Ray Data repeats the work of a dead worker without limit. A shard that kills each
+    worker, for want of memory for instance, must fail.
 
-    path (Path): The file to write.
-    YIELDS (IO[bytes]): The temporary file.
+    output (Folder): The folder.
+    shard (Shard): The shard, which the context annotates.
     RAISES RuntimeError: If too many workers have died of it.
     """
-    attempt = _count(path)
+    marks = [f".{shard.name}.{i}{TEMPORARY}" for i in range(_ATTEMPTS)]
+    mark = next((mark for mark in marks if not output.exists(mark)), None)
+    if mark is None:
+        raise RuntimeError(f"{_ATTEMPTS} workers died while they annotated it")
+    output.write(mark, b"")
     try:
-        with replacing(path) as new, new.open("wb") as file:
-            yield file
+        yield
     finally:
-        attempt.unlink(missing_ok=True)
+        output.remove(mark)
 
 
-def _count(path: Path) -> Path:
-    """Create the file that says that a worker died of the shard."""
-    for i in range(_ATTEMPTS):
-        attempt = path.with_name(f".{path.name}.{i}{_DIED}")
-        with suppress(FileExistsError):
-            attempt.touch(exist_ok=False)
-            return attempt
-    raise RuntimeError(f"{_ATTEMPTS} workers died while they annotated it")
+def clear_temporaries(output: Folder) -> None:
+    """Remove what killed workers left.
+
+    output (Folder): The folder, in which no worker is at work.
+    """
+    for name in filter(is_temporary, output.names() or ()):
+        output.remove(name)

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...checks import check_at_least
 from ...errors import Errors
-from ..files import find_files
-from .output import check_output, clear_temporaries, open_output
+from .folders import open_folder
+from .output import check_output, clear_temporaries, missing_shards, open_output
 from .pipeline import Pipeline, check_recognizer
-from .shards import Columns
+from .shards import Columns, Shard
 
 
 class Summary(NamedTuple):
@@ -36,9 +36,12 @@ def annotate(
     batch_size: int | None = None,
     text_column: str = "text",
     entities_column: str = "entities",
-    rows_per_shard: int = 10_000,
+    rows_per_shard: int = 5_000,
     code: str | Path | None = None,
-    on_file: Callable[[int, int], object] = lambda n_done, n_files: None,
+    address: str | None = None,
+    source_filesystem: Any = None,
+    output_filesystem: Any = None,
+    on_rows: Callable[[int, int], object] = lambda n_done, n_rows: None,
 ) -> Summary:
     """Annotate the rows of Parquet and JSONL files with the entities of a pipeline.
 
@@ -48,14 +51,16 @@ def annotate(
     null where the text is null.
 
     Called again with the same arguments after an interruption, it computes only the
-    missing files; `workers` and `batch_size` may differ. Ray is started unless it is
-    running (`ray.init`). In a cluster, all machines need the files under the same
-    paths.
+    missing files; `workers`, `batch_size` and `address` may differ. In a cluster, all
+    machines need this package, the pipeline, and local files of the input and the
+    output, under the same paths.
 
     model (Union[str, Path]): The pipeline: its folder, or the name of its package.
     source (Union[str, Path]): A file that ends in .parquet, .jsonl or .ndjson, or a
-        folder of such files (see `find_files`).
-    output (Union[str, Path]): The folder to write to, for one run at a time.
+        folder of such files (see `find_files`): a path, or a URI that pyarrow knows,
+        such as s3://bucket/folder.
+    output (Union[str, Path]): The folder to write to, for one run at a time: a path or
+        a URI.
     workers (int): Number of processes.
     batch_size (Optional[int]): Number of texts of a batch of `nlp.pipe`; None: that of
         the pipeline.
@@ -65,14 +70,22 @@ def annotate(
         interrupted run loses at most such a file per worker.
     code (Optional[Union[str, Path]]): A Python file to import before the pipeline is
         loaded, as `--code` of `spacy train`.
-    on_file (Callable[[int, int], object]): Called after each file of the output with
-        the number of files that are done and the number of all files.
+    address (Optional[str]): The Ray cluster: "host:port", or "auto" for the one that
+        runs on this machine. None: the environment variable RAY_ADDRESS, or else a new
+        Ray on this machine. Not used if Ray is initialized in this process.
+    source_filesystem, output_filesystem (Optional[pyarrow.fs.FileSystem]): The file
+        systems of the paths of the input and the output.
+    on_rows (Callable[[int, int], object]): Called with the number of rows that are done
+        and the number of all rows: after each file of the output and, while the input
+        is read for the first time, with the rows that were read.
     RETURNS (Summary): Counts of files, rows and entities.
     RAISES ImportError (L400): If Ray is not installed.
-    RAISES ValueError: If the arguments or the input are at fault (L401 to L405), if the
-        pipeline sets no entities (L406), if the output is something else (L407) or
-        was begun with other settings (L408), and, after all other shards have been
-        annotated, if some could not be (L409).
+    RAISES ConnectionError (L411): If no Ray cluster answers.
+    RAISES ValueError: If the arguments or the input are at fault (L401 to L405), if no
+        file system of pyarrow knows a URI (L410), if the pipeline sets no entities
+        (L406), if the output is something else (L407) or was begun with other settings
+        (L408), and, after all other shards have been annotated, if some could not be
+        (L409).
     """
     try:
         from . import formats  # noqa: PLC0415 (needs an extra)
@@ -82,55 +95,57 @@ def annotate(
     check_at_least(
         1, workers=workers, batch_size=batch_size, rows_per_shard=rows_per_shard
     )
-    source, output = Path(source), Path(output)
+    location = open_folder(source, source_filesystem)
+    folder = open_folder(output, output_filesystem)
     columns = Columns(text_column, entities_column)
-    endings = formats.INPUT_ENDINGS
-    root = (source.parent if source.is_file() else source).resolve()
-    # A link keeps its own name, because the ending names the format.
-    paths = find_files(root / source.name if source.is_file() else root, endings)
-    if not paths or any(path.suffix.lower() not in endings for path in paths):
-        raise ValueError(Errors.L401.format(path=source, endings=list(endings)))
-    check_output(source, output)
-    for path in paths:
-        formats.format_of(path).check(path, columns)
+    root, stamps = location.find(formats.INPUT_ENDINGS)
+    check_output(location, folder)
+    for name in stamps:
+        with root.open(name) as file:
+            formats.format_of(name).check(file, root.where(name), columns)
     pipeline = Pipeline.locate(model, code)
     check_recognizer(pipeline.load())
     settings = {
         **pipeline.digests(),
         "columns": list(columns),
         "rows_per_shard": rows_per_shard,
-        **{f"input {path.relative_to(root).as_posix()}": stamp(path) for path in paths},
+        **{f"input {name}": stamp for name, stamp in stamps.items()},
     }
-    shards = open_output(
-        output, settings, lambda: formats.cut(paths, root, rows_per_shard, columns)
-    )
-    missing = [shard for shard in shards if not (output / shard.name).exists()]
-    task = pool.Task(pipeline, root, output.resolve(), columns, batch_size)
+
+    def cut() -> list[Shard]:
+        shards: list[Shard] = []
+        n_read = 0
+        for shard in formats.cut(root, stamps, rows_per_shard, columns):
+            shards.append(shard)
+            n_read += shard.n_rows
+            on_rows(0, n_read)
+        return shards
+
+    shards, missing = open_output(folder, settings, cut)
     n_files, n_kept = len(shards), len(shards) - len(missing)
+    n_all = sum(shard.n_rows for shard in shards)
+    n_done = n_all - sum(shard.n_rows for shard in missing)
+    on_rows(n_done, n_all)
+    by_name = {shard.name: shard for shard in missing}
     n_rows = n_entities = 0
     reasons = {}
-    results = pool.run(missing, task, workers) if missing else ()
-    for n_done, result in enumerate(results, start=n_kept + 1):
+    task = pool.Task(pipeline, root, folder, columns, batch_size)
+    for result in pool.run(missing, task, workers, address) if missing else ():
         n_rows += result["n_rows"]
         n_entities += result["n_entities"]
         if result["error"]:
             reasons[result["name"]] = result["error"]
-        on_file(n_done, n_files)
-    clear_temporaries(output)
-    unfinished = [shard for shard in missing if not (output / shard.name).exists()]
+        n_done += by_name[result["name"]].n_rows
+        on_rows(n_done, n_all)
+    clear_temporaries(folder)
+    unfinished = missing_shards(folder, missing)
     if unfinished:
         first = unfinished[0]
         message = Errors.L409.format(
             n=len(unfinished),
             n_files=n_files,
-            where=f"{root / first.source}, rows {first.start} to {first.stop}",
+            where=f"{root.where(first.source)}, rows {first.start} to {first.stop}",
             reason=reasons[first.name],
         )
         raise ValueError(message)
     return Summary(n_files, n_kept, n_rows, n_entities)
-
-
-def stamp(path: Path) -> list[int]:
-    """Size and time of a file, by which a change is noticed."""
-    stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns]

@@ -24,3 +24,8 @@ class Shard(NamedTuple):
     start: int
     stop: int
     offset: int
+
+    @property
+    def n_rows(self) -> int:
+        """The number of its rows or lines."""
+        return self.stop - self.start

@@ -1,8 +1,8 @@
 """The workers: a pool of Ray actors, each with a pipeline."""
 
 import os
+import socket
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import ray
@@ -10,9 +10,11 @@ from ray.data import ActorPoolStrategy
 from spacy.tokens import Doc
 
 from ...component.confidences import confidence
+from ...errors import Errors
 from ..json_lines import for_spacy
+from .folders import Folder
 from .formats import Entities, format_of
-from .output import shard_file
+from .output import counted
 from .pipeline import Pipeline
 from .shards import Columns, Shard
 
@@ -20,40 +22,65 @@ from .shards import Columns, Shard
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 
+# Seconds to wait for a cluster.
+_PATIENCE = 10
+
+
 class Task(NamedTuple):
-    """The settings that all workers share; the paths are absolute."""
+    """The settings that all workers share."""
 
     pipeline: Pipeline
-    root: Path
-    output: Path
+    source: Folder
+    output: Folder
     columns: Columns
     batch_size: int | None
 
 
-def run(shards: Sequence[Shard], task: Task, workers: int) -> Iterator[dict[str, Any]]:
+def run(
+    shards: Sequence[Shard], task: Task, workers: int, address: str | None = None
+) -> Iterator[dict[str, Any]]:
     """Annotate shards in parallel, and yield the result of each when it is ready.
 
     shards (Sequence[Shard]): The shards.
     task (Task): The settings of the workers.
     workers (int): Greatest number of workers.
+    address (Optional[str]): The Ray cluster, see `annotate`.
     YIELDS (Dict[str, Any]): A result of `Annotator`.
+    RAISES ConnectionError (L411): If no Ray cluster answers.
     """
     if not ray.is_initialized():
-        # RAY_ADDRESS names a running cluster to connect to.
-        n_cpus = None if "RAY_ADDRESS" in os.environ else workers
-        ray.init(include_dashboard=False, num_cpus=n_cpus)
+        _start(address or os.environ.get("RAY_ADDRESS"), workers)
     dataset = ray.data.from_items(
         [shard._asdict() for shard in shards], override_num_blocks=len(shards)
     )
+    # A worker has one shard at a time, so that none waits while another is idle.
+    size = min(workers, len(shards))
     results = dataset.map(
         Annotator,
         fn_constructor_args=(task,),
-        compute=ActorPoolStrategy(size=min(workers, len(shards))),
+        compute=ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=1),
         num_cpus=1,
         runtime_env={"env_vars": _ONE_THREAD},
     )
     results.context.enable_progress_bars = False
     yield from results.iter_rows()
+
+
+def _start(address: str | None, workers: int) -> None:
+    """Start Ray on this machine, or connect to a cluster.
+
+    RAISES ConnectionError (L411): If no Ray cluster answers.
+    """
+    host, _, port = (address or "").rpartition(":")
+    if "/" not in host and port.isdigit():
+        # Ray would try for minutes.
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
+        except (OSError, OverflowError) as error:
+            message = Errors.L411.format(address=address, reason=error)
+            raise ConnectionError(message) from error
+    n_cpus = workers if address in (None, "", "local") else None
+    ray.init(address, include_dashboard=False, num_cpus=n_cpus)
 
 
 class Annotator:
@@ -87,15 +114,16 @@ class Annotator:
 
     def _annotate(self, shard: Shard) -> list[Entities]:
         task = self.task
-        path = task.root / shard.source
-        with shard_file(task.output / shard.name) as file:
-            rows = format_of(path).read(path, shard, task.columns)
+        with counted(task.output, shard):
+            where = task.source.where(shard.source)
+            with task.source.open(shard.source) as file:
+                rows = format_of(shard.source).read(file, where, shard, task.columns)
             texts = [for_spacy(text) for text in rows.texts if text is not None]
             docs = self.nlp.pipe(texts, batch_size=task.batch_size)
             entities = [
                 None if text is None else _entities(next(docs)) for text in rows.texts
             ]
-            rows.write(entities, file)
+            task.output.write(shard.name, rows.render(entities))
         return entities
 
 

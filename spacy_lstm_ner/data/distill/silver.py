@@ -9,10 +9,8 @@ from spacy.tokens import Doc, DocBin
 
 from ...checks import check_at_least
 from ...component.lessons import answer_of
-from ...errors import Errors
+from ..annotate.folders import LocalFolder
 from ..annotate.output import check_output, clear_temporaries, open_output
-from ..annotate.run import stamp
-from ..files import find_files
 from ..replacing import replacing
 from .raw import ENDINGS, cut, read
 from .teachers import Teacher, merge
@@ -69,17 +67,15 @@ def label(
         (L408).
     """
     check_at_least(1, texts_per_file=texts_per_file)
-    root = (source.parent if source.is_file() else source).resolve()
-    paths = find_files(root / source.name if source.is_file() else root, ENDINGS)
-    if not paths or any(path.suffix.lower() not in ENDINGS for path in paths):
-        raise ValueError(Errors.L401.format(path=source, endings=list(ENDINGS)))
-    check_output(source, output)
-    inputs = {
-        f"input {path.relative_to(root).as_posix()}": stamp(path) for path in paths
-    }
+    location, folder = LocalFolder(source.absolute()), LocalFolder(output.absolute())
+    (root,), stamps = location.find(ENDINGS)
+    check_output(location, folder)
+    paths = [root / name for name in stamps]
+    inputs = {f"input {name}": stamp for name, stamp in stamps.items()}
     settings = {**settings, "texts_per_file": texts_per_file, **inputs}
-    shards = open_output(output, settings, lambda: cut(paths, root, texts_per_file))
-    missing = [shard for shard in shards if not (output / shard.name).exists()]
+    shards, missing = open_output(
+        folder, settings, lambda: cut(paths, root, texts_per_file)
+    )
     n_kept = len(shards) - len(missing)
     total = Summary(len(shards), n_kept)
     for n_done, shard in enumerate(missing, start=n_kept + 1):
@@ -88,7 +84,7 @@ def label(
             DocBin(docs=docs, store_user_data=True).to_disk(new)
         total = _add(total, docs)
         on_file(n_done, len(shards))
-    clear_temporaries(output)
+    clear_temporaries(folder)
     return total
 
 
