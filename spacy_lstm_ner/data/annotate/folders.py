@@ -98,7 +98,7 @@ class RemoteFolder(NamedTuple):
     root: str
 
     def where(self, name: str = "") -> str:
-        return f"{self.root}/{name}".strip("/") if name else self.root
+        return posixpath.join(self.root, name) if name else self.root
 
     def contains(self, other: "Folder") -> bool:
         return (
