@@ -1,12 +1,12 @@
 """The group of commands: where it is found, help, exit status, progress bars."""
 
 import re
-import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from fresh import run_fresh
 from spacy.cli._util import app as spacy_app
 from typer.main import get_command
 
@@ -27,12 +27,10 @@ def test_spacy_finds_the_commands_and_imports_little():
         "assert 'lstm-ner' in registry.cli.get_all()\n"
         "new = {name.split('.')[0] for name in set(sys.modules) - before}\n"
         "print(*new & {'matplotlib', 'ray', 'gensim', 'pyarrow', 'torch', 'pandas'})\n"
-        "sys.argv[1:] = ['lstm-ner', '--help']\n"
+        "sys.argv = ['spacy', 'lstm-ner', '--help']\n"
         "spacy.cli.setup_cli()\n"
     )
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    heavy, usage, *lines = done.stdout.splitlines()
+    heavy, usage, *lines = run_fresh(script).splitlines()
     assert heavy == ""
     assert usage == "Usage: python -m spacy lstm-ner [OPTIONS] COMMAND [ARGS]..."
     found = [line.split()[0] for line in lines[lines.index("Commands:") + 1 :]]

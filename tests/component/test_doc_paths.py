@@ -5,11 +5,8 @@ import json
 
 import pytest
 import spacy
-from contract.helpers import (
-    assert_sound,
-    run_python,
-    spans_of,
-)
+from contract.helpers import assert_sound, spans_of
+from fresh import run_fresh
 from spacy.tokens import Doc, DocBin, Span
 
 from spacy_lstm_ner.tags import TokenSpan
@@ -183,19 +180,16 @@ def test_candidates_survive_two_processes(shared, tmp_path):
     nlp = shared(decoding="probability", candidates=True, threshold=0.05)
     nlp.to_disk(tmp_path / "model")
     texts = [TEXT, "", OTHER, "Carl left on Monday"]
-    script = tmp_path / "script.py"
-    script.write_text(
+    script = (
         "import json, spacy\n"
-        "if __name__ == '__main__':\n"
-        f"    nlp = spacy.load({str(tmp_path / 'model')!r})\n"
-        f"    docs = list(nlp.pipe({texts!r}, n_process=2, batch_size=2))\n"
-        "    print(json.dumps([\n"
-        "        [[[s.start, s.end, s.label_, s._.confidence] for s in spans]\n"
-        "         for spans in (doc.ents, doc.spans['lstm_ner'])]\n"
-        "        for doc in docs]))\n",
-        encoding="utf8",
+        f"nlp = spacy.load({str(tmp_path / 'model')!r})\n"
+        f"docs = list(nlp.pipe({texts!r}, n_process=2, batch_size=2))\n"
+        "print(json.dumps([\n"
+        "    [[[s.start, s.end, s.label_, s._.confidence] for s in spans]\n"
+        "     for spans in (doc.ents, doc.spans['lstm_ner'])]\n"
+        "    for doc in docs]))\n"
     )
-    found = json.loads(run_python(script))
+    found = json.loads(run_fresh(script))
     for (ents, candidates), doc in zip(found, nlp.pipe(texts), strict=True):
         for rows, expected in ((ents, confidences(doc)), (candidates, scored(doc))):
             spans = {TokenSpan(*row[:3]): row[3] for row in rows}

@@ -1,9 +1,6 @@
 """Effects of the component on its whole process, and the switch that turns them off."""
 
 import json
-import os
-import subprocess
-import sys
 from platform import libc_ver
 
 import catalogue
@@ -11,6 +8,7 @@ import numpy as np
 import pytest
 import spacy
 import srsly
+from fresh import run_fresh
 from spacy.tokens import Doc, SpanGroup
 from srsly import msgpack
 
@@ -133,14 +131,8 @@ pickle.loads(packed)
     ids=["config resolved", "made", "unpickled", "turned off"],
 )
 def test_effects_come_with_a_component_unless_turned_off(action, switch, expected):
-    done = subprocess.run(
-        [sys.executable, "-c", EFFECTS.replace("{action}", action)],
-        env={**os.environ, SWITCH: switch},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    n_faults, keeps_encoders, has_extension = json.loads(done.stdout)
+    printed = run_fresh(EFFECTS.replace("{action}", action), {SWITCH: switch})
+    n_faults, keeps_encoders, has_extension = json.loads(printed)
     n_pages = 5 * 4 * 512  # of the arrays of the batches
     assert (n_faults < n_pages / 10) == expected
     assert (keeps_encoders, has_extension) == (expected, expected)

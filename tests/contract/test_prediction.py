@@ -9,6 +9,7 @@ import weakref
 import numpy
 import pytest
 import spacy
+from fresh import run_fresh
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from thinc.api import fix_random_seed
@@ -25,7 +26,6 @@ from .helpers import (
     make_example,
     make_nlp,
     phrases_of,
-    run_python,
     scores_of,
     scramble,
     spans_of,
@@ -133,19 +133,16 @@ def test_empty_docs_can_be_predicted(shared_nlp, n_docs):
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_two_processes_give_the_same(shared_nlp, texts, tmp_path, method):
     shared_nlp.to_disk(tmp_path / "model")
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import json, multiprocessing, spacy, warnings\n"
-        "if __name__ == '__main__':\n"
-        f"    multiprocessing.set_start_method({method!r})\n"
-        f"    nlp = spacy.load({str(tmp_path / 'model')!r})\n"
-        f"    texts = json.loads({json.dumps(texts)!r})\n"
-        "    docs = nlp.pipe(texts, n_process=2, batch_size=4)\n"
-        "    print(json.dumps([[(e.start, e.end, e.label_) for e in doc.ents]\n"
-        "                      for doc in docs]))\n",
-        encoding="utf8",
+    script = (
+        "import json, multiprocessing, spacy\n"
+        f"multiprocessing.set_start_method({method!r})\n"
+        f"nlp = spacy.load({str(tmp_path / 'model')!r})\n"
+        f"texts = json.loads({json.dumps(texts)!r})\n"
+        "docs = nlp.pipe(texts, n_process=2, batch_size=4)\n"
+        "print(json.dumps([[(e.start, e.end, e.label_) for e in doc.ents]\n"
+        "                  for doc in docs]))\n"
     )
-    found = json.loads(run_python(script))
+    found = json.loads(run_fresh(script))
     expected = [spans_of(doc) for doc in shared_nlp.pipe(texts)]
     assert [[tuple(ent) for ent in ents] for ents in found] == expected
 

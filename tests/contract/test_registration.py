@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import spacy
 from confection import ConfigValidationError
+from fresh import run_fresh
 from spacy import util
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
@@ -18,7 +19,6 @@ from .helpers import (
     WIDTH,
     initialized,
     make_nlp,
-    run_python,
     train_examples,
 )
 
@@ -29,7 +29,7 @@ def test_add_pipe_works_in_a_fresh_process_in_every_language():
         "for lang in ('en', 'de', 'fi', 'xx'):\n"
         f"    print(spacy.blank(lang).add_pipe('{FACTORY}').name)\n"
     )
-    assert run_python("-c", script).split() == [FACTORY] * 4
+    assert run_fresh(script).split() == [FACTORY] * 4
 
 
 def test_factory_belongs_to_the_base_language():
@@ -56,7 +56,7 @@ def test_every_name_of_the_default_config_is_found_without_an_nlp(tmp_path: Path
         "print(type(spacy.registry.resolve({'model': model})['model']).__name__)\n"
     )
     assert any(keys[-1].startswith("@") for keys, _ in util.walk_dict(model))
-    assert run_python("-c", script).strip() == "Model"
+    assert run_fresh(script).strip() == "Model"
 
 
 def test_importing_the_factory_stays_light():
@@ -71,7 +71,7 @@ def test_importing_the_factory_stays_light():
         "print(*sorted(new & {'torch', 'cupy', 'pandas', 'pyarrow', 'hypothesis',\n"
         "                     'pytest', 'matplotlib', 'IPython', 'typer'}))\n"
     )
-    assert run_python("-c", script).split() == []
+    assert run_fresh(script).split() == []
 
 
 def test_without_the_component_nothing_of_spacy_is_changed():
@@ -88,7 +88,7 @@ def test_without_the_component_nothing_of_spacy_is_changed():
         "print(Span.has_extension('confidence'))\n"
         "print('get_all' in vars(msgpack.msgpack_encoders))\n"
     )
-    assert run_python("-c", script).split() == ["False", "True", "True"]
+    assert run_fresh(script).split() == ["False", "True", "True"]
 
 
 def test_assigns_ents_and_requires_nothing():

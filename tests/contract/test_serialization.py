@@ -7,6 +7,7 @@ import pickle
 import pytest
 import spacy
 import srsly
+from fresh import run_fresh
 from spacy import util
 from thinc.api import Adam, Config, fix_random_seed
 
@@ -23,7 +24,6 @@ from .helpers import (
     make_example,
     make_nlp,
     parameters,
-    run_python,
     same_arrays,
     spans_of,
     tiny_model,
@@ -262,7 +262,7 @@ def test_pickle_in_a_fresh_process(shared_nlp, tmp_path):
         f"print([ent._.confidence is None for ent in nlp({TEXTS[0]!r}).ents])\n"
     )
     n_ents = len(shared_nlp(TEXTS[0]).ents)
-    assert run_python("-W", "ignore", "-c", script).strip() == str([False] * n_ents)
+    assert run_fresh(script).strip() == str([False] * n_ents)
 
 
 def test_deepcopy(nlp, shared_nlp):
@@ -298,7 +298,7 @@ def test_loads_in_a_fresh_process_without_import(shared_nlp, tmp_path):
         "print(json.dumps([[(e.start, e.end, e.label_) for e in doc.ents]\n"
         "                  for doc in docs]))\n"
     )
-    found = json.loads(run_python("-c", script))
+    found = json.loads(run_fresh(script))
     expected = [
         [list(span) for span in spans_of(doc)] for doc in shared_nlp.pipe(TEXTS)
     ]

@@ -1,7 +1,6 @@
 """Word vectors trained on raw text, and what makes use of them."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import spacy
 import srsly
 from cli.helpers import lstm_ner, message
+from fresh import run_fresh
 from spacy.tokens import Doc, DocBin
 from spacy.training.initialize import convert_vectors, init_nlp
 from spacy.vocab import Vocab
@@ -83,9 +83,7 @@ def test_no_part_of_a_long_text_is_dropped(tmp_path: Path):
     assert not np.allclose(once, more, atol=1e-4)
 
 
-def test_same_seed_same_vectors_in_another_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_same_seed_same_vectors_in_another_process(tmp_path: Path):
     needs_gensim()
     data = tmp_path / "data.spacy"
     DocBin(docs=make_docs(20)).to_disk(data)
@@ -94,9 +92,12 @@ def test_same_seed_same_vectors_in_another_process(
         ["word2vec", str(data), str(output), "--seed", seed, "--width", "4"]
         for output, seed in zip(outputs, "112", strict=True)
     ]
-    monkeypatch.setenv("PYTHONHASHSEED", "1")
-    command = [sys.executable, "-m", "spacy", "lstm-ner", *commands[0]]
-    subprocess.run(command, check=True)
+    run_fresh(
+        "import sys\n"
+        "from spacy.cli import setup_cli\n"
+        f"sys.argv = ['spacy', 'lstm-ner', *{commands[0]!r}]\n"
+        "setup_cli()\n"
+    )
     assert all(lstm_ner(*command) == 0 for command in commands[1:])
     first, again, other = (path.read_bytes() for path in outputs)
     assert first == again != other

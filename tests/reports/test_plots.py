@@ -1,10 +1,10 @@
 """The reliability diagram: what is drawn, where it goes, what it needs."""
 
-import subprocess
 import sys
 
 import numpy as np
 import pytest
+from fresh import run_fresh
 
 from spacy_lstm_ner.component.reliability import reliability_bins
 from spacy_lstm_ner.reports.metrics import wilson_interval
@@ -112,22 +112,21 @@ def test_any_title(matplotlib, tmp_path, title):
 
 def test_no_global_state(matplotlib, tmp_path):
     script = (
-        "import sys\n"
+        "import sys, warnings\n"
         "from pathlib import Path\n"
+        "warnings.simplefilter('error', UserWarning)\n"
         "import numpy as np\n"
         "from spacy_lstm_ner.reports import plots\n"
         "print('matplotlib' in sys.modules)\n"
         "import matplotlib\n"
         "before = matplotlib.rcParams.copy()\n"
         "spans = np.array([0.2, 0.7]), np.array([False, True])\n"
-        "plots.draw_reliability(*spans, Path(sys.argv[1]), title='demo')\n"
+        f"path = Path({str(tmp_path / 'a.svg')!r})\n"
+        "plots.draw_reliability(*spans, path, title='demo')\n"
         "print('matplotlib.pyplot' in sys.modules)\n"
         "print(matplotlib.rcParams != before)\n"
     )
-    command = [sys.executable, "-W", "error::UserWarning", "-c", script]
-    command.append(str(tmp_path / "a.svg"))
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False"] * 3
+    assert run_fresh(script).split() == ["False"] * 3
 
 
 def test_without_matplotlib_the_error_says_how_to_install_it(monkeypatch, tmp_path):
