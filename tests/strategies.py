@@ -8,7 +8,7 @@ from spacy_lstm_ner.chains.bio_transitions import BioTransitions
 from spacy_lstm_ner.chains.learned_transitions import LearnedTransitions
 from spacy_lstm_ner.chains.linear_chain import LinearChain
 
-several = settings(max_examples=150)
+several = settings(max_examples=60)
 
 lengths = st.lists(st.integers(0, 7), max_size=9)
 

@@ -69,7 +69,7 @@ def make(variant: str) -> Language:
     nlp.add_pipe("lstm_ner", config={"model": model})
     examples = [make_example(nlp, *each) for each in TRAIN_DATA]
     optimizer = nlp.initialize(lambda: examples)
-    for _ in range(20):
+    for _ in range(10):
         nlp.update(examples, sgd=optimizer, drop=0.1)
     return nlp
 

@@ -61,7 +61,7 @@ def stay_or_leave(lengths, ends):
 
 @both_directions
 @given(lengths, st.integers(2, 5), st.integers(0, 9), st.sampled_from([0.1, 1.0, 9.0]))
-@settings(max_examples=100)
+@settings(max_examples=40)
 def test_same_messages_in_blocks(backwards, lengths, block, seed, scale):
     n_tokens = [6 * n for n in lengths]
     chain = bio_chain(n_tokens, 5, seed=seed, scale=scale)
@@ -102,7 +102,7 @@ def test_messages_that_forbid_tags():
 
 
 @given(lengths, st.integers(0, 9))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_all_that_is_made_of_them(lengths, seed):
     n_tokens = [6 * n for n in lengths]
     chain = random_chain(n_tokens, 3, seed=seed)

@@ -54,7 +54,7 @@ def test_extreme_best_path():
 
 
 @given(st.data(), st.integers(0, 99), st.sampled_from([3, 7]))
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_best_path_by_the_bio_rules_alone(data, seed, n_tags):
     lengths = data.draw(st.lists(st.integers(0, 9), max_size=6))
     chain = bio_chain(lengths, n_tags, seed=seed, scale=2.0)

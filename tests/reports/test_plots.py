@@ -105,7 +105,7 @@ def test_few_spans(matplotlib, tmp_path, confidences, correct):
     assert path.stat().st_size > 1000
 
 
-@pytest.mark.parametrize("title", ["", "$x_$", r"5$ \alpha", "<&>", "long title " * 9])
+@pytest.mark.parametrize("title", ["", "$x_$", r"5$ \alpha <&>"])
 def test_any_title(matplotlib, tmp_path, title):
     draw_reliability(*spans(20), tmp_path / "a.svg", title=title)
 
