@@ -48,7 +48,9 @@ class WordCache:
     change is seen unless the sum of an array's bits stays the same, as it does if two
     rows are swapped. If they have more, 37 pieces of 64 bytes of each array are read,
     and arrays of up to 2.3 KB entirely: a change of a whole array is seen, a change of
-    a few elements of a large table usually is not. Call `clear_cache` after it.
+    a few elements of a large table usually is not. Call `clear_cache` after it. The
+    static vectors of the words of a batch are part of their keys, so a single vector
+    may change at any time, as by `Vocab.set_vector`.
 
     Only numbers are kept, no strings, Docs or lexemes, so `nlp.memory_zone()` frees its
     words. Threads may share a cache.

@@ -24,8 +24,8 @@ from ...errors import Errors
 from ...types import Floats2d
 from ..common import no_input_gradient
 from .distinct import Embed, Lexemes
+from .forms import find_forms
 from .keys import find_keys, pack_keys, unpack_keys
-from .vectors import look_up
 
 
 class ClusterTable(NamedTuple):
@@ -129,7 +129,7 @@ def forward(
     ops: Any = model.ops
     E: Floats2d = model.get_param("E")
     table: ClusterTable = model.attrs["table"]
-    numbers = table.numbers_of(look_up(X, table.has)[0])
+    numbers = table.numbers_of(find_forms(X.orths, X.vocab, table.has)[0])
     shown = np.flatnonzero(~X.hidden)
     at, rows = ops.asarray1i(shown), ops.asarray1i(numbers[shown])
     Y_LO: Floats2d = ops.alloc2f(len(numbers), E.shape[1])

@@ -21,6 +21,7 @@ from ...errors import Errors
 from ...types import Floats2d, Ints2d
 from ..common import cut, no_backward, no_input_gradient
 from .cache import WordCache
+from .forms import vector_stamps
 from .frequencies import (
     Hiding,
     SeenCounts,
@@ -35,6 +36,9 @@ CACHE_BYTES = 8_000_000
 # The golden ratio in 64 bits (Knuth's multiplicative hashing).
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
+
+# Names of the layers that read static vectors: ours and spaCy's.
+_READERS = "word_vectors", "static_vectors"
 
 # Attributes that depend on other tokens.
 _OF_PLACES = "HEAD", "SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID"
@@ -119,6 +123,7 @@ def per_lexeme(
             "hides_unseen": False,
             "dropout_rate": 0.0,
             "cache": WordCache(cache_bytes),
+            "reads_vectors": any(node.name in _READERS for node in embed.walk()),
         },
     )
 
@@ -171,7 +176,10 @@ def forward(
         hide_unseen(model, words.attrs)
         return embed.predict(words)[word_of_token]
 
-    Y_TO = word_cache.look_up(tokens.keys(), model, tokens.vocab, compute)
+    keys = tokens.keys()
+    if word_cache.n_bytes and model.attrs["reads_vectors"]:
+        keys += vector_stamps(tokens.orths, tokens.vocab)
+    Y_TO = word_cache.look_up(keys, model, tokens.vocab, compute)
     return cut(Y_TO, lengths), partial(no_backward, "per_lexeme")
 
 

@@ -1,22 +1,20 @@
 """Static word vectors, looked up in several forms of a word, with learned offsets."""
 
 import logging
-import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.strings import get_string_id
-from spacy.vectors import BaseVectors
-from thinc.api import Model, get_array_module
+from thinc.api import Model
 from thinc.initializers import glorot_uniform_init
 
 from ...errors import Errors, Warnings
 from ...types import Floats2d
 from ..common import no_input_gradient
 from .distinct import Embed, Lexemes
+from .forms import VocabVectors, find_forms
 from .word_table import NO_WORDS, packaged_table, read_table
 
 logger = logging.getLogger("spacy.lstm_ner")
@@ -132,7 +130,7 @@ def forward(
     source: Source = model.attrs.get("table", VocabVectors(X.vocab.vectors))
     if source.width != W.shape[1]:
         raise ValueError(Errors.L043.format(found=source.width, nM=W.shape[1]))
-    forms, is_found = look_up(X, source.has)
+    forms, is_found = find_forms(X.orths, X.vocab, source.has)
     keys = np.where(is_found & ~X.hidden, forms.view(np.int64), -1)
     V_LM = source.vectors_of(forms, keys != -1, ops)
     backprops = []
@@ -170,49 +168,6 @@ class Source(Protocol):
         self, hashes: Hashes, wanted: NDArray[np.bool_], ops: Any
     ) -> Floats2d:
         """The vectors of words, 0 where none is wanted.  (L, M)"""
-
-
-class VocabVectors:
-    """The static vectors of a vocab."""
-
-    def __init__(self, vectors: BaseVectors) -> None:
-        self._vectors = vectors
-        self.width: int = vectors.shape[1]
-
-    def has(self, hashes: Hashes) -> NDArray[np.bool_]:
-        return np.array([form in self._vectors for form in hashes.tolist()], dtype=bool)
-
-    def vectors_of(
-        self, hashes: Hashes, wanted: NDArray[np.bool_], ops: Any
-    ) -> Floats2d:
-        if not wanted.any():
-            return ops.alloc2f(len(hashes), self.width)
-        found = self._vectors.get_batch(hashes.tolist())
-        is_wanted = get_array_module(found).asarray(wanted)[:, None]
-        return ops.asarray2f(found * is_wanted, dtype="f")
-
-
-def look_up(
-    words: Lexemes, has: Callable[[Hashes], NDArray[np.bool_]]
-) -> tuple[Hashes, NDArray[np.bool_]]:
-    """The form of each word in which a table has it, and whether it has one.  (L,)
-
-    has (Callable): Whether the table has the words with these 64-bit hashes.
-    """
-    strings = words.vocab.strings
-    forms = words.orths.copy()
-    is_found = has(forms)
-    missing = np.flatnonzero(~is_found)
-    lower = [strings[orth].lower() for orth in forms[missing].tolist()]
-    for others in (lower, [_DIGIT.sub("0", word) for word in lower]):
-        hashes = np.array([get_string_id(word) for word in others], dtype=np.uint64)
-        is_new = has(hashes) & ~is_found[missing]
-        forms[missing[is_new]] = hashes[is_new]
-        is_found[missing[is_new]] = True
-    return forms, is_found
-
-
-_DIGIT = re.compile(r"\d")
 
 
 def SeenTable(nO: int | None = None, *, block_rows: int = 1024) -> Table:

@@ -8,10 +8,16 @@ from threading import Thread
 import numpy as np
 import pytest
 import spacy
+from spacy.ml.models import MultiHashEmbed
 from spacy.tokens import Doc
+from spacy.vectors import Vectors
 from thinc.api import Adam, Embed, Linear, Model, chain, fix_random_seed
 
-from spacy_lstm_ner.architectures import build_char_embed, build_word_char_embed
+from spacy_lstm_ner.architectures import (
+    build_char_embed,
+    build_per_lexeme,
+    build_word_char_embed,
+)
 from spacy_lstm_ner.layers.words.cache import WordCache, clear_cache
 from spacy_lstm_ner.layers.words.distinct import per_lexeme
 
@@ -302,3 +308,57 @@ def test_room_without_limit():
     for doc in docs * 2:
         (found,), (expected,) = model.predict([doc]), plain.predict([doc])
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def set_vector(vocab, value):
+    vocab.set_vector("ada", value)
+
+
+def set_row(vocab, value):
+    vocab.vectors.data[vocab.vectors.key2row[vocab.strings["ada"]]] = value
+
+
+def take_another_row(vocab, value):
+    vocab.vectors.add("ada", row=7)
+
+
+def take_the_vector_away(vocab, value):
+    del vocab.vectors.key2row[vocab.strings["ada"]]
+
+
+def give_capitals_their_own(vocab, value):
+    vocab.vectors.add("Ada", row=7)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        set_vector,
+        set_row,
+        take_another_row,
+        take_the_vector_away,
+        give_capitals_their_own,
+    ],
+)
+@pytest.mark.parametrize("embed", ["ours", "spacy"])
+def test_one_word_vector_of_many_is_changed(embed, change):
+    """The component `ner` shows the change, too."""
+    nlp = spacy.blank("xx")
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(20_000, 30)).astype("f")
+    keys = [f"w{i}" for i in range(len(data))]
+    keys[100:102] = "ada", "Lee"  # where no sample of the table is taken
+    nlp.vocab.vectors = Vectors(strings=nlp.vocab.strings, data=data, keys=keys)
+    doc = Doc(nlp.vocab, words=["Ada", "ada", "w3", "Lee"])
+    model = build_word_char_embed(8, [], [], include_static_vectors=True)
+    if embed == "spacy":
+        hashed = MultiHashEmbed(8, ["SHAPE"], [50], include_static_vectors=True)
+        model = build_per_lexeme(hashed)
+    model.initialize(X=[doc])
+    before = model.predict([doc])[0]
+    change(nlp.vocab, rng.normal(size=30).astype("f"))
+    after = model.predict([doc])[0]
+    clear_cache(model)
+    np.testing.assert_allclose(after, model.predict([doc])[0], atol=1e-6)
+    assert not np.allclose(after[:2], before[:2])
+    np.testing.assert_allclose(after[2:], before[2:], atol=1e-6)

@@ -12,7 +12,8 @@ from util import gradient_error, relative_error
 
 from spacy_lstm_ner.architectures import build_word_char_embed
 from spacy_lstm_ner.layers.words.distinct import Lexemes
-from spacy_lstm_ner.layers.words.vectors import QuantizedVectors, VocabVectors
+from spacy_lstm_ner.layers.words.forms import VocabVectors
+from spacy_lstm_ner.layers.words.vectors import QuantizedVectors
 from spacy_lstm_ner.layers.words.word_table import NO_WORDS, WordTable, read_table
 
 WORDS = ["ada", "bob", "in", "rome", "0000", "."]
