@@ -42,6 +42,7 @@ _RETRY_AFTER = "1"
 # Messages show so much of the name of a field.
 _SHOWN = 50
 _REFUSED: dict[int | str, dict[str, Any]] = {
+    400: {"model": schemas.Problem, "description": "Not readable as JSON"},
     413: {"model": schemas.Problem, "description": "Too long, or too many texts"},
     422: {"model": schemas.Problem, "description": "Not as described here"},
     500: {"model": schemas.Problem, "description": "This request failed"},

@@ -49,8 +49,9 @@ def test_answers_are_as_described(server: Running):
         *("/", "/alternatives", "/corrections", "/entities", "/health", "/labels"),
         *("/metrics", "/settings"),
     }
-    ok = described["paths"]["/entities"]["post"]["responses"]["200"]
-    schema = ok["content"]["application/json"]["schema"]
+    responses = described["paths"]["/entities"]["post"]["responses"]
+    assert set(responses) == {"200", "400", "413", "422", "500", "503"}
+    schema = responses["200"]["content"]["application/json"]["schema"]
     assert schema == {"$ref": "#/components/schemas/EntitiesAnswer"}
 
 

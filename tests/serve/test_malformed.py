@@ -22,7 +22,6 @@ LONE = '{"text": "\\ud83d"}'
         b"{}",
         b'{"text"',
         b"\xff\xfe",
-        b'{"text": "\xff"}',
         b'{"text": 1}',
         b'{"text": null}',
         b'{"text": ["a", 1]}',
@@ -39,20 +38,34 @@ LONE = '{"text": "\\ud83d"}'
         b'{"text": "a", "candidates": 2}',
         b'{"text": "a", "n_best": 21}',
         b'{"text": "a", "n_best": 1.5}',
-        b'{"text": "a", "n_best": ' + b"9" * 5000 + b"}",
         b'{"text": "a", "decoding": "beam"}',
         b'{"text": "a", "tokens": 1}',
         b'{"text": "a", "\\ud800": 1}',
         LONE.encode(),
         b'{"text": ["a", "\\udc00 b"]}',
+    ],
+)
+def test_bodies(server: Running, body: bytes):
+    _check_refusal(server, body, 422)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"text": "\xff"}',
+        b'{"text": "a", "n_best": ' + b"9" * 5000 + b"}",
         b"[" * 15_000,
         b'{"text": ' + b"[" * 15_000,
         b'{"text": ' + b"[" * 9_000 + b"]" * 9_000 + b"}",
     ],
 )
-def test_bodies(server: Running, body: bytes):
+def test_bodies_that_cannot_be_read(server: Running, body: bytes):
+    _check_refusal(server, body, 400)
+
+
+def _check_refusal(server: Running, body: bytes, status: int) -> None:
     reply = server.post("/entities", body)
-    assert reply.status in (400, 422)
+    assert reply.status == status
     assert isinstance(reply.json["detail"], str)
     assert reply.json["detail"]
     assert len(reply.body) < 3000
@@ -128,4 +141,3 @@ def test_whatever_is_sent(
     body = json.dumps(request).encode()[:cut]
     reply = server.send(method, path, body)
     assert reply.status < 500, (path, body)
-    assert reply.status in (200, 400, 403, 404, 405, 413, 422)
