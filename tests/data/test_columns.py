@@ -169,7 +169,7 @@ def test_a_file_without_annotation_is_told(read: Read, caplog):
         assert caplog.messages[0].endswith(f"none of the {n} tokens is annotated")
 
 
-@pytest.mark.parametrize("n_blank", [0, 1, 50])
+@pytest.mark.parametrize("n_blank", [0, 1, 2])
 def test_a_file_without_blank_lines_is_told(n_blank: int, read: Read, caplog):
     content = ("w,O\n" * 1500 + "\n" * (n_blank > 0)) * max(n_blank, 1)
     read(content, separator=",")
@@ -233,7 +233,7 @@ def test_json_is_told(content: str, read: Read):
 
 @pytest.mark.parametrize(
     "content",
-    ["x" * 300_000, "x\t" * 99_999, "x O\n" + "y " * 99_999, "a\t" + "T" * 300_000],
+    ["x" * 300_000, "x\t" * 9_999, "x O\n" + "y " * 9_999, "a\t" + "T" * 300_000],
 )
 def test_long_lines_are_cut(content: str, read: Read):
     with pytest.raises(ValueError, match=r"L11[456]") as info:
