@@ -261,8 +261,7 @@ def test_html_in_a_text_is_text(page: Any):
     assert page.query_selector("#shares b, #shares img") is None
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
 def test_everything_fits(saving: Running, open_page, width: int, scheme: str):
     page = open_page(saving.url, width=width, color_scheme=scheme)
     page.wait_for_selector("#about:not(:empty)")
