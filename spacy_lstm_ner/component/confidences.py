@@ -49,7 +49,11 @@ def prediction_of(span: Span, key: str) -> Prediction | None:
     """
     if key not in span.doc.spans:
         return None
-    rows = _attrs(span.doc.spans[key]).get(_PREDICTIONS, [])
+    return _prediction_in(span.doc.spans[key], span)
+
+
+def _prediction_in(group: SpanGroup, span: Span) -> Prediction | None:
+    rows = _attrs(group).get(_PREDICTIONS, [])
     wanted = [span.start_char, span.end_char, span.label]
     i = bisect_left(rows, wanted)
     if i == len(rows) or rows[i][:3] != wanted:
@@ -139,7 +143,26 @@ class ScoredGroup(SpanGroup):
     to_bytes = _following(SpanGroup.to_bytes)
     append = _changing(SpanGroup.append)
     extend = _changing(SpanGroup.extend)
-    __setitem__ = _changing(vars(SpanGroup)["__setitem__"])  # not in spaCy's stubs
+    __iadd__ = _changing(vars(SpanGroup)["__iadd__"])  # not in spaCy's stubs
+
+    def __add__(self, other: Any) -> Any:
+        self._follow()
+        joined = vars(SpanGroup)["__add__"](self, other)
+        if isinstance(joined, ScoredGroup):
+            joined._note(list(joined._stored()))
+        return joined
+
+    def __setitem__(self, i: int, span: Span) -> None:
+        """Replace a span. The score of a span that was not predicted is NaN."""
+        self._follow()
+        vars(SpanGroup)["__setitem__"](self, i, span)
+        self._note(list(self._stored()))
+        scores, place = _attrs(self).get("scores", []), range(len(self))[i]
+        if place < len(scores):
+            found = _prediction_in(self, span)
+            changed = np.array(scores)
+            changed[place] = math.nan if found is None else found.confidence
+            _attrs(self)["scores"] = changed
 
     @property
     def attrs(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 import spacy
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin, Span, SpanGroup
 
 from spacy_lstm_ner import confidence
 from spacy_lstm_ner.component.annotations import ScoredSpan
@@ -174,6 +174,29 @@ def test_a_group_can_be_changed_before_and_after(doc):
     assert len(group + group) == 12
     group.attrs = {**group.attrs, "by": "me"}
     assert group.attrs["by"] == "me"
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_joined_groups_follow_tokens(doc, in_place):
+    added = SpanGroup(doc, spans=[Span(doc, 7, 8, "date")])
+    if in_place:
+        doc.spans["k"] += added
+    else:
+        doc.spans["k"] = doc.spans["k"] + added
+    merge(doc, (0, 2))
+    names = ["Ada Lovelace", "Bob", "New York", "today"]
+    assert [span.text for span in doc.spans["k"]] == names
+    assert doc.spans["k"].attrs["scores"].tolist() == [0.75, 0.5, 0.25]
+
+
+def test_a_replaced_span_takes_no_score_over(doc):
+    group = doc.spans["k"]
+    group[-1] = Span(doc, 5, 7, "org")
+    group[0] = Span(doc, 0, 2, "per", kb_id="Q7259")
+    scores = group.attrs["scores"].tolist()
+    assert scores[:2] == [0.75, 0.5]
+    assert np.isnan(scores[2])
+    assert [confidence(span) for span in group] == [0.75, 0.5, None]
 
 
 @pytest.mark.parametrize("change", ["add", "take away", "put others before"])
