@@ -353,9 +353,9 @@ class Errors(metaclass=ErrorsWithCodes):
         "another file."
     )
     L214 = (
-        "'{path}' ends in '.json': expected a file with a text per line, or one that "
-        "ends in '.jsonl' with a JSON record per line. Write each record on its own "
-        "line."
+        "'{path}' ends in '{ending}', and the lines of such files are not texts: "
+        "expected a file with a text per line, or one that ends in '.jsonl' with a "
+        "JSON record per line. Write the texts to such a file."
     )
     L215 = (
         "Text {i} of '{path}' already has the field(s) {names}, which would be "
@@ -775,6 +775,23 @@ class Warnings(metaclass=ErrorsWithCodes):
     L515 = (
         "{n} texts of {path} are empty or not annotated at all. They teach nothing, so "
         "they are left out."
+    )
+    L516 = (
+        "The training data of '{name}' has {n_ents} entities, {n} tokens without "
+        "annotation, and no token that is known to be outside of entities. So '{name}' "
+        "learns that all tokens are in entities. Set entity_ratio to the plausible "
+        "share of tokens in entities, or add texts that are annotated completely."
+    )
+    L517 = (
+        "{n} training texts have spans in the group {found!r}, which are known to be "
+        "wrong, but '{name}' has incorrect_spans_key = {key!r}, so they teach nothing. "
+        "Set incorrect_spans_key to {found!r}."
+    )
+    L518 = (
+        "The pipeline loads word vectors ({vectors!r}, under [initialize]), but no "
+        "component reads them. To use them, set include_static_vectors = true under "
+        "[components.{name}.model.tok2vec]. If they are for similarity only, ignore "
+        "this warning."
     )
     L520 = (
         "The server listens on {host}, so other machines may reach it. It asks nobody "

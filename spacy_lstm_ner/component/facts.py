@@ -27,11 +27,12 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
-from spacy.attrs import ENT_IOB, ENT_TYPE
+from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE
 from spacy.language import Language
 from spacy.training import Example
 
-from ..tags import IOB_BEGIN
+from ..tags import IOB_BEGIN, IOB_OUTSIDE
+from .lessons import lesson_of
 
 # Keys of `ner.cfg`, and of the facts.
 FACTS = "facts"
@@ -46,12 +47,22 @@ _STREAM = -1
 
 
 class CorpusSize:
-    """The numbers of texts, of their tokens, and of gold entities by label."""
+    """The numbers of texts, of their tokens, and of gold entities by label; also, for
+    warnings, what the annotation leaves open.
+
+    unknown: Number of tokens without annotation, white space left out.
+    outside: Number of tokens that are known to be outside of entities; texts with a
+        teacher's distribution count as tokens.
+    with_spans: Number of texts that have a span in a group of spans, by its name.
+    """
 
     def __init__(self) -> None:
         self.texts = 0
         self.tokens = 0
         self.entities: Counter[str] = Counter()
+        self.unknown = 0
+        self.outside = 0
+        self.with_spans: Counter[str] = Counter()
 
     def counting(self, examples: Iterable[Example]) -> Iterator[Example]:
         """Pass Examples on, and count their reference Docs."""
@@ -59,7 +70,12 @@ class CorpusSize:
             doc = eg.reference
             self.texts += 1
             self.tokens += len(doc)
-            iob, label = doc.to_array([ENT_IOB, ENT_TYPE]).reshape(-1, 2).T
+            columns = doc.to_array([ENT_IOB, ENT_TYPE, IS_SPACE])
+            iob, label, is_space = columns.reshape(-1, 3).T
+            self.unknown += int(((iob == 0) & (is_space == 0)).sum())
+            self.outside += int((iob == IOB_OUTSIDE).sum())
+            self.outside += lesson_of(eg).paths is not None
+            self.with_spans.update(key for key, spans in doc.spans.items() if spans)
             found, n = np.unique(
                 label[(iob == IOB_BEGIN) & (label != 0)], return_counts=True
             )

@@ -22,6 +22,7 @@ from ..errors import Errors, Warnings
 from ..layers.words.cache import clear_cache
 from ..tags import TagSet
 from . import analysis, objective
+from .advice import warn_of_corpus, warn_of_unused_vectors
 from .analysis import Analysis, Calibration, Uncertainty
 from .annotations import ScoredSpan, set_entities
 from .doc_paths import DocPaths, find_entities, find_paths, require_finite
@@ -134,11 +135,13 @@ class LSTMNer(WithSettings, SavedTagger):
             examples = corpus.counting(get_examples())
             examples = warning_of_white_space(examples, "the training texts")
             labels = new_labels(examples, self.tag_set)
+            warn_of_corpus(corpus, self.settings, self.name)
         for label in labels:
             self.add_label(label)
         self.cfg[FACTS] = {INITIALIZATION: facts_of_initialization(corpus, nlp)}
         if nlp is not None:
             write_meta(nlp, self.name, self.facts)
+            warn_of_unused_vectors(nlp, self.name)
         if not self.labels:
             warnings.warn(Warnings.L504.format(name=self.name), stacklevel=2)
         docs = [eg.predicted for eg in islice(get_examples(), 10)]

@@ -13,6 +13,12 @@ from .replacing import replacing
 
 # Files with these endings have a record per line, all others a text.
 ENDINGS = (".jsonl", ".ndjson")
+# Files with these endings have a token, a row of a table or a part of a document per
+# line, or no lines.
+_NO_TEXTS = {
+    *(".json", ".conll", ".iob", ".iob2", ".conllu", ".conllup", ".gold_conll"),
+    *(".tsv", ".csv", ".ann", ".html", ".xml", ".spacy", ".parquet", ".gz", ".zip"),
+}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -22,12 +28,12 @@ def read_texts(path: Path) -> list[dict[str, Any]]:
     path (Path): The file. Blank lines are skipped.
     RETURNS (List[Dict[str, Any]]): The records. A line of plain text becomes a record
         with this field only.
-    RAISES ValueError: If the file is one JSON document (L214), at a record without the
-        field (L207), and as `read_lines` (L113, L117).
+    RAISES ValueError: If the lines of files with this ending are not texts (L214), at a
+        record without the field (L207), and as `read_lines` (L113, L117).
     """
     ending = path.suffix.lower()
-    if ending == ".json":
-        raise ValueError(Errors.L214.format(path=path))
+    if ending in _NO_TEXTS:
+        raise ValueError(Errors.L214.format(path=path, ending=ending))
     read = read_lines(path)
     read.log_marks()
     lines = [(where, line) for where, line in read.texts if line.strip()]

@@ -42,6 +42,9 @@ def test_records_are_written_as_they_were_read(tmp_path: Path, name: str):
         ("a.jsonl", '{"text": "Ada", "score": 1e999}\n', r"L207.*line 1"),
         ("a.jsonl", '{"text": "Ada", "score": NaN}\n', r"L207.*line 1"),
         ("a.json", '[{"text": "Ada"}]\n', r"L214.*a\.json"),
+        ("a.CONLL", "Ada\tB-PER\n", r"L214.*a\.CONLL' ends in '\.conll'"),
+        ("a.tsv", "Ada\tO\n", r"L214.*'\.tsv'"),
+        ("a.csv", "text,id\nAda,1\n", r"L214.*'\.csv'"),
         ("a.txt", "a\rb\n", r"L117.*a\.txt, line 1"),
     ],
 )

@@ -38,7 +38,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 # Names of the layers that read static vectors: ours and spaCy's.
-_READERS = "word_vectors", "static_vectors"
+READERS = "word_vectors", "static_vectors"
 
 # Attributes that depend on other tokens.
 _OF_PLACES = "HEAD", "SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID"
@@ -123,7 +123,7 @@ def per_lexeme(
             "hides_unseen": False,
             "dropout_rate": 0.0,
             "cache": WordCache(cache_bytes),
-            "reads_vectors": any(node.name in _READERS for node in embed.walk()),
+            "reads_vectors": any(node.name in READERS for node in embed.walk()),
         },
     )
 
