@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import ray
 from ray.data import ActorPoolStrategy
 from spacy.tokens import Doc
+from thinc.api import Model
 
 from ...component.confidences import confidence
 from ...errors import Errors
+from ...layers.words.cache import clear_cache
 from ..json_lines import for_spacy
 from .folders import Folder
 from .formats import Entities, format_of
@@ -119,12 +121,23 @@ class Annotator:
             with task.source.open(shard.source) as file:
                 rows = format_of(shard.source).read(file, where, shard, task.columns)
             texts = [for_spacy(text) for text in rows.texts if text is not None]
-            docs = self.nlp.pipe(texts, batch_size=task.batch_size)
-            entities = [
-                None if text is None else _entities(next(docs)) for text in rows.texts
-            ]
+            self._forget()
+            with self.nlp.memory_zone():
+                docs = self.nlp.pipe(texts, batch_size=task.batch_size)
+                entities = [
+                    None if text is None else _entities(next(docs))
+                    for text in rows.texts
+                ]
             task.output.write(shard.name, rows.render(entities))
         return entities
+
+    def _forget(self) -> None:
+        """Drop the vectors of words of other shards, which differ by rounding from new
+        ones: the file of a shard does not depend on the worker that writes it."""
+        for _, pipe in self.nlp.pipeline:
+            model = getattr(pipe, "model", None)
+            if isinstance(model, Model):
+                clear_cache(model)
 
 
 def _entities(doc: Doc) -> list[dict[str, Any]]:

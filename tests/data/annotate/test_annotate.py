@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout
 from io import StringIO
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from shutil import copytree
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ from spacy.tokens import Doc
 from spacy_lstm_ner.data.annotate import Summary, annotate
 from spacy_lstm_ner.data.annotate.folders import LocalFolder
 from spacy_lstm_ner.data.annotate.pipeline import Pipeline
-from spacy_lstm_ner.data.annotate.shards import Columns
+from spacy_lstm_ner.data.annotate.shards import Columns, Shard
 
 from .helpers import N_ROWS, WARNINGS, expected, make_rows, names, read_lines
 
@@ -250,6 +250,35 @@ def test_a_pipeline_is_found_by_the_name_of_its_package(
     before = pipeline.digests()["model"]
     (tmp_path / name / f"{name}-0.0.0" / "meta.json").write_text("{}", "utf8")
     assert pipeline.digests()["model"] != before
+
+
+def test_a_file_depends_on_its_rows_alone(tmp_path: Path):
+    """It has the same bytes whatever its worker has annotated before, so a kill does
+    not show in the output. Words are forgotten, too."""
+    nlp = spacy.blank("en")
+    ner = nlp.add_pipe("lstm_ner")
+    ner.add_label("PER")
+    spacy.util.fix_random_seed(0)
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "model")
+    rows = [f'{{"text": "Ada{i} met Bob{i} in Rome"}}\n' for i in range(200)]
+    (tmp_path / "a.jsonl").write_text("".join(rows), "utf8")
+    folder, columns = LocalFolder(tmp_path), Columns("text", "entities")
+    pipeline = Pipeline(tmp_path / "model", None)
+    task = workers.Task(pipeline, folder, folder, columns, None)
+    annotator = workers.Annotator(task)
+    n_words = len(annotator.nlp.vocab.strings)
+    contents: dict[int, set[bytes]] = {start: set() for start in range(0, 200, 20)}
+    for start, is_new in [*product(contents, [True]), *product(contents, [False])]:
+        if is_new:  # as a worker is that begins with this shard
+            annotator.nlp.get_pipe("lstm_ner").clear_cache()
+        offset = len("".join(rows[:start]))
+        shard = Shard("x.jsonl", "a.jsonl", start, start + 20, offset)
+        assert annotator(shard._asdict())["error"] == ""
+        contents[start].add((tmp_path / "x.jsonl").read_bytes())
+    assert all(len(each) == 1 for each in contents.values())
+    assert all(b'"confidence": 0.' in each.pop() for each in contents.values())
+    assert len(annotator.nlp.vocab.strings) == n_words
 
 
 class OddError(Exception):
