@@ -31,6 +31,18 @@ def run_fresh(script: str, env: Mapping[str, str] | None = None) -> str:
     return printed
 
 
+def run_fresh_spacy(*args: str | Path, env: Mapping[str, str] | None = None) -> str:
+    """Run a command of spaCy in such a process; return what it printed."""
+    argv = ["spacy", *map(str, args)]
+    script = (
+        "import sys\n"
+        "from spacy.cli import setup_cli\n"
+        f"sys.argv = {argv!r}\n"
+        "setup_cli()\n"
+    )
+    return run_fresh(script, env)
+
+
 @cache
 def _start() -> subprocess.Popen[str]:
     """Start the server; it ends with this process."""

@@ -1,13 +1,13 @@
 """Command line: every command of spaCy works on a pipeline with the component."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import spacy
 import srsly
+from fresh import run_fresh, run_fresh_spacy
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from thinc.api import Config, fix_random_seed
@@ -348,8 +348,8 @@ def package_path(workspace, known_path) -> Path:
     """The folder that `spacy package` wrote for a pipeline."""
     output = workspace.path / "packages"
     output.mkdir()
-    run_python(
-        *("-m", "spacy", "package", known_path, output, "--build", "wheel"),
+    run_fresh_spacy(
+        *("package", known_path, output, "--build", "wheel"),
         *("--name", "contract", "--version", "1.2.3"),
         env={"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
     )
@@ -371,13 +371,14 @@ def test_package_installs_and_loads(package_path, tmp_path):
     )
     text, ents = TRAIN_DATA[0]
     script = (
-        "import json, xx_contract, spacy\n"
+        "import json, sys\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import xx_contract, spacy\n"
         "for nlp in (spacy.load('xx_contract'), xx_contract.load()):\n"
         f"    doc = nlp({text!r})\n"
         "    print(json.dumps({ent.text: ent.label_ for ent in doc.ents}))\n"
     )
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    output = run_python("-c", script, env={"PYTHONPATH": path.rstrip(os.pathsep)})
+    output = run_fresh(script)
     assert [json.loads(line) for line in output.splitlines()] == [ents, ents]
 
 

@@ -9,7 +9,7 @@ import pytest
 import spacy
 import srsly
 from cli.helpers import lstm_ner, message
-from fresh import run_fresh
+from fresh import run_fresh_spacy
 from spacy.tokens import Doc, DocBin
 from spacy.training.initialize import convert_vectors, init_nlp
 from spacy.vocab import Vocab
@@ -92,12 +92,7 @@ def test_same_seed_same_vectors_in_another_process(tmp_path: Path):
         ["word2vec", str(data), str(output), "--seed", seed, "--width", "4"]
         for output, seed in zip(outputs, "112", strict=True)
     ]
-    run_fresh(
-        "import sys\n"
-        "from spacy.cli import setup_cli\n"
-        f"sys.argv = ['spacy', 'lstm-ner', *{commands[0]!r}]\n"
-        "setup_cli()\n"
-    )
+    run_fresh_spacy("lstm-ner", *commands[0])
     assert all(lstm_ner(*command) == 0 for command in commands[1:])
     first, again, other = (path.read_bytes() for path in outputs)
     assert first == again != other
