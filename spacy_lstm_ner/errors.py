@@ -1,7 +1,7 @@
 """The catalogue of messages: what was found, where, what was expected, what to do.
 
 L0xx: component, model and layers. L1xx: tags and readers. L2xx: command line.
-L27x, L28x: formats of annotation. L300 to L319: checks of annotation. L32x, L33x:
+L27x, L28x: formats of annotation. L300 to L319: checks of annotation. L32x, L33x, L392:
 the report. L340 to L359: trainings on parts of the data. L36x, L37x: the service.
 L4xx: annotation with Ray. L285 to L299, L301, L5xx: warnings.
 """
@@ -564,6 +564,11 @@ class Errors(metaclass=ErrorsWithCodes):
     L321 = (
         "The models {names} cannot be compared: expected at least one model, and the "
         "same texts with the same gold entities for each."
+    )
+
+    L392 = (
+        "No text of '{path}' is annotated, so no figure of the report means anything: "
+        "expected texts with entities, or with tokens that are known to be outside."
     )
 
     # Service

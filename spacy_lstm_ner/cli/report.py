@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 
 from ..data.files import shown
 from ..data.replacing import replacing
+from ..errors import Errors
 from .outputs import Force, check_file, has_text, is_json_with
 from .shared import (
     Arg,
@@ -59,6 +60,8 @@ def report(
     check_file(figures, [".json"], lambda p: is_json_with(p, FIELD), force=force)
     for path in inputs:
         check_data(path)
+    if not any(doc.has_annotation("ENT_IOB") for doc in _read_docs(data)):
+        raise ValueError(Errors.L392.format(path=data))
     models = [model, *(compare or ())]
     names = _short([shown(each) for each in models])
     answers = [

@@ -1,6 +1,7 @@
 """The command that shows what a pipeline gets wrong."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,13 @@ def test_the_same_model_twice(files: Files, tmp_path: Path):
     assert [model["name"] for model in shown["models"]] == [str(files.ner)] * 2
 
 
-def test_no_texts(files: Files, tmp_path: Path):
-    empty = tmp_path / "empty.spacy"
+def test_no_annotated_texts(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """An F1 of 0 would blame the model."""
+    empty, page = tmp_path / "empty.spacy", tmp_path / "page.html"
     DocBin().to_disk(empty)
-    assert lstm_ner("report", files.ner, empty, tmp_path / "page.html") == 0
+    for data in (empty, files.raw):
+        assert lstm_ner("report", files.ner, data, page) == 1
+        assert re.search(rf"L392.*{data.name}", message(capsys))
+        assert not page.exists()
