@@ -74,7 +74,7 @@ def _serve() -> None:
             os.environ.update(env)
             for number, path in enumerate(outputs, start=1):
                 os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
-            os._exit(_run(script))
+            sys.exit(_run(script))  # waits for the processes that the script started
         print(os.waitpid(child, 0)[1], flush=True)
 
 

@@ -1,6 +1,7 @@
 """The server as a process: the command, several workers, and how it stops."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -9,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,9 @@ def command(model: Path, *args: str) -> Iterator[tuple[Any, int]]:
         "--port",
         "0",
     ]
-    process = subprocess.Popen([*run, *args], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*run, *args], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert process.stderr is not None
     try:
         for line in process.stderr:
@@ -56,7 +59,8 @@ def command(model: Path, *args: str) -> Iterator[tuple[Any, int]]:
             pytest.fail("the server did not start")
         yield process, int(found[1])
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):  # its workers with it
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stderr.close()
 
