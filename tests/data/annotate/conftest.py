@@ -1,4 +1,4 @@
-"""A running Ray, and what it annotates."""
+"""A running Ray, or a stand-in for its workers, and what they annotate."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import spacy
 
-from .helpers import make_rows, write_lines
+from .helpers import in_one_process, make_rows, write_lines
 
 
 @pytest.fixture(scope="package")
@@ -19,6 +19,12 @@ def cluster() -> Iterator[None]:
         ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
         yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def one_process() -> Iterator[None]:
+    with in_one_process():
+        yield
 
 
 @pytest.fixture(scope="package")

@@ -1,6 +1,10 @@
-"""Rows of several types, before and after they are annotated."""
+"""Rows of several types, before and after they are annotated; a stand-in for Ray."""
 
+import importlib
 import json
+import pickle
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,7 @@ from spacy.language import Language
 from spacy.tokens import Span
 
 from spacy_lstm_ner.component.confidences import confidence
+from spacy_lstm_ner.data.annotate.shards import Shard
 
 # Ray Data warns of its own settings when they are looked at.
 WARNINGS = [
@@ -69,3 +74,21 @@ def expected(nlp: Language, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def names(output: Path) -> list[str]:
     return sorted(path.name for path in output.iterdir())
+
+
+@contextmanager
+def in_one_process() -> Iterator[None]:
+    """One worker in this process, because that of Ray costs seconds to start. What it
+    gets is pickled, as Ray does."""
+    workers = importlib.import_module("spacy_lstm_ner.data.annotate.workers")
+
+    def run(
+        shards: Sequence[Shard], task: Any, n: int, address: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        annotator = workers.Annotator(pickle.loads(pickle.dumps(task)))
+        for shard in shards:
+            yield annotator(shard._asdict())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "run", run)
+        yield

@@ -1,7 +1,4 @@
-"""Annotation with Ray: a real one, on a few rows.
-
-The start of a worker costs seconds of import: one of them, where two prove no more.
-"""
+"""Annotation of a few rows, in one process; test_ray.py has Ray's."""
 
 import importlib
 import json
@@ -19,7 +16,6 @@ from typing import Any, NamedTuple
 import pytest
 import spacy
 from cli.helpers import lstm_ner
-from contract.helpers import initialized
 from spacy.tokens import Doc
 
 from spacy_lstm_ner.data.annotate import Summary, annotate
@@ -37,35 +33,6 @@ workers = importlib.import_module("spacy_lstm_ner.data.annotate.workers")
 pytestmark = WARNINGS
 
 
-@pytest.mark.usefixtures("cluster")
-def test_parquet_is_annotated_as_by_one_process(tmp_path: Path):
-    nlp = initialized()
-    nlp.to_disk(tmp_path / "model")
-    rows = make_rows()
-    table = pa.Table.from_pylist(rows)
-    schema = table.schema.set(1, pa.field("text", pa.large_string()))
-    table = table.cast(schema.with_metadata({"source": "here"}))
-    (tmp_path / "in").mkdir()
-    pq.write_table(table.slice(0, 20), tmp_path / "in" / "a.parquet", row_group_size=7)
-    pq.write_table(table.slice(20), tmp_path / "in" / "b.parquet")
-    pq.write_table(table.slice(0, 0), tmp_path / "in" / "c.parquet")
-    output = tmp_path / "new" / "out"
-    summary = annotate(tmp_path / "model", tmp_path / "in", output, rows_per_shard=12)
-    assert (summary.n_files, summary.n_kept, summary.n_rows) == (5, 0, N_ROWS)
-    parts = [f"part-{i:08d}.parquet" for i in range(5)]
-    assert names(output) == ["_manifest.json", *parts]
-    tables = [pq.read_table(output / part) for part in parts]
-    assert [len(part) for part in tables] == [12, 8, 12, 12, 6]
-    assert tables[0].schema.metadata[b"source"] == b"here"
-    assert tables[0].schema.field("text").type == pa.large_string()
-    found = [row for part in tables for row in part.to_pylist()]
-    assert found == expected(nlp, rows)
-    ents = [ent for row in found for ent in row["entities"] or ()]
-    assert len(ents) == summary.n_entities
-    assert all(0 < ent["confidence"] < 1 for ent in ents)
-    assert any(ent["end"] - ent["start"] > 0 for ent in ents)
-
-
 class Finished(NamedTuple):
     """An output of the command, and what it printed."""
 
@@ -75,7 +42,10 @@ class Finished(NamedTuple):
 
 @pytest.fixture(scope="module")
 def finished(
-    cluster: None, ruler: Path, jsonl: Path, tmp_path_factory: pytest.TempPathFactory
+    one_process: None,
+    ruler: Path,
+    jsonl: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Finished:
     output = tmp_path_factory.mktemp("outputs") / "new" / "out"
     args = ["annotate", str(ruler), str(jsonl), str(output), "--batch-size", "3"]
@@ -192,7 +162,7 @@ def test_other_settings_are_not_mixed(
     assert {path: path.stat().st_mtime_ns for path in output.iterdir()} == before
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("one_process")
 def test_odd_files(ruler: Path, tmp_path: Path):
     """Records keep their digits, escapes and spaces; a text that spaCy refuses is
     replaced by one of the same length. Endings name the format, also those of links and
@@ -311,7 +281,7 @@ def test_what_fails_is_told_and_leaves_nothing(
     assert names(tmp_path) == ["a.jsonl", "x.jsonl"]
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("one_process")
 def test_a_run_goes_on_where_its_manifest_was_not_written(ruler: Path, tmp_path: Path):
     """A kill at that moment leaves a folder, which is not that of something else. The
     name of the input is not UTF-8."""

@@ -24,7 +24,7 @@ local = importlib.import_module("fsspec.implementations.local")
 pytestmark = WARNINGS
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("one_process")
 def test_from_one_file_system_to_another(ruler: Path, jsonl: Path, tmp_path: Path):
     """The output goes through fsspec, which pyarrow does not know as local: its files
     are renamed when they are complete."""
@@ -132,7 +132,7 @@ def test_what_is_within(remote: RemoteFolder, tmp_path: Path):
     assert not remote.contains(here)
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("one_process")
 def test_uris_of_the_command(ruler: Path, tmp_path: Path):
     """The same input and output by their paths, later."""
     (tmp_path / "a b.jsonl").write_text('{"text": "Bob"}\n', encoding="utf8")

@@ -1,5 +1,6 @@
-"""Workers and commands that are killed."""
+"""Annotation with a real Ray; its workers and commands are killed."""
 
+import importlib
 import signal
 import subprocess
 import sys
@@ -9,14 +10,56 @@ from typing import Any
 
 import pytest
 import spacy
+from contract.helpers import initialized
 
 from spacy_lstm_ner.data.annotate import annotate
 
-from .helpers import N_ROWS, WARNINGS, names, read_lines
+from .helpers import (
+    N_ROWS,
+    WARNINGS,
+    expected,
+    in_one_process,
+    make_rows,
+    names,
+    read_lines,
+)
 
 ray = pytest.importorskip("ray", reason='needs Ray: pip install ".[ray]"')
 
+pa = importlib.import_module("pyarrow")
+pq = importlib.import_module("pyarrow.parquet")
+
 pytestmark = WARNINGS
+
+
+@pytest.mark.usefixtures("cluster")
+def test_parquet_is_annotated_as_by_one_process(tmp_path: Path):
+    nlp = initialized()
+    nlp.to_disk(tmp_path / "model")
+    rows = make_rows()
+    table = pa.Table.from_pylist(rows)
+    schema = table.schema.set(1, pa.field("text", pa.large_string()))
+    table = table.cast(schema.with_metadata({"source": "here"}))
+    (tmp_path / "in").mkdir()
+    pq.write_table(table.slice(0, 20), tmp_path / "in" / "a.parquet", row_group_size=7)
+    pq.write_table(table.slice(20), tmp_path / "in" / "b.parquet")
+    pq.write_table(table.slice(0, 0), tmp_path / "in" / "c.parquet")
+    output = tmp_path / "new" / "out"
+    summary = annotate(tmp_path / "model", tmp_path / "in", output, rows_per_shard=12)
+    assert (summary.n_files, summary.n_kept, summary.n_rows) == (5, 0, N_ROWS)
+    parts = [f"part-{i:08d}.parquet" for i in range(5)]
+    assert names(output) == ["_manifest.json", *parts]
+    tables = [pq.read_table(output / part) for part in parts]
+    assert [len(part) for part in tables] == [12, 8, 12, 12, 6]
+    assert tables[0].schema.metadata[b"source"] == b"here"
+    assert tables[0].schema.field("text").type == pa.large_string()
+    found = [row for part in tables for row in part.to_pylist()]
+    assert found == expected(nlp, rows)
+    ents = [ent for row in found for ent in row["entities"] or ()]
+    assert len(ents) == summary.n_entities
+    assert all(0 < ent["confidence"] < 1 for ent in ents)
+    assert any(ent["end"] - ent["start"] > 0 for ent in ents)
+
 
 # As long as there is no file "healed": kills its process at the text of row 7 each
 # time, and at that of row 27 once, and fails at row 13.
@@ -29,10 +72,10 @@ from spacy.language import Language
 def make(nlp, name, folder):
     healed, killed = Path(folder, "healed"), Path(folder, "killed")
     def killer(doc):
-        assert os.environ["OMP_NUM_THREADS"] == "1"
-        assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
         if healed.exists():
             return doc
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+        assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
         if " 13:" in doc.text:
             raise KeyError("no such thing")
         if " 7:" in doc.text or " 27:" in doc.text and not killed.exists():
@@ -83,7 +126,8 @@ def test_killed_workers_lose_and_repeat_nothing(
     rows = read_lines(output)
     assert [row["id"] for row in rows] == list(range(N_ROWS))
     assert sum(len(row["entities"] or ()) for row in rows) == N_ROWS - 2
-    annotate(killer, jsonl, tmp_path / "undisturbed", **settings)
+    with in_one_process():
+        annotate(killer, jsonl, tmp_path / "undisturbed", **settings)
     assert contents(output) == contents(tmp_path / "undisturbed")
 
 
@@ -140,5 +184,6 @@ def test_a_killed_command_of_a_cluster_is_continued(jsonl: Path, tmp_path: Path)
     summary = annotate(tmp_path / "model", jsonl, output, **settings)
     assert (summary.n_files, summary.n_kept) == (12, len(before))
     assert {path: path.stat().st_ino for path in before} == before
-    annotate(tmp_path / "model", jsonl, tmp_path / "undisturbed", **settings)
+    with in_one_process():
+        annotate(tmp_path / "model", jsonl, tmp_path / "undisturbed", **settings)
     assert contents(output) == contents(tmp_path / "undisturbed")
