@@ -6,9 +6,11 @@ The sentences of the file are repeated to N rows in one Parquet file, each with 
 number. A pipeline `lstm_ner` of configs/default.cfg annotates them with each number of
 workers, in turn, and the best of all rounds counts; its weights are random unless
 --model names a trained pipeline. The time to start actors and to load the pipeline is
-measured on one row per worker and subtracted. In a last run, one actor is killed
-(SIGKILL) about half-way, and the output is compared byte by byte with the others. Needs
-the extra `ray` and a core for each worker.
+measured on one row per worker and subtracted. Beside them, as many processes of
+`nlp.pipe` without Ray: two cores that share caches and clock are less than twice as
+fast as one. In a last run, one actor is killed (SIGKILL) about half-way, and the output
+is compared byte by byte with the others. Needs the extra `ray` and a core for each
+worker.
 """
 
 import argparse
@@ -17,6 +19,8 @@ import json
 import os
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -26,6 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 import spacy
+from spacy.training import Example
 from spacy.util import import_file, load_config, load_model_from_config
 
 from spacy_lstm_ner.data.annotate import annotate
@@ -65,12 +70,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         examples = list(ConllCorpus(args.corpus)(spacy.blank("en")))
-        model = args.model
-        if model is None:
-            model = folder / "model"
-            nlp = load_model_from_config(load_config(CONFIG), auto_fill=True)
-            nlp.initialize(lambda: examples)
-            nlp.to_disk(model)
+        model = args.model or random_model(folder / "model", examples)
         texts = [eg.reference.text for eg in examples]
         write_rows(folder / "all.parquet", texts, args.rows)
         ray.init(
@@ -78,6 +78,7 @@ def main() -> None:
         )
         ray.data.DataContext.get_current().enable_progress_bars = False
         speeds = dict.fromkeys(args.workers, 0.0)
+        plain = dict.fromkeys(args.workers, 0.0)
         for i, n in itertools.product(range(args.rounds), args.workers):
             few = folder / f"few-{n}.parquet"
             write_rows(few, texts, n)
@@ -86,6 +87,7 @@ def main() -> None:
             total = seconds(model, source, output, n, args.rows_per_shard)
             speed = args.rows / (total - start_up)
             speeds[n] = max(speeds[n], speed)
+            plain[n] = max(plain[n], speed_without_ray(model, texts, n))
             print(
                 f"{n} workers: {args.rows:,} rows in {total:.1f} s, of which "
                 f"{start_up:.1f} s to start; {speed:,.0f} rows/s; load "
@@ -94,7 +96,11 @@ def main() -> None:
             )
         first, last = args.workers[0], args.workers[-1]
         ratio = speeds[last] / speeds[first]
-        print(f"{last} workers against {first}: {ratio:.2f} times")
+        plain_ratio = plain[last] / plain[first]
+        print(
+            f"{last} workers against {first}: {ratio:.2f} times; processes without "
+            f"Ray: {plain_ratio:.2f} times"
+        )
         code, marker = folder / "killer.py", folder / "killed"
         code.write_text(KILLER, encoding="utf8")
         after = args.rows // (2 * last)
@@ -117,11 +123,21 @@ def main() -> None:
         "ray": ray.__version__,
         "rows_per_second": {n: round(speed) for n, speed in speeds.items()},
         "ratio": round(ratio, 2),
+        "rows_per_second_without_ray": {n: round(speed) for n, speed in plain.items()},
+        "ratio_without_ray": round(plain_ratio, 2),
         "killed": is_killed,
         "complete_without_duplicates": is_complete,
         "same_bytes_as_without_kill": is_same,
     }
     print(json.dumps(result))
+
+
+def random_model(path: Path, examples: list[Example]) -> Path:
+    """Write a pipeline of random weights."""
+    nlp = load_model_from_config(load_config(CONFIG), auto_fill=True)
+    nlp.initialize(lambda: examples)
+    nlp.to_disk(path)
+    return path
 
 
 def write_rows(path: Path, texts: list[str], n: int) -> None:
@@ -143,6 +159,24 @@ def seconds(
     settings = {"workers": workers, "rows_per_shard": rows_per_shard, "code": code}
     annotate(model, source, output, **settings)
     return time.perf_counter() - start
+
+
+def speed_without_ray(model: Path, texts: list[str], n: int) -> float:
+    """Rows per second of processes of `nlp.pipe` at the same time, together."""
+    with ProcessPoolExecutor(n, mp_context=get_context("spawn")) as pool:
+        return sum(pool.map(speed_of_pipe, [model] * n, [texts] * n))
+
+
+def speed_of_pipe(model: Path, texts: list[str], rounds: int = 5) -> float:
+    """Rows per second of `nlp.pipe`, as a worker calls it."""
+    nlp = spacy.load(model)
+    start = time.perf_counter()
+    for _ in range(rounds):
+        nlp.get_pipe("lstm_ner").clear_cache()
+        with nlp.memory_zone():
+            for _ in nlp.pipe(texts):
+                pass
+    return rounds * len(texts) / (time.perf_counter() - start)
 
 
 def add_killer(model: Path, output: Path, code: Path, marker: Path, after: int) -> None:

@@ -121,7 +121,8 @@ def test_killed_workers_lose_and_repeat_nothing(
     assert found == [*range(5), *range(15, N_ROWS)]
     assert all(name.startswith(("part-", "_manifest")) for name in names(output))
     (tmp_path / "healed").touch()
-    summary = annotate(killer, jsonl, output, **settings)
+    with in_one_process():
+        summary = annotate(killer, jsonl, output, **settings)
     assert (summary.n_files, summary.n_kept, summary.n_rows) == (12, 10, 10)
     rows = read_lines(output)
     assert [row["id"] for row in rows] == list(range(N_ROWS))
@@ -181,7 +182,8 @@ def test_a_killed_command_of_a_cluster_is_continued(jsonl: Path, tmp_path: Path)
     assert 2 <= len(before) < 12
     (tmp_path / "fast").touch()
     settings: dict[str, Any] = {"workers": 1, "rows_per_shard": 5, "code": code}
-    summary = annotate(tmp_path / "model", jsonl, output, **settings)
+    with in_one_process():
+        summary = annotate(tmp_path / "model", jsonl, output, **settings)
     assert (summary.n_files, summary.n_kept) == (12, len(before))
     assert {path: path.stat().st_ino for path in before} == before
     with in_one_process():
