@@ -802,3 +802,7 @@ class Warnings(metaclass=ErrorsWithCodes):
         "The server listens on {host}, so other machines may reach it. It asks nobody "
         "who they are: let a firewall or a proxy decide who may."
     )
+    L530 = (
+        "{path}: texts of the lists {found} are taken together. If they are parts of a "
+        "corpus, move each to a file of its own."
+    )

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from ...errors import Errors
 from ..lines import Lines, read_lines
+from .scripts import ENDING as SCRIPT
+from .scripts import read_script
 
 # The start of a file that is JSON. A file of columns may begin with a bracket too.
 _JSON = re.compile(r"[\[{]\s*([\[{\"\]}]|$)", re.M)
@@ -87,17 +89,22 @@ class Source:
     @cached_property
     def items(self) -> list[Item]:
         """The values of a JSON file: the items of a list, the lines of JSON lines, or
-        a single object; the rows of a Parquet file. None of another file.
+        a single object; the rows of a Parquet file; the lists of texts of a Python
+        script. None of another file.
 
-        RAISES ValueError: If it is not valid JSON (L270) or no Parquet file (L274).
+        RAISES ValueError: If it is not valid JSON (L270), or no Parquet file or script
+            (L274).
         RAISES ImportError (L284): If Parquet needs a package that is not installed.
         """
         if self._table is not None:
             rows = enumerate(self._table.to_pylist(), start=1)
             return [Item(f"{self.path}, row {i}", row) for i, row in rows]
+        text = "\n".join(line for _, line in self.lines)
+        if self.path.suffix.lower() == SCRIPT:
+            found = read_script(self.path, text)
+            return [Item(f"{self.path}, line {line}", value) for line, value in found]
         if not self.is_json:
             return []
-        text = "\n".join(line for _, line in self.lines)
         try:
             value = json.loads(text)
         except (json.JSONDecodeError, RecursionError) as err:

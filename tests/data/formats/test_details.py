@@ -1,6 +1,7 @@
 """What each format knows beyond complete annotation."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -306,6 +307,43 @@ def test_spacy_tuples(tmp_path: Path):
     assert group(first, "sc") == [("Ann", "PER"), ("Bo", "PER"), ("Bo in Rio", "X")]
     assert not unknown(first)
     assert len(unknown(second)) == len(second)
+
+
+def test_tuples_of_a_script(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """The script is not run; lists of something else are not texts."""
+    script = (
+        "import nonesuch\n"
+        "LABELS = ['PER', 'GPE']\n"
+        "TRAIN_DATA: list = [\n"
+        f"    ({TEXT!r}, {{'entities': [(0, 3, 'PER')]}}),\n"
+        "    (\n"
+        f"        {TEXT!r},\n"
+        "        {'entities': [(8, 10, 'PER')]},\n"
+        "    ),\n"
+        "]\n"
+        "raise SystemExit\n"
+    )
+    docs = load(put(tmp_path, "train.py", script), name=None)
+    assert [entities(doc) for doc in docs] == [[("Ann", "PER")], [("Bo", "PER")]]
+    assert not caplog.text
+    script += "def main():\n    TRAIN_DATA = [('Bo left', {'entities': ()})]\n"
+    docs = load(put(tmp_path, "train.py", script), name=None)
+    assert [doc.text for doc in docs] == [TEXT, TEXT, "Bo left"]
+    found = r"train\.py'?: texts of the lists TRAIN_DATA \(2\), TRAIN_DATA \(1\)"
+    assert re.search(found, caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("X = [('Bo', {'entities': [(0, 2, PER)]})]", r"line 1: found .*PER.*written"),
+        ("\nX = [('Bo', {'entities': [(0, 9, 'PER')]})]", r"L273.* line 2, entity 1"),
+        ("X = 1\nX = [(", r"line 2: found .*, expected valid Python"),
+    ],
+)
+def test_scripts_that_cannot_be_read(tmp_path: Path, script: str, expected: str):
+    with pytest.raises(ValueError, match=expected):
+        load(put(tmp_path, "train.py", script), name=None)
 
 
 # Records
