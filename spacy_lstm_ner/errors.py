@@ -692,6 +692,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "start --head` has printed, by --address or RAY_ADDRESS; without one, Ray runs "
         "on this machine alone."
     )
+    L412 = (
+        "The weights of '{name}' (the file 'model') have a table of words in another "
+        "format: {reason}. Load the pipeline with the version of spacy-lstm-ner that "
+        "saved it, or train it again."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):

@@ -15,6 +15,8 @@ import srsly
 from spacy.pipeline import TrainablePipe
 from spacy.vocab import Vocab
 
+from ..errors import Errors
+from ..layers.words.keys import TableError
 from ..tags import TagSet
 from .facts import FACTS
 from .origin import CHECKSUM, check_files, check_origin, checksum, unsign
@@ -77,7 +79,7 @@ class SavedTagger(TrainablePipe):
 
         exclude (Iterable[str]): Parts to leave out: "vocab", "cfg" or "model".
         RAISES ValueError: If the settings are damaged (L056), or the weights are
-            damaged or belong to others (L051, L052, L057).
+            damaged or belong to others (L051, L052, L057, L412).
         """
         parts = srsly.msgpack_loads(bytes_data)
         read = partial(super().from_bytes, bytes_data)
@@ -124,7 +126,11 @@ class SavedTagger(TrainablePipe):
             ):
                 self.set_output(n_tags)
         unsign(self.model)
-        read(exclude=[*exclude, "cfg"])
+        try:
+            read(exclude=[*exclude, "cfg"])
+        except TableError as err:
+            message = Errors.L412.format(name=self.name, reason=err)
+            raise ValueError(message) from err
         if "model" not in exclude and self._is_initialized():
             check_origin(self.model, self.labels, self.name)
         return self

@@ -1,10 +1,14 @@
 """Weights of other labels, or of an unknown version, are refused."""
 
+from io import BytesIO
+
+import numpy as np
 import pytest
 import spacy
 import srsly
 
 import spacy_lstm_ner
+from spacy_lstm_ner.layers.words.word_table import WordTable
 from tests.component.test_lstm_ner import make_nlp
 
 
@@ -165,3 +169,29 @@ def test_a_checksum_is_of_what_is_saved(folder, tmp_path):
     assert [p.name for p in (tmp_path / "weights").iterdir()] == ["model"]
     assert [p.name for p in (tmp_path / "settings").iterdir()] == ["cfg"]
     pipe.from_disk(tmp_path / "settings", exclude=["model", "vocab"])
+
+
+def test_table_of_words_in_another_format(tmp_path, monkeypatch):
+    """As other versions may have saved it: the error names the component."""
+    tok2vec = {
+        "@architectures": "spacy_lstm_ner.WordCharEmbed.v1",
+        "width": 8,
+        "attrs": ["NORM"],
+        "rows": [20],
+        "word_table": "packaged",
+    }
+    nlp = spacy.blank("en")
+    nlp.add_pipe("lstm_ner", config={"model": {"tok2vec": tok2vec}}).add_label("X")
+    nlp.initialize()
+    with monkeypatch.context() as other:
+        other.setattr(WordTable, "to_bytes", saved_otherwise)
+        nlp.to_disk(tmp_path)
+    found = "found steps, codes; expected keys, counts, codes, centroids"
+    with pytest.raises(ValueError, match=rf"L412\].*'lstm_ner'.*format: {found}"):
+        spacy.load(tmp_path)
+
+
+def saved_otherwise(table: WordTable) -> bytes:
+    file = BytesIO()
+    np.savez(file, steps=table.keys, codes=table.codes)
+    return file.getvalue()

@@ -7,13 +7,11 @@ learns about a cluster holds for its words that training has not seen (Turian et
 `spacy_lstm_ner.data.clusters` makes tables.
 """
 
-import zlib
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +23,7 @@ from ...types import Floats2d
 from ..common import no_input_gradient
 from .distinct import Embed, Lexemes
 from .forms import find_forms
-from .keys import find_keys, pack_keys, unpack_keys
+from .keys import find_keys, pack_keys, read_arrays, unpack_keys
 
 
 class ClusterTable(NamedTuple):
@@ -69,9 +67,12 @@ class ClusterTable(NamedTuple):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "ClusterTable":
-        """The table that `to_bytes` has written."""
-        with np.load(BytesIO(data), allow_pickle=False) as arrays:
-            return cls(unpack_keys(arrays), arrays["clusters"])
+        """The table that `to_bytes` has written.
+
+        RAISES TableError: If it is something else.
+        """
+        arrays = read_arrays(data, "clusters")
+        return cls(unpack_keys(arrays), arrays["clusters"])
 
 
 NO_CLUSTERS = ClusterTable(np.zeros(0, np.uint32), np.zeros(0, np.uint16))
@@ -84,7 +85,7 @@ def read_clusters(path: str | Path) -> ClusterTable:
     """
     try:
         return ClusterTable.from_bytes(Path(path).read_bytes())
-    except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as err:
+    except (OSError, ValueError) as err:
         raise ValueError(Errors.L230.format(path=path, reason=err)) from err
 
 

@@ -11,7 +11,6 @@ from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from thinc.api import deserialize_attr, serialize_attr
 
 from ...errors import Errors
 from ...types import Floats2d
-from .keys import find_keys, pack_keys, unpack_keys
+from .keys import find_keys, pack_keys, read_arrays, unpack_keys
 
 
 class WordTable(NamedTuple):
@@ -73,10 +72,12 @@ class WordTable(NamedTuple):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "WordTable":
-        """The table that `to_bytes` has written."""
-        with np.load(BytesIO(data), allow_pickle=False) as arrays:
-            keys = unpack_keys(arrays)
-            return cls(keys, arrays["codes"], arrays["centroids"])
+        """The table that `to_bytes` has written.
+
+        RAISES TableError: If it is something else.
+        """
+        arrays = read_arrays(data, "codes", "centroids")
+        return cls(unpack_keys(arrays), arrays["codes"], arrays["centroids"])
 
 
 NO_WORDS = WordTable(
@@ -97,7 +98,7 @@ def read_table(path: str | Path) -> WordTable:
     """
     try:
         return WordTable.from_bytes(Path(path).read_bytes())
-    except (OSError, KeyError, ValueError, EOFError, BadZipFile) as err:
+    except (OSError, ValueError) as err:
         raise ValueError(Errors.L058.format(path=path, reason=err)) from err
 
 

@@ -83,8 +83,22 @@ def test_file_that_is_no_table(tmp_path, content):
 
 def test_file_of_other_arrays(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
-    with pytest.raises(ValueError, match=r"L058\].*other\.npz"):
+    listed = r"found a; expected keys, counts, codes, centroids"
+    with pytest.raises(ValueError, match=rf"L058\].*other\.npz.*{listed}"):
         read_table(tmp_path / "other.npz")
+
+
+def test_file_of_one_array(tmp_path):
+    np.save(tmp_path / "vectors.npy", np.zeros((3, 2)))
+    with pytest.raises(ValueError, match=r"L058\].*vectors\.npy.*found no table of"):
+        read_table(tmp_path / "vectors.npy")
+
+
+def test_keys_that_do_not_fit_their_counts(tmp_path):
+    arrays = {"codes": np.zeros(3), "centroids": np.zeros(3), "counts": np.ones(3, int)}
+    np.savez(tmp_path / "words.npz", keys=np.zeros(3, "uint16"), **arrays)
+    with pytest.raises(ValueError, match=r"L058\].*words\.npz"):
+        read_table(tmp_path / "words.npz")
 
 
 def test_words_are_looked_up_in_several_forms(path):
