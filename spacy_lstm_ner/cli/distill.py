@@ -58,7 +58,7 @@ def distill(
     from ..data import distill as distillation
 
     overrides = parse_config_overrides(ctx.args)
-    check_folder(output, _is_ours, force=force)
+    check_folder(output, _is_ours, force=force, whole=False)
     import_code(code)
     setup_gpu(gpu_id, silent=True)
     ready = student_config(config, output / _SILVER, overrides, gold=gold)

@@ -16,7 +16,7 @@ from typing import Annotated
 from spacy.language import Language
 
 from ..data.json_lines import parse_json
-from ..data.replacing import replacing, restore
+from ..data.replacing import check_writable, replacing, restore
 from ..errors import Errors
 from ..layers.words.clusters import read_clusters
 from ..layers.words.word_table import read_table
@@ -48,6 +48,7 @@ def check_file(
     RAISES ValueError: If the file ends otherwise, often an input whose output was
         forgotten (L201), if it is also an input (L213), or if something else has
         written it (L217).
+    RAISES OSError: If it is a folder, or as `check_writable`.
     """
     endings = list(endings)
     if output.suffix.lower() not in endings:
@@ -56,11 +57,16 @@ def check_file(
     for path in inputs:
         if output.exists() and os.path.exists(path) and output.samefile(path):
             raise ValueError(Errors.L213.format(path=output))
+    if output.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(output))
+    check_writable(output)
     if not force and output.is_file() and output.stat().st_size and not is_ours(output):
         raise ValueError(Errors.L217.format(path=output))
 
 
-def check_folder(output: Path, is_ours: Callable[[Path], bool], *, force: bool) -> None:
+def check_folder(
+    output: Path, is_ours: Callable[[Path], bool], *, force: bool, whole: bool = True
+) -> None:
     """Refuse a folder that the command must not write to, before its work begins.
 
     output (Path): The folder to write to.
@@ -68,12 +74,15 @@ def check_folder(output: Path, is_ours: Callable[[Path], bool], *, force: bool) 
         folder that is not empty.
     force (bool): Write to a folder of something else. What the command does not write
         itself stays there.
-    RAISES OSError: If it is a file.
+    whole (bool): The command replaces the folder as a whole; else it writes files into
+        it.
+    RAISES OSError: If it is a file, or as `check_writable`.
     RAISES ValueError (L217): If something else has written it.
     """
     restore(output)
     if output.exists() and not output.is_dir():
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(output))
+    check_writable(output if whole else output / "file")
     if not force and output.is_dir() and any(output.iterdir()) and not is_ours(output):
         raise ValueError(Errors.L217.format(path=output))
 

@@ -46,8 +46,7 @@ def replacing(path: Path) -> Iterator[Path]:
         return
     if os.path.ismount(target):
         raise ValueError(Errors.L218.format(path=path))
-    if target.exists() and not os.access(target, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    check_writable(path)
     restore(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with _staging(target) as folder:
@@ -59,6 +58,32 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync_all(new)
         _move(new, target, folder / _OLD / target.name)
         _sync(target.parent)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a place where no file or folder can be written, before the work begins.
+
+    path (Path): The file or folder to write or to replace.
+    RAISES OSError: If it may not be written, if the nearest folder above that exists
+        may not be written to, or if that is no folder.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not os.access(target, os.W_OK):
+        raise _error(errno.EACCES, path)
+    if target.exists() and not target.is_file() and not target.is_dir():
+        return  # a pipe or a device is written in its place
+    folder = target.parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise _error(errno.ENOTDIR, folder)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _error(errno.EACCES, folder)
+
+
+def _error(number: int, path: Path) -> OSError:
+    """The exception of an error number: PermissionError, for instance."""
+    return OSError(number, os.strerror(number), str(path))
 
 
 def restore(path: Path) -> None:

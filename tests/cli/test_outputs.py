@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 import spacy
 
+from spacy_lstm_ner.cli import shared
 from spacy_lstm_ner.course import lab
 from spacy_lstm_ner.course.demo_corpus import Sentence, generate
 from spacy_lstm_ner.course.lab import Decay
+from spacy_lstm_ner.data import glove, json_lines, quantize
+from spacy_lstm_ner.data.formats import loading
 
 from .helpers import Files, lstm_ner, message
 
@@ -128,6 +131,60 @@ def test_what_was_there_is_replaced_whole_or_stays(
     assert tree(place) == before
     assert run(name) == 0, "a command replaces what it has written itself"
     assert tree(place).keys() == before.keys()
+
+
+@pytest.fixture
+def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pipeline can be loaded, and no file of lines or vectors read."""
+
+    def work(*args: object, **kwargs: object) -> None:
+        pytest.fail("the work has begun")
+
+    for module, name in (
+        (spacy, "load"),
+        (quantize, "read_vectors"),
+        (glove, "load_glove"),
+        (shared, "check_data"),
+        (loading, "load_docs"),
+        (json_lines, "read_texts"),
+    ):
+        for user in list(sys.modules.values()):
+            if getattr(user, name, None) is getattr(module, name):
+                monkeypatch.setattr(user, name, work)
+
+
+@pytest.mark.parametrize("name", [*FILES, "calibrate", "vectors"])
+@pytest.mark.usefixtures("no_work")
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(
+    name: str,
+    run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """The message names what the user knows, not the file that is moved there."""
+    place = tmp_path / "place"
+    place.write_bytes(b"mine")
+    assert run(name) == 1
+    assert re.search(r"Not a directory: '\S+/place'", message(capsys))
+    place.unlink()
+    place.mkdir()
+    may = os.access
+
+    def denied(path: Path, *args: object, **kwargs: object) -> bool:
+        return Path(path) != place and may(path, *args, **kwargs)
+
+    with monkeypatch.context() as denying:  # root may write anywhere
+        denying.setattr(os, "access", denied)
+        assert run(name) == 1
+    assert re.search(r"Permission denied: '\S+/place'", message(capsys))
+    ending = re.search(r"\{out\}(\.\w+)?", COMMANDS[name])[1]
+    output = place / f"out{ending or ''}"
+    output.mkdir() if ending else output.write_bytes(b"mine")
+    assert run(name, "--force") == 1
+    found = message(capsys)
+    assert re.search(rf"(Is a directory|File exists): '\S*{output.name}'$", found)
+    assert [path.name for path in place.iterdir()] == [output.name]
 
 
 @pytest.mark.parametrize("name", FILES)
