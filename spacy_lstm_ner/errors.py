@@ -374,10 +374,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "The folder '{path}' is a mount point, which cannot be replaced as a whole: "
         "name a folder within it."
     )
-    L219 = (
-        "'{path}' does not end in '.spacy': spaCy's reader finds no texts in files "
-        "with other endings. Rename the file."
-    )
     L220 = (
         "'{path}' has no entities, so there is nothing to train on: name an annotated "
         "corpus."
@@ -419,10 +415,11 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     L271 = (
         "'{path}' is in none of the formats {formats}: {seen}. If it is in one of "
-        "them, name it with --format, which tells what is wrong."
+        "them, name it with --format of convert, which tells what is wrong."
     )
     L272 = (
-        "'{path}' may be in several formats: {found}. Name the right one with --format."
+        "'{path}' may be in several formats: {found}. Name the right one with --format "
+        "of convert."
     )
     L273 = (
         "{where}: the span {span} is empty or not within the text, which has {n} "
@@ -436,12 +433,13 @@ class Errors(metaclass=ErrorsWithCodes):
         "the text was changed after the annotation, or the offsets are wrong."
     )
     L276 = (
-        "{where}: the entities may be in any of {names}: name one of them with --layer."
+        "{where}: the entities may be in any of {names}: name one of them with --layer "
+        "of convert."
     )
     L277 = (
         "{where}: the tags are numbers, and nothing names them: expected a file with a "
         "name per line, O first in most corpora. Give it as '{companion}', or with "
-        "--labels."
+        "--labels of convert."
     )
     L278 = "'{path}' has no texts: expected at least one."
     L279 = (
@@ -781,6 +779,11 @@ class Warnings(metaclass=ErrorsWithCodes):
         "No word table for the language '{lang}' comes with the package, so words are "
         "known by their form alone. 'python -m spacy lstm-ner quantize' makes a table "
         "of any word vectors: name its file in the setting word_table."
+    )
+    L521 = (
+        "{where}: left out {n} .spacy files, such as {first}, because the folder has "
+        "files of other formats, and often they were made of these. Name a file to "
+        "read it."
     )
     L515 = (
         "{n} texts of {path} are empty or not annotated at all. They teach nothing, so "

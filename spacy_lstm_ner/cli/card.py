@@ -7,6 +7,7 @@ from typing import Annotated
 import spacy
 
 from ..data.files import shown
+from ..data.formats.registry import find_inputs
 from ..data.replacing import replacing
 from ..errors import Errors
 from .outputs import Force, check_file, has_text
@@ -17,7 +18,6 @@ from .shared import (
     Opt,
     Quiet,
     app,
-    check_data,
     progress,
     read_examples,
 )
@@ -64,10 +64,10 @@ def model_card(
             inputs=[data],
             force=force,
         )
-    check_data(data)
+    find_inputs(data)
     nlp = spacy.load(model)
     component, ner = find_recognizer(nlp, component)
-    examples = list(read_examples(nlp, data))
+    examples = read_examples(nlp, data)
     if not any(eg.reference.ents for eg in examples):
         raise ValueError(Errors.L391.format(path=data))
     docs = nlp.pipe(eg.predicted for eg in examples)

@@ -11,12 +11,12 @@ from ..data.columns import UNKNOWN, show_tags
 from ..data.conll import DOCS, ConllCorpus
 from ..data.formats import FORMATS, Options
 from ..data.formats.docs import INCORRECT_SPANS_KEY, SPANS_KEY
-from ..data.formats.loading import DOC_BIN, Loaded, load_docs
+from ..data.formats.loading import DOC_BIN, Loaded, is_docs, load_docs
 from ..data.formats.writing import ENDINGS, write_docs
 from ..data.tag_schemes import INVALID, SCHEMES
 from ..errors import Errors
 from ..tags import OUTSIDE
-from .outputs import Force, check_file, is_docs
+from .outputs import Force, check_file
 from .shared import Arg, Opt, Quiet, app, choice, print_counts, progress
 
 # The defaults of the reader are those of the options.

@@ -8,6 +8,7 @@ from spacy.language import Language
 from spacy.training import Example
 
 from ..data.files import shown
+from ..data.formats.registry import find_inputs
 from ..data.json_lines import (
     ENDINGS,
     for_spacy,
@@ -34,7 +35,6 @@ from .shared import (
     Opt,
     Quiet,
     app,
-    check_data,
     choice,
     progress,
     read_examples,
@@ -64,7 +64,7 @@ def calibrate(
     from ..reports.recognizers import find_recognizer
 
     check_folder(output, is_pipeline, force=force)
-    check_data(data)
+    find_inputs(data)
     if beta is not None:
         check_beta(beta)
     nlp = spacy.load(model)
@@ -111,7 +111,7 @@ def reliability(
         inputs=[data],
         force=force,
     )
-    check_data(data)
+    find_inputs(data)
     nlp = spacy.load(model)
     name, ner = find_recognizer(nlp, component)
     examples = _examples_before(nlp, name, data, quiet=quiet)
@@ -205,7 +205,7 @@ def _examples_before(
     """Examples whose predicted Docs the components before a recognizer processed."""
     from ..reports.recognizers import docs_before
 
-    examples = list(read_examples(nlp, data))
+    examples = read_examples(nlp, data)
     docs = docs_before(nlp, name, (eg.predicted for eg in examples))
     bar = progress(docs, quiet=quiet, total=len(examples))
     for eg, doc in zip(examples, bar, strict=True):

@@ -8,7 +8,6 @@ import errno
 import json
 import os
 import shutil
-import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
@@ -118,16 +117,6 @@ def _pipeline_names(folder: Path) -> set[str]:
     if not isinstance(meta, dict) or not {"lang", "spacy_version"} <= meta.keys():
         return set()
     return _PIPELINE | {str(name) for name in meta.get("components", ())}
-
-
-def is_docs(path: Path) -> bool:
-    """Whether a file is in spaCy's binary format: packed, a table of some fields."""
-    with path.open("rb") as file:
-        start = file.read(1000)
-    try:
-        return b"version" in zlib.decompressobj().decompress(start, 100)
-    except zlib.error:
-        return False
 
 
 def is_vectors(path: Path) -> bool:

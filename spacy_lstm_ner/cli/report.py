@@ -6,9 +6,12 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import spacy
+from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..data.files import shown
+from ..data.formats.loading import load_docs
+from ..data.formats.registry import find_inputs
 from ..data.replacing import replacing
 from ..errors import Errors
 from .outputs import Force, check_file, has_text, is_json_with
@@ -19,7 +22,6 @@ from .shared import (
     Opt,
     Quiet,
     app,
-    check_data,
     progress,
     read_examples,
 )
@@ -59,16 +61,16 @@ def report(
     figures = output.with_suffix(".json")
     check_file(figures, [".json"], lambda p: is_json_with(p, FIELD), force=force)
     for path in inputs:
-        check_data(path)
-    if not any(doc.has_annotation("ENT_IOB") for doc in _read_docs(data)):
-        raise ValueError(Errors.L392.format(path=data))
+        find_inputs(path)
     models = [model, *(compare or ())]
     names = _short([shown(each) for each in models])
-    answers = [
-        _predict(each, data, name, quiet=quiet)
-        for each, name in zip(models, names, strict=True)
-    ]
-    made = make_report(answers, None if train is None else _read_docs(train))
+    answers, learned = [], None
+    for each, name in zip(models, names, strict=True):
+        nlp = spacy.load(each)
+        if train is not None and learned is None:
+            learned = load_docs([train], nlp).docs
+        answers.append(_predict(nlp, data, name, quiet=quiet))
+    made = make_report(answers, learned)
     page = render_page(made, title=shown(f"{' and '.join(names)} on {data}"))
     with replacing(output) as new_page, replacing(figures) as new_figures:
         new_page.write_text(page, encoding="utf8")
@@ -79,20 +81,17 @@ def report(
     print(f"{output}: {len(made.texts)} texts; figures in {figures}")
 
 
-def _predict(model: str, data: Path, name: str, *, quiet: bool) -> "Answers":
+def _predict(nlp: Language, data: Path, name: str, *, quiet: bool) -> "Answers":
     from ..reports.report import predict
 
-    nlp = spacy.load(model)
-    examples = list(read_examples(nlp, data))
+    examples = read_examples(nlp, data)
+    if not any(eg.reference.has_annotation("ENT_IOB") for eg in examples):
+        raise ValueError(Errors.L392.format(path=data))
 
     def watch(docs: Iterable[Doc]) -> Any:
         return progress(docs, quiet=quiet, total=len(examples))
 
     return predict(nlp, examples, name=name, watch=watch)
-
-
-def _read_docs(path: Path) -> Iterator[Doc]:
-    return (eg.reference for eg in read_examples(spacy.blank("xx"), path))
 
 
 def _short(paths: Sequence[str]) -> list[str]:

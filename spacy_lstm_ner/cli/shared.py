@@ -3,7 +3,7 @@
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,12 +12,13 @@ import typer
 from spacy.cli._util import app as spacy_app
 from spacy.language import Language
 from spacy.tokens import DocBin
-from spacy.training import Corpus, Example
+from spacy.training import Example
 from spacy.util import get_lang_class
 from tqdm import tqdm
 from typer.core import TyperGroup
 from wasabi.printer import Printer
 
+from ..data.formats.loading import load_docs
 from ..errors import Errors
 
 Arg = typer.Argument
@@ -54,7 +55,7 @@ spacy_app.add_typer(app)
 
 # Arguments and options of several commands.
 Model = Annotated[str, Arg(help="A trained pipeline: its folder or its name")]
-Data = Annotated[Path, Arg(help="Annotated texts in .spacy format")]
+Data = Annotated[Path, Arg(help="Annotated texts: a file or a folder")]
 Component = Annotated[
     str | None, Opt(help="Name of the recognizer, if the pipeline has several")
 ]
@@ -120,16 +121,18 @@ def check_data(path: Path) -> None:
         raise ValueError(Errors.L203.format(path=path)) from err
 
 
-def read_examples(nlp: Language, data: Path) -> Iterator[Example]:
-    """Read annotated texts. spaCy's reader finds nothing in files of other endings.
+def read_examples(nlp: Language, data: Path) -> list[Example]:
+    """Read annotated texts in any format, without empty ones, as `spacy evaluate` reads
+    its own format.
 
     nlp (Language): The pipeline, whose tokenizer makes the predicted Docs.
-    data (Path): The file, which `check_data` has accepted.
-    RAISES ValueError (L219): If the file ends otherwise.
+    data (Path): The file or folder.
+    RAISES ValueError: As `load_docs`.
     """
-    if data.suffix != ".spacy":
-        raise ValueError(Errors.L219.format(path=data))
-    return Corpus(data)(nlp)
+    from ..reports.recognizers import raw_doc
+
+    docs = load_docs([data], nlp).docs
+    return [Example(raw_doc(doc, nlp.make_doc), doc) for doc in docs if len(doc)]
 
 
 def tokenizer_of(settings: dict[str, Any]) -> Language:

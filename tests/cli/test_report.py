@@ -68,10 +68,9 @@ def test_figures_of_something_else_stay(
 def test_training_data_that_is_none(
     files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    page = tmp_path / "page.html"
-    train = tmp_path / "train.bin"
-    train.write_bytes(files.dev.read_bytes())
-    for path, code in ((tmp_path / "none", "L202"), (train, "L219")):
+    page, train = tmp_path / "page.html", tmp_path / "train.txt"
+    train.write_text("Ada met Bob\n", encoding="utf8")
+    for path, code in ((tmp_path / "none", "L111"), (train, "L271")):
         args = ["report", files.ner, files.dev, page, "--train", path]
         assert lstm_ner(*args) == 1
         assert code in (found := message(capsys))

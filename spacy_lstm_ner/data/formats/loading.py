@@ -11,11 +11,12 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
 from ...errors import Errors, Warnings
-from ..files import shown
+from ..files import find_files, shown
 from .annotated import AnnotatedText
 from .docs import INCORRECT_SPANS_KEY, SPANS_KEY, Losses, make_docs
 from .merging import join_documents, merge, of_annotator
 from .registry import (
+    DOCS,
     FORMATS,
     LAYERED,
     NUMBERED,
@@ -102,11 +103,8 @@ def load_docs(
             if not read:
                 raise ValueError(Errors.L278.format(path=file))
             texts += read
-        if skipped:
-            message = Warnings.L290.format(
-                where=shown(path), n=len(skipped), first=shown(skipped[0].name)
-            )
-            logger.warning(message)
+        if path.is_dir():
+            _log_left_out(path, skipped, has_others=formats[-1][1] != DOC_BIN)
     layers = sorted({text.layer for text in texts if text.layer is not None})
     if len(layers) > 1:
         names = ", ".join(layers)
@@ -137,6 +135,16 @@ def load_docs(
     return Loaded(docs[: limit or None], formats, n_merged, annotators, losses)
 
 
+def _log_left_out(folder: Path, skipped: list[Path], *, has_others: bool) -> None:
+    """Log which files of a folder were not read."""
+    where = shown(folder)
+    docs = find_files(folder, [DOCS]) if has_others else []
+    for message, files in ((Warnings.L290, skipped), (Warnings.L521, docs)):
+        if files:
+            first = shown(files[0].name)
+            logger.warning(message.format(where=where, n=len(files), first=first))
+
+
 def _check_options(source: Source, name: str) -> None:
     """Refuse options that a format does not use."""
     uses = {"layer": LAYERED, "labels": NUMBERED}
@@ -159,4 +167,16 @@ def _read_doc_bin(path: Path, nlp: Language) -> list[Doc]:
 
 
 def _is_doc_bin(path: Path) -> bool:
-    return path.suffix.lower() == ".spacy" and path.is_file()
+    """Whether a file says that it is in spaCy's binary format, by its ending or its
+    content."""
+    return path.is_file() and (path.suffix.lower() == DOCS or is_docs(path))
+
+
+def is_docs(path: Path) -> bool:
+    """Whether a file is in spaCy's binary format: packed, a table of some fields."""
+    with path.open("rb") as file:
+        start = file.read(1000)
+    try:
+        return b"version" in zlib.decompressobj().decompress(start, 100)
+    except zlib.error:
+        return False

@@ -82,6 +82,9 @@ _ALWAYS = (
 )
 _PERHAPS = (".jsonl", ".ndjson", ".json", ".parquet")
 ENDINGS = (*_ALWAYS, *_PERHAPS)
+# Files in spaCy's own format are read if there are no others: often they were made of
+# these.
+DOCS = ".spacy"
 
 
 def find_inputs(path: Path) -> list[Path]:
@@ -106,8 +109,10 @@ def find_inputs(path: Path) -> list[Path]:
     ]
     if pairs:
         return [path, *(file for file in files if file.suffix.lower() != ".txt")]
+    files = files or find_files(path, [DOCS])
     if not files:
-        raise ValueError(Errors.L112.format(path=path, endings=", ".join(ENDINGS)))
+        endings = ", ".join([*ENDINGS, DOCS])
+        raise ValueError(Errors.L112.format(path=path, endings=endings))
     return files
 
 

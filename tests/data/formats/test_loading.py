@@ -163,6 +163,28 @@ def test_a_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture):
         load(tmp_path / "statistics.json")
 
 
+def test_docs_of_spacy_in_a_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """They are read if they are alone: beside other files, they may be copies."""
+    for name in ("b.spacy", "a.spacy"):
+        DocBin(docs=[NLP(f"Ann saw {name}")]).to_disk(tmp_path / name)
+    loaded = load_docs([tmp_path], NLP)
+    assert [doc.text for doc in loaded.docs] == ["Ann saw a.spacy", "Ann saw b.spacy"]
+    assert not caplog.messages
+    conll = write("conll", tmp_path)
+    loaded = load_docs([tmp_path], NLP)
+    assert loaded.formats == [(conll, "conll")]
+    (message,) = caplog.messages
+    assert "L521" in message
+    assert "left out 2 .spacy files, such as a.spacy" in message
+
+
+def test_docs_of_spacy_are_told_by_their_content(tmp_path: Path):
+    for name in ("dev", "dev.bin", "dev.SPACY"):
+        DocBin(docs=[NLP("Ann left")]).to_disk(tmp_path / name)
+        (doc,) = load(tmp_path / name)
+        assert doc.text == "Ann left"
+
+
 def test_nothing_to_read(tmp_path: Path):
     with pytest.raises(ValueError, match=r"L111.*none"):
         load(tmp_path / "none")
