@@ -23,7 +23,7 @@ from ..errors import Errors
 from ..tags import OUTSIDE, TokenSpan
 from .columns import UNKNOWN, check_columns, propose, read_tag, split_line
 from .files import find_files
-from .lines import cut, read_lines
+from .lines import Lines, cut, read_lines
 from .tag_schemes import INVALID, SCHEMES, TagError, to_spans
 
 Augmenter = Callable[[Language, Example], Iterator[Example]]
@@ -179,15 +179,22 @@ class ConllCorpus:
             that is not in the scheme or, if `invalid` is "error", forbidden at its
             place (L118).
         """
-        texts = chain.from_iterable(map(self._read_file, find_corpus(self.path)))
+        yield from self.read(map(read_lines, find_corpus(self.path)), nlp)
+
+    def read(self, files: Iterable[Lines], nlp: Language) -> Iterator[Example]:
+        """Read the lines of files, as `__call__` does.
+
+        files (Iterable[Lines]): The lines of each file.
+        """
+        texts = chain.from_iterable(map(self._read_file, files))
         for sentences in islice(texts, self.limit or None):
             reference = self._make_reference(nlp.vocab, sentences)
             predicted = Doc(nlp.vocab, words=[token.text for token in reference])
             yield from self.augmenter(nlp, Example(predicted, reference))
 
-    def _read_file(self, path: Path) -> list[list[_Sentence]]:
+    def _read_file(self, lines: Lines) -> list[list[_Sentence]]:
         """Read the sentences of each Doc."""
-        lines = read_lines(path)
+        path = lines.path
         documents = self._split_sentences(lines.texts)
         sentences = [sentence for document in documents for sentence in document]
         try:

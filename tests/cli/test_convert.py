@@ -1,8 +1,10 @@
 """The command that converts annotation between formats."""
 
 import json
+import os
 import re
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import spacy
@@ -177,3 +179,23 @@ def test_careless_use_gets_a_message(
     assert lstm_ner("convert", *args.format(**paths).split()) == 1
     assert re.search(expected, message(capsys))
     assert not list(tmp_path.glob("new*"))
+
+
+@pytest.mark.parametrize("content", ["conll", "jsonl"])
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipes(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """As of `zcat train.conll.gz | ... convert /dev/stdin`: a pipe is read once."""
+    text = {
+        "conll": "Ada B-PER\nleft O\n\nBob B-PER\n",
+        "jsonl": '{"text": "Ada left", "label": [[0, 3, "PER"]]}\n' * 2,
+    }[content]
+    pipe, output = tmp_path / "pipe", tmp_path / "out.spacy"
+    os.mkfifo(pipe)
+    for command in (["convert", pipe, output], ["check", pipe]):
+        writer = Thread(target=pipe.write_text, args=[text], daemon=True)
+        writer.start()
+        assert lstm_ner(*command) == 0, capsys.readouterr().err
+        writer.join(10)
+    first, second = docs_in(output)
+    assert [ent.text for ent in first.ents] == ["Ada"]
+    assert len(second.ents) == 1

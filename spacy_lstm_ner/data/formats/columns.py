@@ -32,7 +32,8 @@ def read(source: Source) -> Iterator[AnnotatedText]:
     RAISES ValueError: As `ConllCorpus`.
     """
     corpus = ConllCorpus(source.path, **source.options.conll)
-    for i, eg in enumerate(corpus(spacy.blank("xx")), start=1):
+    examples = corpus.read([source.file], spacy.blank("xx"))
+    for i, eg in enumerate(examples, start=1):
         doc = eg.reference
         has_starts = doc.has_annotation("SENT_START")
         yield AnnotatedText(

@@ -169,7 +169,9 @@ def _read_doc_bin(path: Path, nlp: Language) -> list[Doc]:
 def _is_doc_bin(path: Path) -> bool:
     """Whether a file says that it is in spaCy's binary format, by its ending or its
     content."""
-    return path.is_file() and (path.suffix.lower() == DOCS or is_docs(path))
+    if path.suffix.lower() == DOCS:
+        return not path.is_dir()
+    return path.is_file() and is_docs(path)
 
 
 def is_docs(path: Path) -> bool:

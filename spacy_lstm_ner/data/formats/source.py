@@ -57,11 +57,15 @@ class Source:
 
     @property
     def is_text(self) -> bool:
-        """Whether this is a file, and not of a binary format."""
-        return self.path.is_file() and self.path.suffix.lower() not in BINARY
+        """Whether this is a file or a pipe, and not of a binary format."""
+        return not self.path.is_dir() and self.path.suffix.lower() not in BINARY
 
     @cached_property
-    def _lines(self) -> Lines:
+    def file(self) -> Lines:
+        """The lines of the file. A pipe can be read only once.
+
+        RAISES ValueError: As of `lines`.
+        """
         lines = read_lines(self.path)
         lines.log_marks()
         return lines
@@ -73,7 +77,7 @@ class Source:
         RAISES ValueError: At bytes that are not UTF-8 (L113), or a carriage return
             within a line (L117).
         """
-        return self._lines.texts if self.is_text else []
+        return self.file.texts if self.is_text else []
 
     @cached_property
     def head(self) -> list[str]:
