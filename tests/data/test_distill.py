@@ -249,6 +249,14 @@ def test_lines_that_cannot_be_read(data, message, tmp_path):
         run(ruler(), path, tmp_path / "silver")
 
 
+def test_lines_of_an_old_mac(tmp_path):
+    """With a carriage return alone at the end, all lines would be one text."""
+    path = tmp_path / "raw.txt"
+    path.write_bytes(b"Rome\rBob left\r")
+    with pytest.raises(ValueError, match=r"L117.*raw\.txt, line 1.*Rome.*tr "):
+        run(ruler(), path, tmp_path / "silver")
+
+
 def test_there_must_be_texts(tmp_path):
     with pytest.raises(ValueError, match="L401"):
         run(ruler(), tmp_path / "missing.jsonl", tmp_path / "silver")

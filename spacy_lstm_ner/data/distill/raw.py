@@ -26,7 +26,7 @@ def cut(paths: Iterable[Path], root: Path, n_texts: int) -> list[Shard]:
     paths (Iterable[Path]): The files.
     root (Path): The folder of the input.
     n_texts (int): Greatest number of lines or Docs of a shard.
-    RAISES ValueError: At a line that cannot be read (L113, L207).
+    RAISES ValueError: At a line that cannot be read (L113, L117, L207).
     """
     shards: list[Shard] = []
     for path in paths:
@@ -83,6 +83,8 @@ def _texts(path: Path, start: int, lines: Iterable[bytes]) -> Iterator[str]:
             byte = hex(line[err.start])
             message = Errors.L113.format(where=where, byte=byte, encoding="latin1")
             raise ValueError(message) from err
+        if "\r" in text and not is_json:  # of an old Mac: the whole file is one line
+            raise ValueError(Errors.L117.format(where=where, text=cut_line(text)))
         if text and is_json:
             record = parse_json(text)
             if not isinstance(record, dict) or not isinstance(record.get("text"), str):

@@ -63,8 +63,8 @@ def label(
         files that are done and the number of all files.
     RETURNS (Summary): Counts.
     RAISES ValueError: If there are no texts (L401), if a line can't be read (L113,
-        L207), if the output is something else (L407) or was begun with other settings
-        (L408).
+        L117, L207), if the output is something else (L407) or was begun with other
+        settings (L408).
     """
     check_at_least(1, texts_per_file=texts_per_file)
     location, folder = LocalFolder(source.absolute()), LocalFolder(output.absolute())
