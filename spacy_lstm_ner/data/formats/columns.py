@@ -32,7 +32,8 @@ def read(source: Source) -> Iterator[AnnotatedText]:
     RAISES ValueError: As `ConllCorpus`.
     """
     corpus = ConllCorpus(source.path, **source.options.conll)
-    examples = corpus.read([source.file], spacy.blank("xx"))
+    told = source.file._replace(n_marks=0)
+    examples = corpus.read([told], spacy.blank("xx"))
     for i, eg in enumerate(examples, start=1):
         doc = eg.reference
         has_starts = doc.has_annotation("SENT_START")

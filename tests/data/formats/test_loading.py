@@ -185,6 +185,15 @@ def test_docs_of_spacy_are_told_by_their_content(tmp_path: Path):
         assert doc.text == "Ann left"
 
 
+def test_byte_order_marks_are_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    path = tmp_path / "a.conll"
+    path.write_text("Ada B-PER\n\n\ufeffBob B-PER\n", encoding="utf8")
+    assert [doc.text.strip() for doc in load(path)] == ["Ada", "Bob"]
+    assert caplog.text.count("removed 1 byte order marks") == 1
+
+
 def test_nothing_to_read(tmp_path: Path):
     with pytest.raises(ValueError, match=r"L111.*none"):
         load(tmp_path / "none")
