@@ -10,9 +10,9 @@
     }
 
 "corpus" has the texts that the labels were taken from: all training texts, if `spacy
-train` reads them from files. It is null if the labels were given, so that nothing was
-read, or if the texts are a stream, of which spaCy shows the first 100. "seed" is that
-of the config, [training]; `spacy train` uses it, a loop of `nlp.update` does not.
+train` reads them from files. It is null if the labels were given, so that not all
+were read, or if the texts are a stream, of which spaCy shows the first 100. "seed" is
+that of the config, [training]; `spacy train` uses it, a loop of `nlp.update` does not.
 "calibration" has the fields of `Calibration`. A change of the weights drops it. Models
 of versions without facts, and components that were never initialized, have none.
 
@@ -44,6 +44,8 @@ META = "lstm_ner"
 _PACKAGES = ("spacy-lstm-ner", "spacy", "thinc", "numpy")
 # The value of max_epochs with which `spacy train` streams its texts.
 _STREAM = -1
+# Number of texts of a sample.
+_SAMPLE = 1000
 
 
 class CorpusSize:
@@ -82,6 +84,19 @@ class CorpusSize:
             for hash_, count in zip(found.tolist(), n.tolist(), strict=True):
                 self.entities[doc.vocab.strings[hash_]] += count
             yield eg
+
+    @classmethod
+    def sample(cls, examples: Iterable[Example]) -> "CorpusSize":
+        """Count the first texts, and as many more as it takes to find a token that is
+        known to be outside of entities.
+
+        examples (Iterable[Example]): The training data.
+        """
+        found = cls()
+        for _ in found.counting(examples):
+            if found.outside and found.texts >= _SAMPLE:
+                break
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """The numbers, the labels sorted."""

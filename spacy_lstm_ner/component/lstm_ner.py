@@ -136,6 +136,9 @@ class LSTMNer(WithSettings, SavedTagger):
             examples = warning_of_white_space(examples, "the training texts")
             labels = new_labels(examples, self.tag_set)
             warn_of_corpus(corpus, self.settings, self.name)
+        else:
+            sample = CorpusSize.sample(get_examples())
+            warn_of_corpus(sample, self.settings, self.name)
         for label in labels:
             self.add_label(label)
         self.cfg[FACTS] = {INITIALIZATION: facts_of_initialization(corpus, nlp)}

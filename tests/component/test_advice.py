@@ -42,6 +42,30 @@ def test_no_token_is_known_to_be_outside():
     assert not messages(make_nlp(entity_ratio=[0.1, 0.3]), open_)
 
 
+def test_the_labels_come_from_a_file():
+    """Then the first texts are read, and more if none of their tokens is outside."""
+    nlp = make_nlp()
+    nlp.config["initialize"]["components"] = {"lstm_ner": {"labels": ["per"]}}
+    open_ = example(nlp, default="missing")
+    (message,) = messages(nlp, *[open_] * 1200)
+    assert "[L516]" in message
+    assert "1200 entities, 3600 tokens" in message
+    assert not messages(nlp, *[open_] * 1200, example(nlp))
+    wrong = example(nlp, incorrect_spans=[(1, 2)])
+    (message,) = messages(nlp, example(nlp), wrong)
+    assert "[L517] 1 training texts" in message
+    read = 0
+
+    def many():
+        nonlocal read
+        for _ in range(5000):
+            read += 1
+            yield example(nlp)
+
+    nlp.get_pipe("lstm_ner").initialize(many, labels=["per"])
+    assert read < 5000 + 1100, "spaCy checks all for their type"
+
+
 @pytest.mark.parametrize("key", [None, "incorect_spans"])
 def test_wrong_spans_that_are_not_used(key):
     nlp = make_nlp(incorrect_spans_key=key)
