@@ -9,6 +9,7 @@ from typing import Any
 from ..data.formats.prodigy import is_task
 from ..data.json_lines import ENDINGS, parse_json, write_records
 from ..data.lines import cut, read_lines
+from ..data.replacing import check_writable
 from ..errors import Errors
 from .schemas import LabelledSpan
 
@@ -20,6 +21,7 @@ class Corrections:
     path (Path): The file. It is created with the first correction. What is in it stays.
     RAISES ValueError: If it ends otherwise than JSON lines (L201), or if it has other
         records than tasks of Prodigy (L366).
+    RAISES OSError: If it cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,6 +29,7 @@ class Corrections:
             endings = " or ".join(map(repr, ENDINGS))
             raise ValueError(Errors.L201.format(output=path, endings=endings))
         self.path = path
+        check_writable(path)
         self._lock = Lock()
         self._read()
 

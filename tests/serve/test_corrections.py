@@ -91,6 +91,13 @@ def test_a_file_of_something_else_is_refused(path: Path, line: str):
     assert path.read_text("utf8") == content
 
 
+def test_a_place_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path):
+    """Not at the first correction, which would be lost."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(NotADirectoryError, match="file"):
+        Corrections(tmp_path / "file" / "corrections.jsonl")
+
+
 def test_another_ending_is_refused(tmp_path: Path):
     with pytest.raises(ValueError, match=r"L201.*'\.jsonl' or '\.ndjson'"):
         Corrections(tmp_path / "corrections.spacy")
