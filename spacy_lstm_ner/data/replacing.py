@@ -49,7 +49,7 @@ def replacing(path: Path) -> Iterator[Path]:
     check_writable(path)
     restore(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _staging(target) as folder:
+    with _staging(target) as folder, _naming(path, folder):
         new = folder / _NEW / target.name
         new.parent.mkdir()
         yield new
@@ -58,6 +58,19 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync_all(new)
         _move(new, target, folder / _OLD / target.name)
         _sync(target.parent)
+
+
+@contextmanager
+def _naming(path: Path, folder: Path) -> Iterator[None]:
+    """Let errors name the path instead of the staging folder or nothing: the system
+    does not say which file found no space."""
+    try:
+        yield
+    except OSError as err:
+        where = os.fsdecode(err.filename) if err.filename else ""
+        if err.errno is None or (where and not where.startswith(str(folder))):
+            raise
+        raise OSError(err.errno, err.strerror, str(path)) from err
 
 
 def check_writable(path: Path) -> None:

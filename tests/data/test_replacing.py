@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cli.test_outputs import full_disk
 
 from spacy_lstm_ner.data import replacing as module
 from spacy_lstm_ner.data.replacing import leftovers, replacing, restore
@@ -172,6 +173,29 @@ def test_a_rename_that_fails_is_taken_back(
         write_folder(new, "new")
     assert contents(target) == {"old"}
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_errors_name_the_path_that_was_given(tmp_path: Path):
+    """Not the staging folder, and not nothing, as those of a full disk."""
+    target = tmp_path / "x.txt"
+    with (
+        full_disk(100),
+        pytest.raises(OSError, match=r"'\S+/x\.txt'$"),
+        replacing(target) as new,
+        new.open("wb") as file,
+    ):
+        file.write(bytes(1000))
+    target.mkdir()
+    with (
+        pytest.raises(IsADirectoryError, match=r"directory: '\S+[0-9]/x\.txt'$"),
+        replacing(target) as new,
+    ):
+        new.write_text("new", encoding="utf8")
+    with (
+        pytest.raises(FileNotFoundError, match=r"none\.txt'$"),
+        replacing(tmp_path / "y.txt"),
+    ):
+        (tmp_path / "none.txt").read_bytes()
 
 
 def test_writers_at_work_are_left_alone(write: Callable[[Path, str], None], target):
