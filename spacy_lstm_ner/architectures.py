@@ -282,7 +282,7 @@ def resize_output(model: Tagger, nO: int) -> None:
     """Grow a tagger's decoder; the weights of its tags stay.
 
     model (Model[List[Doc], LinearChain]): The tagger.
-    nO (int): New number of tags, at least the current one.
+    nO (int): New number of tags. With fewer than before, the decoder has no weights.
     """
     decode = model.get_ref("output_layer")
     if decode.has_dim("nO") is None:

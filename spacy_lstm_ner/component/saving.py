@@ -117,12 +117,12 @@ class SavedTagger(TrainablePipe):
             self.cfg.pop(CHECKSUM, None)  # of the saved weights, which may change
             for label in self.labels:
                 self.vocab.strings.add(label)
-            # The config may have been written before there were labels.
+            # The config may have been written before there were labels, and the
+            # component may have had others.
             n_tags, layer = self.tag_set.n_tags, self.model.get_ref("output_layer")
-            if (
-                "model" not in exclude
-                and not self._is_initialized()
-                and layer.maybe_get_dim("nO") not in (None, n_tags)
+            if "model" not in exclude and layer.maybe_get_dim("nO") not in (
+                None,
+                n_tags,
             ):
                 self.set_output(n_tags)
         unsign(self.model)

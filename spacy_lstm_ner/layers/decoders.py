@@ -162,13 +162,14 @@ def _grow(make: Callable[..., Decoder], model: Decoder, nO: int) -> Decoder:
 
     make (Callable): `LogSoftmax` or `CRF`.
     model (Model): A decoder, initialized or not.
-    nO (int): The number of tags to grow to.
+    nO (int): The number of tags to grow to. With fewer than before, the new decoder
+        has no weights: those of other labels are about to be loaded.
     RETURNS (Model): A new decoder, with the gradients gathered so far. A new node,
         because an optimizer's moments belong to a node and have the shapes of its
         parameters.
     """
     grown = make(nO, model.maybe_get_dim("nI"))
-    if not model.has_param("W"):
+    if not model.has_param("W") or nO < model.get_dim("nO"):
         return grown
     grown.ops = model.ops
     # The tag that each tag copies: itself, or O.
