@@ -83,7 +83,9 @@ class Case:
 
     def crosses(self, tags: Sequence[str]) -> bool:
         """Whether an entity crosses the start of a sentence."""
-        spans = [(self.rows()[start], end) for start, end, _ in to_spans(tags)[0]]
+        if not self.starts:
+            return False
+        spans = [(self.rows()[start], end) for start, end, _ in spans_in(*tags)]
         return any(
             start < i <= self.rows()[end - 1]
             for start, end in spans
