@@ -28,7 +28,7 @@ BIN := $(VENV)/bin
 RUN := $(CORPUS)-$(CONFIG)
 PYTEST := python -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: demo test coverage test-lowest bench word-table lint clean
+.PHONY: demo test pytest coverage test-lowest bench word-table lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m spacy project run all . \
@@ -37,7 +37,11 @@ demo: $(VENV)/installed
 	@echo "The pipeline, for spacy.load:  training/$(RUN)/model-calibrated"
 	@echo "What it gets wrong:            visualizations/$(RUN).html"
 
-test: $(VENV)/installed-for-tests lint
+# Side by side: the types take one process half a minute, and tests wait at times.
+test: $(VENV)/installed-for-tests
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+pytest: $(VENV)/installed-for-tests
 	$(BIN)/$(PYTEST)
 
 coverage: $(VENV)/installed-for-tests
