@@ -19,7 +19,6 @@ from ..chains.linear_chain import Gradient, LinearChain
 from ..errors import Errors
 from ..tags import TagSet
 from ..types import Floats1d, Floats2d
-from .common import cut, joined
 
 Decoder = Model[list[Floats2d], LinearChain]
 
@@ -97,7 +96,7 @@ def _emissions(
     W: Floats2d = model.get_param("W")
     b: Floats1d = model.get_param("b")
     lengths = np.array([len(x) for x in X], dtype=np.intp)
-    X_TI = joined(model, X) if X else ops.alloc2f(0, W.shape[1])
+    X_TI = ops.flatten(X, dtype="f") if X else ops.alloc2f(0, W.shape[1])
     if X_TI.shape[1] != W.shape[1]:
         raise ValueError(Errors.L006.format(found=X_TI.shape[1], nI=W.shape[1]))
     Y_TN = ops.xp.matmul(X_TI, W.T)
@@ -106,8 +105,8 @@ def _emissions(
     def backprop(dY_TN: Floats2d) -> list[Floats2d]:
         model.inc_grad("W", ops.xp.matmul(dY_TN.T, X_TI))
         model.inc_grad("b", dY_TN.sum(axis=0))
-        dX_TI = ops.xp.matmul(dY_TN, W)
-        return cut(dX_TI, lengths.tolist())
+        dX: list[Floats2d] = ops.unflatten(ops.xp.matmul(dY_TN, W), lengths)
+        return dX
 
     return Y_TN, lengths, backprop
 

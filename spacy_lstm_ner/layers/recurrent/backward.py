@@ -11,7 +11,7 @@ from thinc.types import Ragged
 
 from ...packing import Packing
 from ...types import Floats2d, Floats3d, Floats4d, FloatsXd, Ints2d
-from ..common import Encoder, cut, joined
+from ..common import Encoder
 from . import matmul
 from .cell import Cell
 from .matmul import multiplier
@@ -56,14 +56,10 @@ class Unrolled:
         the pre-activations, (gates, D, T, H)."""
         xp = self.layer.ops.xp
         cell: Cell = self.layer.attrs["cell"]
-        limit = self.layer.attrs["settings"].grad_clip
+        limit: float | None = self.layer.attrs["settings"].grad_clip
         WhT_DGH = _side_by_side(self.layer.get_param("Wh")).transpose(0, 2, 1)
         if matmul.SMALL_KERNELS and self.packing.n_first > 1:
             WhT_DGH = xp.ascontiguousarray(WhT_DGH)  # see `matmul._MOST`
-
-        def clip(gradient: Floats3d) -> None:
-            if limit is not None:
-                xp.clip(gradient, -limit, limit, out=gradient)
 
         nD, nT, nH = self.H.shape
         dH = xp.empty_like(self.H)
@@ -71,28 +67,28 @@ class Unrolled:
             dH[d] = dY[rows, d * nH : (d + 1) * nH]
         # In memory, the gates of a row lie side by side: one product sums over them.
         dgates = _by_gate(xp.empty((nD, nT, cell.n_gates * nH), dtype="f"), nH)
-        step, own = cell.backward(xp, self.kept, self.H, dgates, clip)
+        step, own = cell.backward(xp, self.kept, self.H, dgates, limit)
         views = dH, _side_by_side(dgates[cell.recurrent]), *own
         d_later: Floats3d | None = None  # gradient of the gates of the next step
         direct: Floats3d | None = None  # what the next step sends past the product
         dh_next: Floats3d | None = None  # what the next step sends
-        for start, end, n in reversed(self.packing.runs):
-            now = [by_step(view[..., start:end, :], n)[::-1] for view in views]
-            for dh, d_now, *own_now in zip(*now, strict=True):
-                if d_later is not None:
-                    if dh_next is None or dh_next.shape[1] != d_later.shape[1]:
-                        dh_next = xp.empty((nD, d_later.shape[1], nH), dtype="f")
-                        multiply = multiplier(xp, WhT_DGH, dh_next)
-                    multiply(d_later)
-                    if self.mask is not None:
-                        dh_next *= self.mask[:, : d_later.shape[1]]
-                    if direct is not None:
-                        dh_next += direct
-                    clip(dh_next)
-                    lasting = dh[:, : dh_next.shape[1]]  # the others end here
-                    xp.add(lasting, dh_next, out=lasting)
-                direct = step(dh, *own_now)
-                d_later = d_now
+        for start, end in reversed([*self.packing.steps()]):
+            dh, d_now, *own_now = (view[..., start:end, :] for view in views)
+            if d_later is not None:
+                if dh_next is None or dh_next.shape[1] != d_later.shape[1]:
+                    dh_next = xp.empty((nD, d_later.shape[1], nH), dtype="f")
+                    multiply = multiplier(xp, WhT_DGH, dh_next)
+                multiply(d_later)
+                if self.mask is not None:
+                    dh_next *= self.mask[:, : d_later.shape[1]]
+                if direct is not None:
+                    dh_next += direct
+                if limit is not None:
+                    xp.clip(dh_next, -limit, limit, out=dh_next)
+                lasting = dh[:, : dh_next.shape[1]]  # the others end here
+                xp.add(lasting, dh_next, out=lasting)
+            direct = step(dh, *own_now)
+            d_later = d_now
         return dH, dgates
 
     def _learn(self, dgates: Floats4d) -> Floats2d:
@@ -113,7 +109,12 @@ class Unrolled:
         layer.inc_grad("Wh", _by_gate(xp.matmul(HT_DHT, dlater_DTG), nH))
         layer.inc_grad("b", _by_gate(_side_by_side(dgates).sum(axis=1), nH))
         WxT_DGI = _side_by_side(layer.get_param("Wx")).transpose(0, 2, 1)
-        return unpacked(xp, xp.matmul(dinputs_DTG, WxT_DGI), self.rows).sum(axis=1)
+        dX = xp.zeros_like(self.X)
+        for rows, packed in zip(
+            self.rows, xp.matmul(dinputs_DTG, WxT_DGI), strict=True
+        ):
+            dX[rows] += packed
+        return dX
 
 
 @dataclass(frozen=True)
@@ -132,41 +133,21 @@ class Tape:
 
     def backprop(self, dY: list[Floats2d]) -> list[Floats2d]:
         """Add to the gradients of the parameters: (T_b, O) -> (T_b, I) for each b."""
-        return cut(self.layers[0].backprop(self.into_first(dY)), self.lengths)
+        ops: Any = self.model.ops
+        dX: list[Floats2d] = ops.unflatten(
+            self.layers[0].backprop(self.into_first(dY)), self.lengths
+        )
+        return dX
 
     def into_first(self, dY: list[Floats2d]) -> Floats2d:
         """The gradient of the output of the first layer, (T, O); the parameters of the
         later layers learn."""
-        d_rows = joined(self.model, dY)
+        d_rows: Floats2d = self.model.ops.flatten(dY, dtype="f")
         if self.dropout is not None:
             d_rows = d_rows * self.dropout
         for layer in self.layers[:0:-1]:
             d_rows = layer.backprop(d_rows)
         return d_rows
-
-
-def unpacked(xp: Any, packed_DTK: Floats3d, rows: Ints2d) -> Floats3d:
-    """Packed rows in flat order, (D, T, K) -> (T, D, K). `rows` are those of
-    `Unrolled`."""
-    nD, nT, nK = packed_DTK.shape
-    flat_TDK = xp.empty((nT, nD, nK), dtype="f")
-    for d, rows_of_direction in enumerate(rows):
-        flat_TDK[rows_of_direction, d] = packed_DTK[d]
-    return flat_TDK
-
-
-# Axes in the order of `by_step`, for each number of axes before the rows.
-_STEPS_FIRST = {1: (1, 0, 2, 3), 2: (2, 0, 1, 3, 4)}
-
-
-def by_step(packed: FloatsXd, n: int) -> FloatsXd:
-    """A view of packed rows, n for each step, with the steps as the first axis:
-    (..., T, K) -> (T / n, ..., n, K)."""
-    *others, n_rows, width = packed.shape
-    if n_rows == n:
-        return packed[None]
-    view = packed.reshape(*others, n_rows // n, n, width)
-    return view.transpose(_STEPS_FIRST[len(others)])
 
 
 def _by_gate(side_by_side: FloatsXd, nH: int) -> FloatsXd:

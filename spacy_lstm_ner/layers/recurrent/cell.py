@@ -25,9 +25,6 @@ Step: TypeAlias = Callable[[Floats4d, Floats3d, Floats3d, Floats4d | None], None
 # Returns the gradient of h_{t-1} that does not pass the product with Wh, or None.
 Backward: TypeAlias = tuple[Callable[..., Floats3d | None], tuple[FloatsXd, ...]]
 
-# Clips, in place, a gradient that flows to the step before.
-Clip: TypeAlias = Callable[[Floats3d], None]
-
 
 class Cell(ABC):
     """The equations of a recurrent layer.
@@ -68,7 +65,12 @@ class Cell(ABC):
 
     @abstractmethod
     def backward(
-        self, xp: Any, kept: Floats4d, H: Floats3d, dgates: Floats4d, clip: Clip
+        self,
+        xp: Any,
+        kept: Floats4d,
+        H: Floats3d,
+        dgates: Floats4d,
+        limit: float | None,
     ) -> Backward:
         """Set up the step backward. Factors of the gradients that depend on the forward
         pass alone are computed here, for all steps at once.
@@ -77,7 +79,7 @@ class Cell(ABC):
         H: The outputs.  (D, T, H)
         dgates: Receives the gradient of the pre-activations by gate, partly here and
             partly in the steps.  (n_gates, D, T, H)
-        clip: For a gradient other than dh.
+        limit: `grad_clip`, for a gradient other than dh.
         """
 
     def initial_weights(

@@ -25,8 +25,8 @@ from thinc.types import Ragged
 from ...errors import Errors
 from ...packing import Packing, Run, pack
 from ...types import Floats2d, Floats3d, Floats4d, FloatsXd
-from ..common import Encoder, cut, joined, no_backward
-from .backward import Tape, Unrolled, by_step, unpacked
+from ..common import Encoder, no_backward
+from .backward import Tape, Unrolled
 from .cell import Cell
 from .matmul import multiplier, multiply_once
 
@@ -40,22 +40,24 @@ def forward(
     """Layer after layer over all rows of the batch."""
     if not X:
         return [], list
+    ops: Any = model.ops
     if is_train:
         rows, tape = record(model, X)
-        return cut(rows, tape.lengths), tape.backprop
-    rows, lengths = joined(model, X), [len(x) for x in X]
+        return ops.unflatten(rows, tape.lengths), tape.backprop
+    rows, lengths = ops.flatten(X, dtype="f"), [len(x) for x in X]
     packing = pack(np.array(lengths))
     for layer in model.layers:
         outputs = _Pass(layer, packing, rows).predict()
         skips = model.attrs["settings"].skip and rows.shape == outputs.shape
         rows = outputs + rows if skips else outputs
-    return cut(rows, lengths), partial(no_backward, model.name)
+    return ops.unflatten(rows, lengths), partial(no_backward, model.name)
 
 
 def record(model: Encoder, X: list[Floats2d]) -> tuple[Floats2d, Tape]:
     """The forward pass in training: the outputs, (T, O), and their backward pass."""
-    settings, ops = model.attrs["settings"], model.ops
-    rows, lengths = joined(model, X), [len(x) for x in X]
+    settings = model.attrs["settings"]
+    ops: Any = model.ops
+    rows, lengths = ops.flatten(X, dtype="f"), [len(x) for x in X]
     packing = pack(np.array(lengths))
 
     def mask(rate: float | None, *shape: int) -> FloatsXd | None:
@@ -174,9 +176,12 @@ class _Pass:
         kept: Floats4d = self._empty(self._cell.n_kept, self._nD, n_rows=len(X))
         for _, _, runs in self._blocks():
             for start, end, n, x in runs:
-                H = by_step(H_DTH[:, start:end], n)
-                self._advance(n, x, H, by_step(kept[:, :, start:end], n))
-        Y = unpacked(self._xp, H_DTH, self._rows).reshape(len(X), self._nD * self._nH)
+                H = _by_step(H_DTH[:, start:end], n)
+                self._advance(n, x, H, _by_step(kept[:, :, start:end], n))
+        Y_TDH = self._xp.empty((len(X), self._nD, self._nH), dtype="f")
+        for d, rows in enumerate(self._rows):
+            Y_TDH[rows, d] = H_DTH[d]
+        Y = Y_TDH.reshape(len(X), self._nD * self._nH)
         skips = has_skip and X.shape == Y.shape
         unrolled = Unrolled(
             self._layer, self._packing, self._rows, X, dropout, mask, skips, H_DTH, kept
@@ -198,7 +203,7 @@ class _Pass:
             steps = []
             for start, end, n in runs:
                 x = inputs[:, :, start - first : end - first]
-                steps.append((start, end, n, by_step(x, n)))
+                steps.append((start, end, n, _by_step(x, n)))
             yield first, last, steps
 
     def _advance(
@@ -245,6 +250,20 @@ class _Pass:
             return self._xp.empty((*before, n_rows, self._nH), dtype="f")
         room = self._xp.empty((n_rows, *before, self._nH), dtype="f")
         return room.transpose(*range(1, len(before) + 1), 0, -1)
+
+
+# Axes in the order of `_by_step`, for each number of axes before the rows.
+_STEPS_FIRST = {1: (1, 0, 2, 3), 2: (2, 0, 1, 3, 4)}
+
+
+def _by_step(packed: FloatsXd, n: int) -> FloatsXd:
+    """A view of packed rows, n for each step, with the steps as the first axis:
+    (..., T, K) -> (T / n, ..., n, K)."""
+    *others, n_rows, width = packed.shape
+    if n_rows == n:
+        return packed[None]
+    view = packed.reshape(*others, n_rows // n, n, width)
+    return view.transpose(_STEPS_FIRST[len(others)])
 
 
 def _cut_runs(runs: list[Run], n_rows: int) -> Iterator[list[Run]]:

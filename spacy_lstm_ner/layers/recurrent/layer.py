@@ -10,6 +10,7 @@ the gates are the first axis.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from thinc.api import Model, get_width
@@ -18,7 +19,6 @@ from thinc.types import Ragged
 from ...errors import Errors
 from ...types import Floats2d
 from ..common import Encoder
-from .backward import unpacked
 from .cell import Cell
 from .forward import forward, forward_layer, record
 
@@ -66,7 +66,7 @@ class StackSettings:
             if rate is not None and not 0 <= rate < 1:
                 raise ValueError(Errors.L004.format(rate=rate))
 
-    @property
+    @cached_property
     def rates(self) -> tuple[float | None, ...]:
         """Rate of dropout before each layer and after the last one."""
         first, last = (
@@ -166,5 +166,9 @@ def hidden_gradients(model: Encoder, X: list[Floats2d], dY: list[Floats2d]) -> F
     """
     _, tape = record(model.copy(), X)  # the copy's parameters learn
     first = tape.layers[0]
-    dH, _ = first.through_time(tape.into_first(dY))
-    return unpacked(model.ops.xp, dH, first.rows).reshape(-1, model.get_dim("nO"))
+    packed_DTH, _ = first.through_time(tape.into_first(dY))
+    nD, nT, nH = packed_DTH.shape
+    dH: Any = model.ops.alloc3f(nT, nD, nH)
+    for d, rows in enumerate(first.rows):
+        dH[rows, d] = packed_DTH[d]
+    return dH.reshape(nT, nD * nH)

@@ -25,7 +25,7 @@ from typing import Any
 
 from ...types import Floats2d, Floats3d, Floats4d
 from ..common import Encoder
-from .cell import Backward, Cell, Clip, Step
+from .cell import Backward, Cell, Step
 from .layer import recurrent_stack
 
 
@@ -90,7 +90,12 @@ class LSTMCell(Cell):
         return step
 
     def backward(
-        self, xp: Any, kept: Floats4d, H: Floats3d, dgates: Floats4d, clip: Clip
+        self,
+        xp: Any,
+        kept: Floats4d,
+        H: Floats3d,
+        dgates: Floats4d,
+        limit: float | None,
     ) -> Backward:
         """The step backward, in which dc flows beside dh."""
         multiply = xp.multiply
@@ -115,7 +120,8 @@ class LSTMCell(Cell):
             multiply(do, dh, do)
             multiply(dothers, dc, dothers)
             multiply(dc, f, dc)
-            clip(dc)
+            if limit is not None:
+                xp.clip(dc, -limit, limit, out=dc)
             dc_later = dc
 
         return step, (do, dothers, dh_dc, f)

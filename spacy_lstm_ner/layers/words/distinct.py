@@ -19,7 +19,7 @@ from thinc.api import Model
 
 from ...errors import Errors
 from ...types import Floats2d, Ints2d
-from ..common import cut, no_backward, no_input_gradient
+from ..common import no_backward
 from .cache import WordCache
 from .forms import vector_stamps
 from .frequencies import (
@@ -150,7 +150,7 @@ def forward(
     lengths = [len(doc) for doc in X]
     if not any(lengths):
         nO = model.get_dim("nO")
-        return [ops.alloc2f(0, nO) for _ in X], no_input_gradient
+        return [ops.alloc2f(0, nO) for _ in X], lambda dY: []
     if any(doc.vocab is not X[0].vocab for doc in X):
         return _forward_by_vocab(model, X, is_train)
     embed, word_cache = model.layers[0], model.attrs["cache"]
@@ -169,7 +169,7 @@ def forward(
             backprop_embed(dY_LO)
             return []
 
-        return cut(Y_TO, lengths), backprop
+        return ops.unflatten(Y_TO, lengths), backprop
 
     def compute(chosen: NDArray[np.intp]) -> Floats2d:
         words, word_of_token = tokens.take(chosen).distinct()
@@ -180,7 +180,7 @@ def forward(
     if word_cache.n_bytes and model.attrs["reads_vectors"]:
         keys += vector_stamps(tokens.orths, tokens.vocab)
     Y_TO = word_cache.look_up(keys, model, tokens.vocab, compute)
-    return cut(Y_TO, lengths), partial(no_backward, "per_lexeme")
+    return ops.unflatten(Y_TO, lengths), partial(no_backward, "per_lexeme")
 
 
 def _forward_by_vocab(
@@ -223,4 +223,4 @@ def lexical_attrs() -> Model[Lexemes, Ints2d]:
 def _forward_attrs(
     model: Model[Lexemes, Ints2d], X: Lexemes, is_train: bool
 ) -> tuple[Ints2d, Callable[[Ints2d], list[Any]]]:
-    return model.ops.xp.asarray(X.attrs), no_input_gradient
+    return model.ops.xp.asarray(X.attrs), lambda dY: []

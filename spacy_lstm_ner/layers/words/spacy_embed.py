@@ -9,7 +9,6 @@ from spacy.tokens import Doc
 from thinc.api import Model
 
 from ...types import Floats2d
-from ..common import cut, no_input_gradient
 from .distinct import Embed, Lexemes
 
 # Attributes that a token may have in another value than its word. All others that are
@@ -57,6 +56,7 @@ def forward(
     model: Embed, X: Lexemes, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], list[Any]]]:
     """The vectors of the tokens of a Doc made of the words."""
+    ops: Any = model.ops
     embed, attrs = model.layers[0], model.attrs["attrs"]
     docs = [_doc_of(X, attrs)]
     if is_train and any(node.name == "charembed" for node in embed.walk()):
@@ -66,10 +66,10 @@ def forward(
     Y, backprop_embed = embed(docs, is_train)
 
     def backprop(dY: Floats2d) -> list[Any]:
-        backprop_embed(cut(dY, [len(doc) for doc in docs]))
-        return no_input_gradient(dY)
+        backprop_embed(ops.unflatten(dY, [len(doc) for doc in docs]))
+        return []
 
-    return model.ops.xp.concatenate(Y), backprop
+    return ops.xp.concatenate(Y), backprop
 
 
 def _doc_of(words: Lexemes, attrs: list[int]) -> Doc:

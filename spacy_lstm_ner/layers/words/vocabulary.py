@@ -23,7 +23,6 @@ from thinc.initializers import uniform_init
 from ...checks import check_at_least
 from ...errors import Errors
 from ...types import Floats2d
-from ..common import no_input_gradient
 
 WordEmbed = Model[list[Doc], list[Floats2d]]
 Forms = tuple[str, ...]
@@ -152,6 +151,6 @@ def forward(
         if len(rows):
             ops.scatter_add(dE, rows, ops.flatten(dY))
         model.inc_grad("E", dE)
-        return no_input_gradient(dY)
+        return []
 
     return ops.unflatten(E[rows], [len(doc) for doc in X]), backprop
