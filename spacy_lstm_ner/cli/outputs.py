@@ -17,8 +17,8 @@ from spacy.language import Language
 from ..data.json_lines import parse_json
 from ..data.replacing import check_writable, replacing, restore
 from ..errors import Errors
-from ..layers.words.clusters import read_clusters
-from ..layers.words.word_table import read_table
+from ..layers.words.clusters import ClusterTable
+from ..layers.words.word_table import WordTable
 from .shared import Opt
 
 Force = Annotated[
@@ -128,12 +128,12 @@ def is_vectors(path: Path) -> bool:
 
 def is_table(path: Path) -> bool:
     """Whether a file is a table of quantized word vectors."""
-    return _can(read_table, path)
+    return _can(WordTable.read, path)
 
 
 def is_clusters(path: Path) -> bool:
     """Whether a file is a table of clusters of words."""
-    return _can(read_clusters, path)
+    return _can(ClusterTable.read, path)
 
 
 def _can(read: Callable[[Path], object], path: Path) -> bool:

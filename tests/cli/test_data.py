@@ -11,7 +11,7 @@ from spacy.strings import get_string_id
 from spacy.tokens import DocBin
 from spacy.util import registry
 
-from spacy_lstm_ner.layers.words.clusters import read_clusters
+from spacy_lstm_ner.layers.words.clusters import ClusterTable
 
 from .helpers import lstm_ner, message
 
@@ -95,9 +95,10 @@ def test_clusters(
     words = "3 of 4 words" if options == [] else "3 of 3 words"
     expected = f"{output}: {words}, in 2 clusters, {size:,} bytes\n"
     assert capsys.readouterr().out == expected
-    table = read_clusters(output)
+    table = ClusterTable.read(output)
     hashes = [get_string_id(word) for word in ("the", "Rome", "Paris", "a")]
-    the, rome, paris, a = table.numbers_of(np.array(hashes, dtype="uint64")).tolist()
+    rows = table.rows_of(np.array(hashes, dtype="uint64"))
+    the, rome, paris, a = table.numbers_of(rows).tolist()
     assert {the, rome} == {1, 2}
     assert (paris, a) == (rome, 0)
 

@@ -25,7 +25,7 @@ PATHS = {"the": 11, "a": 262140, "rare": 0, "Rome": 678, "Paris": 678}
 
 def numbers_of(table: ClusterTable, *words: str) -> list[int]:
     hashes = np.array([get_string_id(word) for word in words], dtype="uint64")
-    return table.numbers_of(hashes).tolist()
+    return table.numbers_of(table.rows_of(hashes)).tolist()
 
 
 class TestTable:

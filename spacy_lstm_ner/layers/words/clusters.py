@@ -8,84 +8,46 @@ learns about a cluster holds for its words that training has not seen (Turian et
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from thinc.api import Model, deserialize_attr, serialize_attr
+from thinc.api import Model
 from thinc.initializers import uniform_init
 
 from ...errors import Errors
 from ...types import Floats2d
 from .distinct import Embed, Lexemes
 from .forms import find_forms
-from .keys import find_keys, pack_keys, read_arrays, unpack_keys
+from .keys import KeyedTable
 
 
-class ClusterTable(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class ClusterTable(KeyedTable):
     """The clusters of W words.
 
-    keys: The key of each word, ascending.  (W,)
-    numbers: The number of its cluster, from 1.  (W,)
+    keys: See `KeyedTable`.  (W,)
+    clusters: The number of each word's cluster, from 1.  (W,)
     """
 
-    keys: NDArray[np.uint32]
-    numbers: NDArray[np.uint16]
+    clusters: NDArray[np.uint16]
+
+    unreadable = Errors.L230
+    is_compressed = True
 
     @property
     def n_clusters(self) -> int:
         """The number of clusters, the greatest number of one."""
-        return int(self.numbers.max(initial=0))
+        return int(self.clusters.max(initial=0))
 
-    def has(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Whether each word has a cluster.
-
-        hashes (ndarray): The 64-bit hashes of the words' texts.  (L,)
-        """
-        return find_keys(self.keys, hashes) >= 0
-
-    def numbers_of(self, hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
-        """The number of each word's cluster, or 0.
-
-        hashes (ndarray): The 64-bit hashes of the words' texts.  (L,)
-        """
-        rows = find_keys(self.keys, hashes)
-        found = np.flatnonzero(rows >= 0)
-        numbers = np.zeros(len(rows), dtype=np.intp)
-        numbers[found] = self.numbers[rows[found]]
-        return numbers
-
-    def to_bytes(self) -> bytes:
-        """The table as a file in NumPy's format `npz`, compressed."""
-        file = BytesIO()
-        np.savez_compressed(file, **pack_keys(self.keys), clusters=self.numbers)
-        return file.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "ClusterTable":
-        """The table that `to_bytes` has written.
-
-        RAISES TableError: If it is something else.
-        """
-        arrays = read_arrays(data, "clusters")
-        return cls(unpack_keys(arrays), arrays["clusters"])
+    def numbers_of(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """The number of the cluster of each row, or 0 for -1.  (L,) -> (L,)"""
+        return np.append(self.clusters, 0).astype(np.intp)[rows]
 
 
 NO_CLUSTERS = ClusterTable(np.zeros(0, np.uint32), np.zeros(0, np.uint16))
-
-
-def read_clusters(path: str | Path) -> ClusterTable:
-    """Read a table from a file.
-
-    RAISES ValueError (L230): If the file does not exist, or does not hold clusters.
-    """
-    try:
-        return ClusterTable.from_bytes(Path(path).read_bytes())
-    except (OSError, ValueError) as err:
-        raise ValueError(Errors.L230.format(path=path, reason=err)) from err
 
 
 def Clusters(nO: int, path: str | None = None) -> Embed:
@@ -115,7 +77,7 @@ def init(
 ) -> None:
     """Read the table; uniform vectors."""
     if path is not None:
-        model.attrs["table"] = read_clusters(path)
+        model.attrs["table"] = ClusterTable.read(path)
     shape = 1 + model.attrs["table"].n_clusters, model.get_dim("nO")
     E: Floats2d = uniform_init(model.ops, shape)
     model.set_param("E", E)
@@ -129,7 +91,8 @@ def forward(
     ops: Any = model.ops
     E: Floats2d = model.get_param("E")
     table: ClusterTable = model.attrs["table"]
-    numbers = table.numbers_of(find_forms(X.orths, X.vocab, table.has)[0])
+    _, found = find_forms(X.orths, X.vocab, table.rows_of)
+    numbers = table.numbers_of(found)
     shown = np.flatnonzero(~X.hidden)
     at, rows = ops.asarray1i(shown), ops.asarray1i(numbers[shown])
     Y_LO: Floats2d = ops.alloc2f(len(numbers), E.shape[1])
@@ -142,13 +105,3 @@ def forward(
         return []
 
     return Y_LO, backprop
-
-
-@serialize_attr.register(ClusterTable)
-def _save(_: ClusterTable, value: ClusterTable, name: str, model: Any) -> bytes:
-    return value.to_bytes()
-
-
-@deserialize_attr.register(ClusterTable)
-def _load(_: ClusterTable, value: bytes, name: str, model: Any) -> ClusterTable:
-    return ClusterTable.from_bytes(value)

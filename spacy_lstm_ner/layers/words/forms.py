@@ -24,38 +24,39 @@ class VocabVectors:
         self._vectors = vectors
         self.width: int = vectors.shape[1]
 
-    def has(self, hashes: Hashes) -> NDArray[np.bool_]:
-        return np.array([form in self._vectors for form in hashes.tolist()], dtype=bool)
+    def rows_of(self, hashes: Hashes) -> NDArray[np.intp]:
+        """0 for words with a vector, else -1: not all vectors are rows of a table."""
+        rows = [0 if form in self._vectors else -1 for form in hashes.tolist()]
+        return np.array(rows, dtype=np.intp)
 
-    def vectors_of(
-        self, hashes: Hashes, wanted: NDArray[np.bool_], ops: Any
-    ) -> Floats2d:
-        if not wanted.any():
-            return ops.alloc2f(len(hashes), self.width)
-        found = self._vectors.get_batch(hashes.tolist())
-        is_wanted = get_array_module(found).asarray(wanted)[:, None]
+    def vectors_of(self, rows: NDArray[np.intp], forms: Hashes, ops: Any) -> Floats2d:
+        """As of `vectors.Source`."""
+        if not (rows >= 0).any():
+            return ops.alloc2f(len(forms), self.width)
+        found = self._vectors.get_batch(forms.tolist())
+        is_wanted = get_array_module(found).asarray(rows >= 0)[:, None]
         return ops.asarray2f(found * is_wanted, dtype="f")
 
 
 def find_forms(
-    orths: Hashes, vocab: Vocab, has: Callable[[Hashes], NDArray[np.bool_]]
-) -> tuple[Hashes, NDArray[np.bool_]]:
-    """The form of each word in which a table has it, and whether it has one.  (L,)
+    orths: Hashes, vocab: Vocab, rows_of: Callable[[Hashes], NDArray[np.intp]]
+) -> tuple[Hashes, NDArray[np.intp]]:
+    """The form of each word in which a table has it, and its row there, or -1.  (L,)
 
     orths (ndarray): The 64-bit hashes of the words' texts.  (L,)
     vocab (Vocab): Holds their strings.
-    has (Callable): Whether the table has the words with these 64-bit hashes.
+    rows_of (Callable): The rows of the words with these 64-bit hashes, or -1.
     """
-    forms = orths.copy()
-    is_found = has(forms)
-    missing = np.flatnonzero(~is_found)
+    forms, rows = orths.copy(), rows_of(orths)
+    missing = np.flatnonzero(rows < 0)
     lower = [vocab.strings[orth].lower() for orth in forms[missing].tolist()]
     for others in (lower, [_DIGIT.sub("0", word) for word in lower]):
         hashes = np.array([get_string_id(word) for word in others], dtype=np.uint64)
-        is_new = has(hashes) & ~is_found[missing]
+        found = rows_of(hashes)
+        is_new = (found >= 0) & (rows[missing] < 0)
         forms[missing[is_new]] = hashes[is_new]
-        is_found[missing[is_new]] = True
-    return forms, is_found
+        rows[missing[is_new]] = found[is_new]
+    return forms, rows
 
 
 _DIGIT = re.compile(r"\d")

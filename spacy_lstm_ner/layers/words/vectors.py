@@ -14,7 +14,7 @@ from ...errors import Errors, Warnings
 from ...types import Floats2d
 from .distinct import Embed, Lexemes
 from .forms import VocabVectors, find_forms
-from .word_table import NO_WORDS, packaged_table, read_table
+from .word_table import NO_WORDS, WordTable, packaged_table
 
 logger = logging.getLogger("spacy.lstm_ner")
 
@@ -97,11 +97,11 @@ def _init_quantized(
     RAISES ValueError (L059): If the table depends on a language that is not known.
     """
     if path != PACKAGED:
-        table = read_table(path)
+        table = WordTable.read(path)
     elif X is None:
         raise ValueError(Errors.L059)
     else:
-        table = packaged_table(X.vocab.lang) or NO_WORDS
+        table = packaged_table(X.vocab.lang)
         if table is NO_WORDS:
             logger.info(Warnings.L507.format(lang=X.vocab.lang))
     model.attrs["table"] = table
@@ -129,16 +129,17 @@ def forward(
     source: Source = model.attrs.get("table", VocabVectors(X.vocab.vectors))
     if source.width != W.shape[1]:
         raise ValueError(Errors.L043.format(found=source.width, nM=W.shape[1]))
-    forms, is_found = find_forms(X.orths, X.vocab, source.has)
-    keys = np.where(is_found & ~X.hidden, forms.view(np.int64), -1)
-    V_LM = source.vectors_of(forms, keys != -1, ops)
+    forms, found = find_forms(X.orths, X.vocab, source.rows_of)
+    rows = np.where(X.hidden, -1, found)
+    V_LM = source.vectors_of(rows, forms, ops)
+    keys = np.where(rows >= 0, forms.view(np.int64), -1)
     backprops = []
     for table in model.layers:  # at most one
         offsets, backprop_table = table(keys, is_train)
         V_LM = V_LM + offsets
         backprops.append(backprop_table)
     Y_LO = ops.xp.matmul(V_LM, W.T)
-    unknown = ops.xp.asarray(np.flatnonzero(~is_found & ~X.hidden))
+    unknown = ops.xp.asarray(np.flatnonzero((found < 0) & ~X.hidden))
     if model.has_param("u"):
         Y_LO[unknown] += model.get_param("u")
 
@@ -160,13 +161,12 @@ class Source(Protocol):
     def width(self) -> int:
         """Width of the vectors."""
 
-    def has(self, hashes: Hashes) -> NDArray[np.bool_]:
-        """Whether there is a vector for each word.  (L,)"""
+    def rows_of(self, hashes: Hashes) -> NDArray[np.intp]:
+        """A number for each word, -1 if it has no vector.  (L,)"""
 
-    def vectors_of(
-        self, hashes: Hashes, wanted: NDArray[np.bool_], ops: Any
-    ) -> Floats2d:
-        """The vectors of words, 0 where none is wanted.  (L, M)"""
+    def vectors_of(self, rows: NDArray[np.intp], forms: Hashes, ops: Any) -> Floats2d:
+        """The vectors of words, by their numbers and hashes; 0 for a number of -1.
+        (L, M)"""
 
 
 def SeenTable(nO: int | None = None, *, block_rows: int = 1024) -> Table:

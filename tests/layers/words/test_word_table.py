@@ -14,7 +14,7 @@ from spacy_lstm_ner.architectures import build_word_char_embed
 from spacy_lstm_ner.layers.words.distinct import Lexemes
 from spacy_lstm_ner.layers.words.forms import VocabVectors
 from spacy_lstm_ner.layers.words.vectors import QuantizedVectors
-from spacy_lstm_ner.layers.words.word_table import NO_WORDS, WordTable, read_table
+from spacy_lstm_ner.layers.words.word_table import NO_WORDS, WordTable
 
 WORDS = ["ada", "bob", "in", "rome", "0000", "."]
 TEXT = "Ada met Bob in ROME 1985 ."
@@ -48,26 +48,29 @@ def lexemes(nlp, text=TEXT, hidden=()) -> Lexemes:
 def test_vectors_are_the_centroids_of_the_codes():
     table = make_table()
     assert table.width == 6
-    assert table.has(hashes_of(["ada", "Ada", "rome"])).tolist() == [True, False, True]
     row = table.keys.tolist().index(get_string_id("ada") & 0xFFFFFFFF)
+    hashes = hashes_of(["ada", "Ada", "ada"])
+    rows = table.rows_of(hashes)
+    assert rows.tolist() == [row, -1, row]
     expected = [
         table.centroids[part, code] for part, code in enumerate(table.codes[row])
     ]
     ops = get_current_ops()
-    hashes = hashes_of(["ada", "Ada", "ada"])
-    found = table.vectors_of(hashes, np.array([True, True, False]), ops)
+    rows[2] = -1
+    found = table.vectors_of(rows, hashes, ops)
     np.testing.assert_array_equal(found, [np.concatenate(expected), *np.zeros((2, 6))])
 
 
 def test_no_words():
     assert NO_WORDS.width == 0
-    assert not NO_WORDS.has(hashes_of(WORDS)).any()
+    assert (NO_WORDS.rows_of(hashes_of(WORDS)) == -1).all()
 
 
 def test_bytes():
     table = make_table()
     again = WordTable.from_bytes(table.to_bytes())
-    for found, expected in zip(again, table, strict=True):
+    for name, expected in vars(table).items():
+        found = getattr(again, name)
         np.testing.assert_array_equal(found, expected)
         assert found.dtype == expected.dtype
 
@@ -78,27 +81,27 @@ def test_file_that_is_no_table(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ValueError, match=r"L058\].*words\.npz.*quantize"):
-        read_table(path)
+        WordTable.read(path)
 
 
 def test_file_of_other_arrays(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     listed = r"found a; expected keys, counts, codes, centroids"
     with pytest.raises(ValueError, match=rf"L058\].*other\.npz.*{listed}"):
-        read_table(tmp_path / "other.npz")
+        WordTable.read(tmp_path / "other.npz")
 
 
 def test_file_of_one_array(tmp_path):
     np.save(tmp_path / "vectors.npy", np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"L058\].*vectors\.npy.*found no table of"):
-        read_table(tmp_path / "vectors.npy")
+        WordTable.read(tmp_path / "vectors.npy")
 
 
 def test_keys_that_do_not_fit_their_counts(tmp_path):
     arrays = {"codes": np.zeros(3), "centroids": np.zeros(3), "counts": np.ones(3, int)}
     np.savez(tmp_path / "words.npz", keys=np.zeros(3, "uint16"), **arrays)
     with pytest.raises(ValueError, match=r"L058\].*words\.npz"):
-        read_table(tmp_path / "words.npz")
+        WordTable.read(tmp_path / "words.npz")
 
 
 def test_words_are_looked_up_in_several_forms(path):
@@ -110,8 +113,9 @@ def test_words_are_looked_up_in_several_forms(path):
     found = model.predict(X)
     table, W = make_table(), model.get_param("W")
     forms = hashes_of(["ada", "met", "bob", "in", "rome", "0000", "."])
-    wanted = np.array([True, False, True, False, True, True, True])
-    expected = table.vectors_of(forms, wanted, model.ops) @ W.T
+    rows = table.rows_of(forms)
+    rows[3] = -1
+    expected = table.vectors_of(rows, forms, model.ops) @ W.T
     expected[1] = u  # "met" is unknown, and "in" is hidden
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -142,12 +146,12 @@ def test_same_vectors_as_those_of_a_vocab():
     nlp = spacy.blank("xx")
     table = make_table()
     ops = get_current_ops()
-    all_words = np.ones(len(WORDS), dtype=bool)
-    data = table.vectors_of(hashes_of(WORDS), all_words, ops)
+    forms = hashes_of(WORDS)
+    data = table.vectors_of(table.rows_of(forms), forms, ops)
     for word, row in zip(WORDS, data, strict=True):
         nlp.vocab.set_vector(word, row)
     source = VocabVectors(nlp.vocab.vectors)
-    found = source.vectors_of(hashes_of(WORDS), all_words, ops)
+    found = source.vectors_of(source.rows_of(forms), forms, ops)
     assert relative_error(found, data) < 1e-6
 
 
@@ -232,9 +236,10 @@ def test_packaged_words():
     )
     table = layer.attrs["table"]
     assert (table.width, len(table.centroids)) == (50, 10)
-    assert table.has(hashes_of(["the", "london", "0000"])).all()
+    assert (table.rows_of(hashes_of(["the", "london", "0000"])) >= 0).all()
     words = hashes_of(["paris", "london", "walked"])
-    paris, london, walked = table.vectors_of(words, np.ones(3, bool), layer.ops)
+    rows = table.rows_of(words)
+    paris, london, walked = table.vectors_of(rows, words, layer.ops)
     assert np.dot(paris, london) > np.dot(paris, walked) > 0
     assert [ent.text for ent in nlp("Ada ran .").ents] == ["Ada"]
 
