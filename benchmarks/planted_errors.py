@@ -34,8 +34,8 @@ from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.util import load_config, minibatch
+from thinc.api import to_numpy
 
-from spacy_lstm_ner.chains.log_space import to_numpy
 from spacy_lstm_ner.chains.path_sums import PathSums
 from spacy_lstm_ner.component.gold import token_spans
 from spacy_lstm_ner.data.tag_schemes import to_tags

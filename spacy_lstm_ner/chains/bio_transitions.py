@@ -12,15 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from thinc.api import get_array_module
+from thinc.api import get_array_module, to_numpy
 
 from ..tags import TagSet
 from ..types import Floats1d, Floats2d, Floats3d, FloatsXd, Ints1d, IntsXd
-from .log_space import (
-    log_sum,
-    to_numpy,
-    top_n,
-)
+from .log_space import log_sum, top_n
 
 # Up to so many tags, one product with a matrix takes less time than a few calls.
 FEW_TAGS = 64

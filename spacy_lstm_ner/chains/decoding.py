@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from thinc.api import get_array_module
+from thinc.api import get_array_module, to_numpy
 
 from ..errors import Errors
 from ..packing import pack
 from ..tags import TagSet
 from .bio_transitions import BioTransitions
 from .linear_chain import LinearChain, Spans
-from .log_space import in_double, to_numpy, top_n
+from .log_space import top_n
 from .path_sums import PathSums, confidences_of
 from .recursion import viterbi
 
@@ -138,7 +138,7 @@ def best_path(chain: LinearChain) -> NDArray[np.intp]:
     if rest.any():
         part = chain if rest.all() else chain.take_sequences(rest)
         has_path = np.ones(len(rest), dtype=bool)
-        emit = in_double(part.emit)
+        emit = part.emit.astype("float64", copy=False)
         found, has_path[rest] = viterbi(emit, part.lengths, part.transitions)
         chain.require_paths(has_path)
         tags[np.repeat(rest, chain.lengths)] = found

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from thinc.api import get_array_module
+from thinc.api import get_array_module, to_numpy
 
 from ..tags import TagSet
 from ..types import Floats1d, Floats2d, Floats3d, FloatsXd, Ints1d, IntsXd
@@ -25,10 +25,8 @@ from .log_space import (
     UNDERFLOW,
     blocks,
     finite,
-    in_double,
     less_top,
     log_sum,
-    to_numpy,
     top_n,
 )
 
@@ -48,7 +46,10 @@ class LearnedTransitions:
     """
 
     def __init__(self, scores: Floats2d, start: Floats1d, end: Floats1d) -> None:
-        self.arrays = tuple(map(in_double, (scores, start, end)))
+        self.arrays = tuple(
+            array.astype(np.promote_types(array.dtype, "float64"), copy=False)
+            for array in (scores, start, end)  # may be complex
+        )
         self.scores, self.start, self.end = self.arrays
 
     def scaled(self, factor: complex) -> "LearnedTransitions":
@@ -127,7 +128,8 @@ class LearnedTransitions:
 
     def between(self, prev: Ints1d, tag: Ints1d) -> NDArray[np.float64]:
         """The score of each transition, on the CPU."""
-        return to_numpy(self.scores[prev, tag])
+        found: NDArray[np.float64] = to_numpy(self.scores[prev, tag])
+        return found
 
     def log_sums(self, scores: FloatsXd, *, backwards: bool = False) -> FloatsXd:
         """Log sums over the tag before or, backwards, behind."""

@@ -22,13 +22,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from thinc.api import get_array_module
+from thinc.api import get_array_module, to_numpy
 
 from ..errors import Errors
 from ..tags import TagSet
 from ..types import Floats2d, Ints1d
 from .learned_transitions import LearnedTransitions, Transitions
-from .log_space import to_numpy
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..types import FloatsXd
 
@@ -46,16 +45,6 @@ def top_n(xp: Any, scores: Any, n: int) -> tuple[Any, Any]:
         return where, scores.max(axis=-1)[..., None]
     where = xp.argsort(-scores, axis=-1, kind="stable")[..., :n]
     return where, xp.take_along_axis(scores, where, axis=-1)
-
-
-def in_double(array: Any) -> Any:
-    """The array in double precision, real or complex."""
-    return array.astype(np.promote_types(array.dtype, "float64"), copy=False)
-
-
-def to_numpy(array: Any) -> NDArray[Any]:
-    """The array on the CPU."""
-    return array if isinstance(array, np.ndarray) else array.get()
 
 
 def blocks(n_rows: int, size: int) -> Iterator[slice]:

@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from thinc.api import get_array_module
+from thinc.api import get_array_module, to_numpy
 
 from ..errors import Errors
 from ..tags import TagSet
 from ..types import Floats2d
 from .learned_transitions import LearnedTransitions
 from .linear_chain import Gradient, LinearChain, NoPathError, Spans
-from .log_space import to_numpy
 from .path_sums import PathSums
 
 # The probability of a wrong span counts as this far below 1 at least, in nats.

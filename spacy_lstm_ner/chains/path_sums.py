@@ -5,17 +5,15 @@ Letters of array axes as in `linear_chain`.
 
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from thinc.api import get_array_module
+from thinc.api import get_array_module, to_numpy
 
 from ..tags import TagSet
 from ..types import Floats1d, Floats2d
 from .learned_transitions import LearnedTransitions
 from .linear_chain import Gradient, LinearChain, Spans
-from .log_space import in_double, to_numpy
 from .recursion import STEP, forward_backward
 
 
@@ -32,7 +30,8 @@ class PathSums:
     def __init__(self, chain: LinearChain):
         self.chain = chain
         self._xp = get_array_module(chain.emit)
-        self._emit = in_double(chain.emit)
+        double = np.promote_types(chain.emit.dtype, "float64")  # may be complex
+        self._emit = chain.emit.astype(double, copy=False)
         self._transitions = chain.transitions
         self._sequences = chain.sequences
         # Log sums over the paths up to a token, and over the paths behind it, that have
@@ -43,7 +42,7 @@ class PathSums:
 
     def has_path(self) -> NDArray[np.bool_]:
         """Whether each sequence has an allowed path.  (B,)"""
-        return ~np.isneginf(to_numpy(self.log_z))
+        return np.asarray(~np.isneginf(to_numpy(self.log_z)))
 
     def marginals(self) -> Floats2d:
         """Probability of each tag at each token.  (T, N)"""
@@ -64,7 +63,7 @@ class PathSums:
         """
         xp, T, log_z = self._xp, self._transitions, self.log_z
         if weights is not None:  # a weight of exp(x) is a log_z that is less by x
-            with _quiet_log_of_zero():
+            with np.errstate(divide="ignore"):  # log(0) is -inf
                 log_z = log_z - xp.log(weights)
         tags = self._marginals(log_z)
         if not isinstance(T, LearnedTransitions):
@@ -148,7 +147,7 @@ class PathSums:
         behind, each = xp.asarray(end[goes_on]), xp.arange(int(goes_on.sum()))
         onward = self._emit[behind] + self._after_TN[behind]
         onward[each, xp.asarray(inside[goes_on])] = -np.inf
-        with _quiet_log_of_zero():
+        with np.errstate(divide="ignore"):  # the log of an empty sum is -inf
             onward = T.log_sums(onward, backwards=True)[
                 each, xp.asarray(last_tag[goes_on])
             ]
@@ -227,8 +226,3 @@ def confidences_of(chain: LinearChain, spans: Spans) -> NDArray[np.float64]:
         number = np.cumsum(has_spans) - 1
         spans = replace(spans, sequence=number[spans.sequence])
     return np.asarray(np.exp(PathSums(chain).log_prob_of_spans(spans)))
-
-
-def _quiet_log_of_zero() -> Any:
-    """No warning for the log of an empty sum, which is -inf."""
-    return np.errstate(divide="ignore")

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from thinc.api import get_array_module
+from thinc.api import get_array_module, to_numpy
 
 from ..packing import Packing, pack
 from ..types import Floats1d, Floats2d, Floats3d, FloatsXd, Ints2d
 from .learned_transitions import Transitions
-from .log_space import UNDERFLOW, finite, less_top, log_sum, to_numpy
+from .log_space import UNDERFLOW, finite, less_top, log_sum
 
 # Tokens of a block. Sequences of twice that are cut.
 BLOCK = 128

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import get_array_module
+from thinc.api import get_array_module, to_numpy
 
 from ..chains.bio_transitions import bio_transitions
 from ..chains.learned_transitions import LearnedTransitions
 from ..chains.linear_chain import LinearChain
-from ..chains.log_space import to_numpy
 from ..chains.path_sums import PathSums
 from ..errors import Errors
 from ..tags import TagSet

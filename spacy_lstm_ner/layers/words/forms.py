@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from spacy.strings import get_string_id
 from spacy.vectors import BaseVectors, Mode, Vectors
 from spacy.vocab import Vocab
-from thinc.api import get_array_module
+from thinc.api import get_array_module, to_numpy
 
-from ...chains.log_space import to_numpy
 from ...types import Floats2d
 
 Hashes = NDArray[np.uint64]
@@ -91,4 +90,4 @@ def vector_stamps(orths: Hashes, vocab: Vocab) -> Hashes:
     xp = get_array_module(table)
     found = table[xp.asarray(chosen)]
     sums = found.view(f"uint{8 * found.itemsize}").sum(axis=1, dtype="uint64")
-    return np.where(chosen < 0, np.uint64(0), to_numpy(sums))
+    return np.asarray(np.where(chosen < 0, np.uint64(0), to_numpy(sums)))

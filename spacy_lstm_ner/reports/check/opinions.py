@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
 from spacy.util import minibatch
+from thinc.api import to_numpy
 
 from ...chains.linear_chain import Spans
-from ...chains.log_space import to_numpy
 from ...chains.path_sums import PathSums
 from ...component.doc_paths import DocPaths
 from ...component.lstm_ner import LSTMNer
