@@ -21,6 +21,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def products(X: list[Any], nH: int) -> Side:
 
     def run() -> None:
         multiply_once(np, x, Wx, gates)
-        for start, end in packing.steps():
+        for start, end in pairwise(packing.starts):
             if start:
                 n = end - start
                 recurrent[n](h[:, :n])

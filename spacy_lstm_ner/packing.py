@@ -11,10 +11,8 @@ in PyTorch's `PackedSequence`::
 There is no arithmetic on padding and nothing to mask.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -53,10 +51,6 @@ class Packing:
     starts: list[int]
     n_first: int
     runs: list[Run]
-
-    def steps(self) -> Iterator[tuple[int, int]]:
-        """The packed rows `start <= i < end` of each step, in order."""
-        return pairwise(self.starts)
 
     @cached_property
     def outputs(self) -> NDArray[np.intp]:

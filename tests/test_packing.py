@@ -16,7 +16,7 @@ def test_example_of_the_module():
     assert flat[packing.both_rows[1]].tolist() == ["a2", "c1", "b0", "a1", "c0", "a0"]
     assert packing.sequences.tolist() == [0, 2, 1, 0, 2, 0]
     assert packing.starts == [0, 3, 5, 6]
-    assert list(packing.steps()) == [(0, 3), (3, 5), (5, 6)]
+    assert list(pairwise(packing.starts)) == [(0, 3), (3, 5), (5, 6)]
     assert packing.previous.tolist() == [0, 1, 3]
     assert packing.n_first == 3
 
@@ -27,7 +27,7 @@ def test_each_step_has_the_sequences_that_are_long_enough(lengths):
     tokens = [(b, t) for b, n in enumerate(lengths) for t in range(n)]
     packed = [tokens[row] for row in packing.rows]
     backwards = [tokens[row] for row in packing.both_rows[1]]
-    steps = list(packing.steps())
+    steps = list(pairwise(packing.starts))
     assert len(steps) == max(lengths, default=0)
     order = sorted(range(len(lengths)), key=lambda b: (-lengths[b], b))
     for t, (start, end) in enumerate(steps):
@@ -54,7 +54,7 @@ def steps_of(runs):
 @given(lengths)
 def test_runs_are_all_steps_in_order(lengths):
     packing = pack(np.array(lengths, dtype=int))
-    assert steps_of(packing.runs) == list(packing.steps())
+    assert steps_of(packing.runs) == list(pairwise(packing.starts))
     for run, following in pairwise(packing.runs):
         assert run.n > following.n
 
@@ -64,7 +64,7 @@ def test_outputs_of_both_directions(lengths):
     packing = pack(np.array(lengths, dtype=int))
     written = [
         2 * row + direction
-        for start, end in packing.steps()
+        for start, end in pairwise(packing.starts)
         for direction in (0, 1)
         for row in packing.both_rows[direction, start:end].tolist()
     ]

@@ -1,6 +1,7 @@
 """From the scores of tag paths to the best paths and to spans with their confidence."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,7 +202,7 @@ def n_best_paths(
     # tag before and its rank there, as one number.
     best = xp.full((*emit.shape, n), -xp.inf)
     came_from = xp.zeros(best.shape, dtype=np.intp)
-    steps = list(packing.steps())
+    steps = list(pairwise(packing.starts))
     last = 0
     for start, end in steps:
         if start:

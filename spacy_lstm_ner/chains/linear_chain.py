@@ -100,22 +100,6 @@ class LinearChain:
         transitions = self.transitions.scaled(1 / temperature)
         return replace(self, emit=self.emit / temperature, transitions=transitions)
 
-    def find_non_finite(self) -> tuple[int, int] | None:
-        """Find the first score that is NaN or infinite.
-
-        RETURNS (Optional[Tuple[int, int]]): Number of the sequence, and token in it.
-            Transitions that are NaN or +inf count as the first token's of all.
-        """
-        if not self.transitions.is_finite:
-            return int((self.lengths > 0).argmax()), 0
-        xp = get_array_module(self.emit)
-        if bool(xp.isfinite(self.emit).all()):
-            return None
-        bad = to_numpy(~xp.isfinite(self.emit).all(axis=1))
-        row = int(bad.argmax())
-        i = int(self.sequences[row])
-        return i, row - int(self.first_rows[i])
-
     def require_paths(self, has_path: NDArray[np.bool_]) -> None:
         """Tell where paths end if a sequence has none.
 

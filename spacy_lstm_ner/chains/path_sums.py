@@ -33,7 +33,6 @@ class PathSums:
         double = np.promote_types(chain.emit.dtype, "float64")  # may be complex
         self._emit = chain.emit.astype(double, copy=False)
         self._transitions = chain.transitions
-        self._sequences = chain.sequences
         # Log sums over the paths up to a token, and over the paths behind it, that have
         # this tag at the token; only _before counts the token.
         self._before_TN, self._after_TN, self.log_z = forward_backward(
@@ -49,10 +48,8 @@ class PathSums:
         return self._marginals(self.log_z)
 
     def _marginals(self, log_z: Floats1d) -> Floats2d:
-        log_z = log_z[self._xp.asarray(self._sequences)]
-        marginals: Floats2d = self._xp.exp(
-            self._before_TN + self._after_TN - log_z[:, None]
-        )
+        log_z = self._xp.repeat(log_z, self.chain.lengths.tolist())[:, None]
+        marginals: Floats2d = self._xp.exp(self._before_TN + self._after_TN - log_z)
         return marginals
 
     def expected(self, weights: Floats1d | None = None) -> Gradient:
@@ -70,7 +67,7 @@ class PathSums:
             return Gradient(tags)
         firsts, lasts, later = map(xp.asarray, (*self._ends, self._later))
         onward = self._emit[later] + self._after_TN[later]
-        onward -= log_z[xp.asarray(self._sequences)[later]][:, None]
+        onward -= log_z[xp.asarray(self.chain.sequences)[later]][:, None]
         pairs = T.expected(self._before_TN[later - 1], onward)
         start, end = (tags[rows].sum(axis=0) for rows in (firsts, lasts))
         return Gradient(tags, LearnedTransitions(pairs, start, end))
@@ -111,7 +108,7 @@ class PathSums:
         score[firsts] += to_numpy(T.start)[tags[firsts]]
         score[lasts] += to_numpy(T.end)[tags[lasts]]
         score[later] += T.between(tags[later - 1], tags[later])
-        total = np.bincount(self._sequences, score, len(self.chain.lengths))
+        total = np.bincount(self.chain.sequences, score, len(self.chain.lengths))
         return np.asarray(total - to_numpy(self.log_z))
 
     def log_prob_of_spans(self, spans: Spans) -> NDArray[np.float64]:
@@ -170,8 +167,8 @@ class PathSums:
             to_numpy, (self._emit, self._before_TN, self._after_TN)
         )
         begins = TagSet.begins
-        log_z = to_numpy(self.log_z)[self._sequences]
-        last_rows = (chain.first_rows + chain.lengths - 1)[self._sequences]
+        log_z = to_numpy(self.log_z)[self.chain.sequences]
+        last_rows = (chain.first_rows + chain.lengths - 1)[self.chain.sequences]
         log_least = np.log(at_least)
         # A span is at most as probable as that it reaches to its last token: extend
         # all by one token until none of them does.
@@ -207,7 +204,7 @@ class PathSums:
     @cached_property
     def _later(self) -> NDArray[np.intp]:
         """The rows that have a row of their sequence before."""
-        return np.flatnonzero(np.diff(self._sequences, prepend=-1) == 0)
+        return np.flatnonzero(np.diff(self.chain.sequences, prepend=-1) == 0)
 
 
 def confidences_of(chain: LinearChain, spans: Spans) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ nothing any more: then all messages are right.
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ class Product:
         """
         messages = get_array_module(emit).empty_like(emit)
         before = 0
-        for start, end in packing.steps():
+        for start, end in pairwise(packing.starts):
             if start:
                 senders = slice(before, before + end - start)
                 messages[:, start:end] = self.step(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
+from thinc.api import get_array_module, to_numpy
 
 from ..architectures import Tagger
 from ..chains.bio_transitions import bio_transitions
@@ -71,6 +72,10 @@ class DocPaths(NamedTuple):
         if not settings.candidates and not spans.chosen.all():
             spans = spans.where(spans.chosen)
         return self.without_presets(spans)
+
+    def entities(self, settings: Settings) -> list[list[ScoredSpan]]:
+        """The spans of `decode`, `by_doc`."""
+        return self.by_doc(self.decode(settings))
 
     def without_presets(self, spans: Spans) -> Spans:
         """Leave out preset entities: those with a known label are on the path too."""
@@ -151,18 +156,6 @@ def find_paths(
     return DocPaths(chain, tokens, presets, tag_set)
 
 
-def find_entities(
-    model: Tagger,
-    docs: Sequence[Doc],
-    tag_set: TagSet,
-    settings: Settings,
-    component: str,
-) -> list[list[ScoredSpan]]:
-    """The entities of Docs by the settings: `find_paths`, `decode`, `by_doc`."""
-    paths = find_paths(model, docs, tag_set, settings, component)
-    return paths.by_doc(paths.decode(settings))
-
-
 def require_finite(chain: LinearChain, docs: Sequence[Doc], component: str) -> None:
     """Refuse scores that are NaN or infinite.
 
@@ -170,7 +163,7 @@ def require_finite(chain: LinearChain, docs: Sequence[Doc], component: str) -> N
     component (str): Name of the component.
     RAISES ValueError (L015): Names the first token with such scores.
     """
-    where = chain.find_non_finite()
+    where = find_non_finite(chain)
     if where is None:
         return
     i, token = where
@@ -182,3 +175,19 @@ def require_finite(chain: LinearChain, docs: Sequence[Doc], component: str) -> N
         word=docs[i][token].text,
     )
     raise ValueError(message)
+
+
+def find_non_finite(chain: LinearChain) -> tuple[int, int] | None:
+    """Find the first score that is NaN or infinite.
+
+    RETURNS (Optional[Tuple[int, int]]): Number of the sequence, and token in it.
+        Transitions that are NaN or +inf count as the first token's of all.
+    """
+    if not chain.transitions.is_finite:
+        return int((chain.lengths > 0).argmax()), 0
+    is_finite = get_array_module(chain.emit).isfinite(chain.emit)
+    if bool(is_finite.all()):
+        return None
+    row = int(to_numpy(~is_finite.all(axis=1)).argmax())
+    i = int(chain.sequences[row])
+    return i, row - int(chain.first_rows[i])

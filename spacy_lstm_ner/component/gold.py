@@ -2,13 +2,13 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH, SENT_START
 from spacy.tokens import Doc, Span
-from spacy.training import Example, remove_bilu_prefix, validate_examples
+from spacy.training import Example, remove_bilu_prefix
 
 from ..errors import Errors, Warnings
 from ..tags import IOB_BEGIN, IOB_INSIDE, IOB_OUTSIDE, OUTSIDE, TagSet, TokenSpan
@@ -34,18 +34,6 @@ class Gold(NamedTuple):
     tags: Tags
     wrong: list[tuple[int, int, int]]
     cuts: NDArray[np.intp]
-
-
-def example_list(examples: Any, method: str) -> list[Example]:
-    """Examples as a list; spaCy's TypeError (E978) if they are something else.
-
-    method (str): Who asks, for the message.
-    """
-    found: list[Example] = (
-        list(examples) if isinstance(examples, Iterable) else examples
-    )
-    validate_examples(found, method)
-    return found
 
 
 def gold_of(

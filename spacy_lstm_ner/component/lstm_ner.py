@@ -6,11 +6,11 @@ from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import check_lexeme_norms, minibatch
 from spacy.vocab import Vocab
 from thinc.api import Optimizer, set_dropout_rate
@@ -20,12 +20,11 @@ from ..chains.linear_chain import Gradient, LinearChain
 from ..chains.losses import cross_entropy
 from ..errors import Errors, Warnings
 from ..layers.words.cache import clear_cache
-from ..tags import TagSet
 from . import analysis, objective
 from .advice import warn_of_corpus, warn_of_unused_vectors
 from .analysis import Analysis, Calibration, Uncertainty
 from .annotations import ScoredSpan, set_entities
-from .doc_paths import DocPaths, find_entities, find_paths, require_finite
+from .doc_paths import DocPaths, find_paths, require_finite
 from .facts import (
     CALIBRATION,
     FACTS,
@@ -34,8 +33,7 @@ from .facts import (
     facts_of_initialization,
     write_meta,
 )
-from .gold import example_list, new_labels
-from .lessons import SoftTarget, soft_targets
+from .gold import new_labels
 from .origin import sign
 from .process import apply_process_effects, warn_of_other_extension
 from .saving import SavedTagger
@@ -72,8 +70,9 @@ class LSTMNer(WithSettings, SavedTagger):
     ) -> None:
         cfg = {**asdict(settings), "config": settings.config(), FACTS: {}}
         super().__init__(vocab, model, name, labels=[], **cfg)
+        self._settings = settings
+        self.set_labels([])
         self.scorer = scorer
-        self._tag_set = TagSet([])
         self._rehearsal_model: Tagger | None = None  # set by nlp.resume_training()
         apply_process_effects()
 
@@ -81,6 +80,22 @@ class LSTMNer(WithSettings, SavedTagger):
         """Unpickle the component, perhaps in another process."""
         super().__setstate__(state)
         apply_process_effects()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in effect, checked if one has changed."""
+        values = {name: self.cfg[name] for name in vars(self._settings)}
+        if values != vars(self._settings):
+            self._settings = Settings(**deepcopy(values))
+        return self._settings
+
+    def write_settings(self, config: dict[str, Any]) -> None:
+        """Write the settings in effect to a config.
+
+        config (Dict[str, Any]): The component's block, `nlp.get_pipe_config(name)`.
+        """
+        config.update(self.settings.config())
+        self.cfg["config"] = self.settings.config()
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -100,11 +115,10 @@ class LSTMNer(WithSettings, SavedTagger):
         if label in self.labels:
             return 0
         self.vocab.strings.add(label)
-        self.cfg["labels"].append(label)
-        if self._is_initialized():
+        labels = [*self.labels, label]
+        self.set_labels(labels if self.is_initialized else sorted(labels))
+        if self.is_initialized:
             self._fit_output()
-        else:
-            self.cfg["labels"].sort()
         return 1
 
     def _fit_output(self) -> None:
@@ -166,10 +180,8 @@ class LSTMNer(WithSettings, SavedTagger):
         RAISES ValueError: As `paths`, if a setting is out of its range, or if a
             threshold's label is unknown (L032).
         """
-        self._require_initialized("find entities")
-        return find_entities(
-            self.model, list(docs), self.tag_set, self.settings, self.name
-        )
+        settings = self.settings
+        return self.paths(docs, settings).entities(settings)
 
     def set_annotations(
         self, docs: Iterable[Doc], predicted: Iterable[Sequence[ScoredSpan]]
@@ -189,16 +201,6 @@ class LSTMNer(WithSettings, SavedTagger):
         """
         self._require_initialized("find entities")
         return find_paths(self.model, list(docs), self.tag_set, settings, self.name)
-
-    def annotate_with_paths(self, docs: Sequence[Doc]) -> list[SoftTarget]:
-        """Label Docs for a student: set their entities, and return the distributions
-        over tag paths.
-
-        docs (Sequence[Doc]): The Docs, processed by the components before.
-        """
-        paths = self.paths(docs, self.settings)
-        self.set_annotations(docs, paths.by_doc(paths.decode(self.settings)))
-        return soft_targets(paths.chain, self.labels)
 
     def uncertainty(self, docs: Iterable[Doc]) -> list[Uncertainty]:
         """How uncertain the model is about each Doc, given its preset entities: what to
@@ -287,7 +289,7 @@ class LSTMNer(WithSettings, SavedTagger):
         losses (Optional[Dict[str, float]]): The loss is added under the name.
         RAISES ValueError: As `paths` and `objective.get_loss`.
         """
-        examples = example_list(examples, "LSTMNer.update")
+        examples = _checked(examples, "LSTMNer.update")
         docs = [eg.predicted for eg in examples]
         if any(map(len, docs)):
             self._require_initialized("learn")
@@ -317,7 +319,7 @@ class LSTMNer(WithSettings, SavedTagger):
         losses (Optional[Dict[str, float]]): Cross-entropy with the old paths is added.
         RAISES ValueError (L015): If scores are not finite.
         """
-        examples = example_list(examples, "LSTMNer.rehearse")
+        examples = _checked(examples, "LSTMNer.rehearse")
         old_model: Any = self._rehearsal_model
         if old_model is None:
             examples = []
@@ -372,7 +374,20 @@ class LSTMNer(WithSettings, SavedTagger):
         examples = list(examples)
         return objective.get_loss(examples, scores, self.tag_set, self.settings)
 
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the model has weights."""
+        layer = self.model.get_ref("output_layer")
+        return all(layer.has_param(name) for name in layer.param_names)
+
     def _require_initialized(self, action: str) -> None:
-        if not self._is_initialized():
+        if not self.is_initialized:
             message = Errors.L011.format(name=self.name, action=action)
             raise NotInitializedError(message)
+
+
+def _checked(examples: Any, method: str) -> list[Example]:
+    """Examples as a list; spaCy's TypeError (E978) if they are something else."""
+    found: Any = list(examples) if isinstance(examples, Iterable) else examples
+    validate_examples(found, method)
+    return cast(list[Example], found)

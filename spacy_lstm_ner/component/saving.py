@@ -30,25 +30,28 @@ class SavedTagger(TrainablePipe):
     cfg: dict[str, Any]
     name: str
     vocab: Vocab
-    _tag_set: TagSet
+    tag_set: TagSet
 
-    @property
-    def tag_set(self) -> TagSet:
-        """The tags of the labels, made once for each list of labels."""
-        if self._tag_set.labels != self.labels:
-            self._tag_set = TagSet(self.labels)
-        return self._tag_set
+    def set_labels(self, labels: Iterable[str]) -> None:
+        """Replace the labels, in the settings and in the tag set."""
+        self.tag_set = TagSet(labels)
+        self.cfg["labels"] = self.label_data
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels of entities: sorted until the component is initialized; labels
         added later follow."""
-        return tuple(self.cfg["labels"])
+        return self.tag_set.labels
 
     @property
     def label_data(self) -> list[str]:
         """The labels, as `spacy init labels` writes and `initialize` takes them."""
-        return list(self.cfg["labels"])
+        return list(self.labels)
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the model has weights."""
+        raise NotImplementedError
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Save the component.
@@ -115,6 +118,7 @@ class SavedTagger(TrainablePipe):
             changed = {k: v for k, v in config.items() if v != saved.get(k)}
             self.cfg.update(deepcopy(changed), config=config)
             self.cfg.pop(CHECKSUM, None)  # of the saved weights, which may change
+            self.set_labels(self.cfg["labels"])
             for label in self.labels:
                 self.vocab.strings.add(label)
             # The config may have been written before there were labels, and the
@@ -131,10 +135,6 @@ class SavedTagger(TrainablePipe):
         except TableError as err:
             message = Errors.L412.format(name=self.name, reason=err)
             raise ValueError(message) from err
-        if "model" not in exclude and self._is_initialized():
+        if "model" not in exclude and self.is_initialized:
             check_origin(self.model, self.labels, self.name)
         return self
-
-    def _is_initialized(self) -> bool:
-        layer = self.model.get_ref("output_layer")
-        return all(layer.has_param(name) for name in layer.param_names)

@@ -13,7 +13,7 @@ A new setting needs a field, a check and an attribute in this file, an argument 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..checks import check_choice
@@ -119,9 +119,6 @@ def _is_range(ratio: object) -> bool:
     return _is_within(0, high, 1) and _is_within(0, low, high)
 
 
-_NAMES = tuple(each.name for each in fields(Settings))
-
-
 class Setting:
     """An attribute of the component that reads and sets one of its settings."""
 
@@ -154,16 +151,3 @@ class WithSettings:
     entity_ratio = Setting()
     entity_ratio_weight = Setting()
     temperature = Setting()
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in effect, checked."""
-        return Settings(**{name: self.cfg[name] for name in _NAMES})
-
-    def write_settings(self, config: dict[str, Any]) -> None:
-        """Write the settings in effect to a config.
-
-        config (Dict[str, Any]): The component's block, `nlp.get_pipe_config(name)`.
-        """
-        config.update(self.settings.config())
-        self.cfg["config"] = self.settings.config()

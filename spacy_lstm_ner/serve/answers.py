@@ -180,12 +180,12 @@ def _decode(
 ) -> list[list[ScoredSpan]]:
     """The entities of each Doc, and the candidates."""
     if not settings.candidates or isinstance(question.candidates, bool | None):
-        return paths.by_doc(paths.decode(settings))
-    entities = paths.by_doc(paths.decode(replace(settings, candidates=False)))
+        return paths.entities(settings)
+    entities = paths.entities(replace(settings, candidates=False))
     listed = Settings(
         decoding="probability", threshold=question.candidates, candidates=True
     )
-    others = paths.by_doc(paths.decode(listed))
+    others = paths.entities(listed)
     return [
         [*chosen, *_others(chosen, listed_here)]
         for chosen, listed_here in zip(entities, others, strict=True)

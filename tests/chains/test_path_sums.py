@@ -183,7 +183,6 @@ def test_nothing_to_tag(lengths, make_chain):
     expected, gradient = sums.covariance(np.zeros((0, 3)))
     assert not expected.any()
     assert not any(a.any() for a in gradient_arrays(gradient).values())
-    assert chain.find_non_finite() is None
 
 
 def test_empty_sequences_among_others_change_nothing():
@@ -382,24 +381,6 @@ def test_temperature_divides_all_scores():
 
 
 # What is wrong with a chain
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_find_non_finite(bad):
-    chain = bio_chain([2, 0, 3], 5)
-    assert chain.find_non_finite() is None
-    chain.emit[3, 4] = bad
-    assert chain.find_non_finite() == (2, 1)
-    chain.emit[1, 0] = bad
-    assert chain.find_non_finite() == (0, 1)
-
-
-@pytest.mark.parametrize("name", ["scores", "start", "end"])
-def test_find_non_finite_transitions(name):
-    for score, expected in [(-np.inf, None), (np.nan, (0, 0)), (np.inf, (0, 0))]:
-        chain = random_chain([2], 3)
-        getattr(chain.transitions, name).flat[1] = score
-        assert chain.find_non_finite() == expected
 
 
 def dead_end(chain):

@@ -219,10 +219,7 @@ def test_a_student_learns_the_probabilities_of_its_teacher():
     trained(teacher, [make_example(teacher, *each) for each in data])
     pipe = teacher.get_pipe("lstm_ner")
     docs = [teacher.make_doc("Ada met Rome")]
-    (target,) = pipe.annotate_with_paths(docs)
-    assert [e.text for e in docs[0].ents] == [
-        e.text for e in teacher(docs[0].text).ents
-    ]
+    (target,) = soft_targets(pipe.paths(docs, pipe.settings).chain, pipe.labels)
     student = make_nlp()
     eg = make_example(student, "Ada met Rome", {})
     set_lesson(eg, Lesson(paths=target))

@@ -12,6 +12,9 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import raise_error
 from thinc.api import SGD
+from util import bio_chain, random_chain
+
+from spacy_lstm_ner.component.doc_paths import find_non_finite
 
 from .unsure import DISAGREEING, TEXT, examples_of, pipe_of
 
@@ -86,3 +89,23 @@ def test_a_weight_that_is_nan(load):
         nlp(TEXT)
     with pytest.raises(ValueError, match=r"L015.*token 0 \('Ada'\) of Doc 1"):
         nlp.update(examples_of(nlp, [("", {}), *DISAGREEING[:1]]), sgd=SGD(0.1))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_find_non_finite(bad):
+    assert find_non_finite(bio_chain([], 5)) is None
+    assert find_non_finite(bio_chain([0], 5)) is None
+    chain = bio_chain([2, 0, 3], 5)
+    assert find_non_finite(chain) is None
+    chain.emit[3, 4] = bad
+    assert find_non_finite(chain) == (2, 1)
+    chain.emit[1, 0] = bad
+    assert find_non_finite(chain) == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["scores", "start", "end"])
+def test_find_non_finite_transitions(name):
+    for score, expected in [(-np.inf, None), (np.nan, (0, 0)), (np.inf, (0, 0))]:
+        chain = random_chain([2], 3)
+        getattr(chain.transitions, name).flat[1] = score
+        assert find_non_finite(chain) == expected

@@ -12,7 +12,7 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 
 from ...component.confidences import confidence
-from ...component.lessons import Answer, SoftTarget, store_answer
+from ...component.lessons import Answer, SoftTarget, soft_targets, store_answer
 from ...component.lstm_ner import LSTMNer
 from ...tags import TokenSpan
 
@@ -73,8 +73,10 @@ class Teacher:
         first, later = nlp.pipe_names[: at + 1], nlp.pipe_names[at:]
         pipe: Any = nlp.get_pipe(self._recognizer)
         for batch in minibatch(nlp.pipe(copies, disable=later), nlp.batch_size):
-            paths = pipe.annotate_with_paths(batch)
-            yield from zip(nlp.pipe(batch, disable=first), paths, strict=True)
+            paths = pipe.paths(batch, pipe.settings)
+            pipe.set_annotations(batch, paths.entities(pipe.settings))
+            targets = soft_targets(paths.chain, pipe.labels)
+            yield from zip(nlp.pipe(batch, disable=first), targets, strict=True)
 
 
 def _copy(doc: Doc, vocab: Vocab) -> Doc:

@@ -4,6 +4,7 @@ Letters of array axes: see layer.py. G are the gates side by side, each of width
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from thinc.api import Model
@@ -72,7 +73,7 @@ class Unrolled:
         d_later: Floats3d | None = None  # gradient of the gates of the next step
         direct: Floats3d | None = None  # what the next step sends past the product
         dh_next: Floats3d | None = None  # what the next step sends
-        for start, end in reversed([*self.packing.steps()]):
+        for start, end in reversed([*pairwise(self.packing.starts)]):
             dh, d_now, *own_now = (view[..., start:end, :] for view in views)
             if d_later is not None:
                 if dh_next is None or dh_next.shape[1] != d_later.shape[1]:

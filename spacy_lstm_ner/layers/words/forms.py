@@ -21,7 +21,6 @@ class VocabVectors:
 
     def __init__(self, vectors: BaseVectors) -> None:
         self._vectors = vectors
-        self.width: int = vectors.shape[1]
 
     def rows_of(self, hashes: Hashes) -> NDArray[np.intp]:
         """0 for words with a vector, else -1: not all vectors are rows of a table."""
@@ -31,7 +30,7 @@ class VocabVectors:
     def vectors_of(self, rows: NDArray[np.intp], forms: Hashes, ops: Any) -> Floats2d:
         """As of `vectors.Source`."""
         if not (rows >= 0).any():
-            return ops.alloc2f(len(forms), self.width)
+            return ops.alloc2f(len(forms), self._vectors.shape[1])
         found = self._vectors.get_batch(forms.tolist())
         is_wanted = get_array_module(found).asarray(rows >= 0)[:, None]
         return ops.asarray2f(found * is_wanted, dtype="f")

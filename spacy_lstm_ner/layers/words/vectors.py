@@ -126,12 +126,12 @@ def forward(
     """Look up, add the offsets and project."""
     ops: Any = model.ops
     W: Floats2d = model.get_param("W")
-    source: Source = model.attrs.get("table", VocabVectors(X.vocab.vectors))
-    if source.width != W.shape[1]:
-        raise ValueError(Errors.L043.format(found=source.width, nM=W.shape[1]))
+    source: Source = model.attrs.get("table") or VocabVectors(X.vocab.vectors)
     forms, found = find_forms(X.orths, X.vocab, source.rows_of)
     rows = np.where(X.hidden, -1, found)
     V_LM = source.vectors_of(rows, forms, ops)
+    if V_LM.shape[1] != W.shape[1]:
+        raise ValueError(Errors.L043.format(found=V_LM.shape[1], nM=W.shape[1]))
     keys = np.where(rows >= 0, forms.view(np.int64), -1)
     backprops = []
     for table in model.layers:  # at most one
@@ -156,10 +156,6 @@ def forward(
 
 class Source(Protocol):
     """Where vectors come from. Words are named by the 64-bit hashes of their texts."""
-
-    @property
-    def width(self) -> int:
-        """Width of the vectors."""
 
     def rows_of(self, hashes: Hashes) -> NDArray[np.intp]:
         """A number for each word, -1 if it has no vector.  (L,)"""
