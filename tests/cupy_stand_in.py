@@ -83,6 +83,11 @@ class _Namespace(SimpleNamespace):
     ndarray = Array
     __hash__ = object.__hash__  # a module is hashable
 
+    @staticmethod
+    def split(array: Array, places: np.ndarray) -> list[Array]:
+        """CuPy's function takes the places on the host."""
+        return [Array(part) for part in np.split(array._host, places)]
+
     def __getattr__(self, name: str) -> Any:
         value = getattr(np, name)
         if name in ("linalg", "random"):

@@ -96,7 +96,7 @@ def _emissions(
     W: Floats2d = model.get_param("W")
     b: Floats1d = model.get_param("b")
     lengths = np.array([len(x) for x in X], dtype=np.intp)
-    X_TI = ops.flatten(X, dtype="f") if X else ops.alloc2f(0, W.shape[1])
+    X_TI = ops.xp.concatenate(X or [ops.alloc2f(0, W.shape[1])]).astype("f", copy=False)
     if X_TI.shape[1] != W.shape[1]:
         raise ValueError(Errors.L006.format(found=X_TI.shape[1], nI=W.shape[1]))
     Y_TN = ops.xp.matmul(X_TI, W.T)

@@ -143,7 +143,7 @@ class Tape:
     def into_first(self, dY: list[Floats2d]) -> Floats2d:
         """The gradient of the output of the first layer, (T, O); the parameters of the
         later layers learn."""
-        d_rows: Floats2d = self.model.ops.flatten(dY, dtype="f")
+        d_rows: Floats2d = self.model.ops.xp.concatenate(dY).astype("f", copy=False)
         if self.dropout is not None:
             d_rows = d_rows * self.dropout
         for layer in self.layers[:0:-1]:

@@ -15,7 +15,7 @@ Letters of array axes: see layer.py.
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import repeat
+from itertools import accumulate, pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -40,24 +40,27 @@ def forward(
     """Layer after layer over all rows of the batch."""
     if not X:
         return [], list
-    ops: Any = model.ops
+    backprop: Any = partial(no_backward, model.name)
     if is_train:
         rows, tape = record(model, X)
-        return ops.unflatten(rows, tape.lengths), tape.backprop
-    rows, lengths = ops.flatten(X, dtype="f"), [len(x) for x in X]
-    packing = pack(np.array(lengths))
-    for layer in model.layers:
-        outputs = _Pass(layer, packing, rows).predict()
-        skips = model.attrs["settings"].skip and rows.shape == outputs.shape
-        rows = outputs + rows if skips else outputs
-    return ops.unflatten(rows, lengths), partial(no_backward, model.name)
+        backprop = tape.backprop
+    else:
+        packing = pack(np.array([len(x) for x in X]))
+        rows = model.ops.xp.concatenate(X).astype("f", copy=False)
+        for layer in model.layers:
+            outputs = _Pass(layer, packing, rows).predict()
+            skips = model.attrs["settings"].skip and rows.shape == outputs.shape
+            rows = outputs + rows if skips else outputs
+    starts = accumulate(map(len, X), initial=0)
+    return [rows[start:end] for start, end in pairwise(starts)], backprop
 
 
 def record(model: Encoder, X: list[Floats2d]) -> tuple[Floats2d, Tape]:
     """The forward pass in training: the outputs, (T, O), and their backward pass."""
     settings = model.attrs["settings"]
     ops: Any = model.ops
-    rows, lengths = ops.flatten(X, dtype="f"), [len(x) for x in X]
+    rows = ops.xp.concatenate(X).astype("f", copy=False)
+    lengths = [len(x) for x in X]
     packing = pack(np.array(lengths))
 
     def mask(rate: float | None, *shape: int) -> FloatsXd | None:

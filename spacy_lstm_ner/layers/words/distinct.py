@@ -8,6 +8,7 @@ the only layer that reads Docs; the embeddings below it read `Lexemes`.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -153,6 +154,7 @@ def forward(
         return [ops.alloc2f(0, nO) for _ in X], lambda dY: []
     if any(doc.vocab is not X[0].vocab for doc in X):
         return _forward_by_vocab(model, X, is_train)
+    bounds = list(pairwise(accumulate(lengths, initial=0)))
     embed, word_cache = model.layers[0], model.attrs["cache"]
     tokens = _words_of(model, X)
     if is_train:
@@ -169,7 +171,7 @@ def forward(
             backprop_embed(dY_LO)
             return []
 
-        return ops.unflatten(Y_TO, lengths), backprop
+        return [Y_TO[start:end] for start, end in bounds], backprop
 
     def compute(chosen: NDArray[np.intp]) -> Floats2d:
         words, word_of_token = tokens.take(chosen).distinct()
@@ -180,7 +182,8 @@ def forward(
     if word_cache.n_bytes and model.attrs["reads_vectors"]:
         keys += vector_stamps(tokens.orths, tokens.vocab)
     Y_TO = word_cache.look_up(keys, model, tokens.vocab, compute)
-    return ops.unflatten(Y_TO, lengths), partial(no_backward, "per_lexeme")
+    Y = [Y_TO[start:end] for start, end in bounds]
+    return Y, partial(no_backward, "per_lexeme")
 
 
 def _forward_by_vocab(
