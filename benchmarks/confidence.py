@@ -28,8 +28,10 @@ from spacy_lstm_ner.chains.decoding import decode_best_path
 from spacy_lstm_ner.chains.linear_chain import LinearChain, Spans
 from spacy_lstm_ner.chains.path_sums import PathSums, confidences_of
 from spacy_lstm_ner.component.analysis import judge_spans
-from spacy_lstm_ner.component.fitting import fit_temperature
-from spacy_lstm_ner.component.reliability import expected_calibration_error
+from spacy_lstm_ner.component.reliability import (
+    expected_calibration_error,
+    fit_temperature,
+)
 from spacy_lstm_ner.reports.metrics import area_under_roc
 from spacy_lstm_ner.tags import TagSet
 

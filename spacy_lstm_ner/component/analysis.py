@@ -16,9 +16,12 @@ from ..errors import Errors
 from ..tags import TagSet, TokenSpan
 from .annotations import ScoredSpan
 from .doc_paths import DocPaths
-from .fitting import best_threshold, fit_temperature
 from .gold import judge, token_spans
-from .reliability import expected_calibration_error
+from .reliability import (
+    best_threshold,
+    expected_calibration_error,
+    fit_temperature,
+)
 from .settings import Settings
 from .white_space import entities_of
 

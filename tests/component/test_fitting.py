@@ -8,9 +8,10 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from spacy_lstm_ner.component.fitting import best_threshold, fit_temperature
 from spacy_lstm_ner.component.reliability import (
+    best_threshold,
     expected_calibration_error,
+    fit_temperature,
     reliability_bins,
 )
 from spacy_lstm_ner.reports.metrics import area_under_roc, wilson_interval
