@@ -9,7 +9,6 @@ from spacy.scorer import PRFScore, get_ner_prf
 from spacy.training import Example
 
 from ..tags import TagSet
-from ..types import FloatsXd, IntsXd
 from .confidences import has_confidences
 from .gold import UNKNOWN, gold_tags, judge, token_spans
 from .white_space import entities_of, trim_examples, warning_of_white_space
@@ -59,27 +58,6 @@ def _span_groups_prf(examples: Iterable[Example]) -> dict[str, float]:
     }
 
 
-def masked_accuracy(scores: FloatsXd, tags: IntsXd, mask: IntsXd) -> float | None:
-    """The share of tokens whose tag has the highest score, among those that count.
-
-    The textbook's formula masks the denominator alone::
-
-        sum(argmax(scores) == tags) / sum(mask)
-
-    Padding whose best tag happens to be right then counts above the line only, and the
-    accuracy may exceed 1. Here the mask counts on both sides::
-
-        sum((argmax(scores) == tags) * mask) / sum(mask)
-
-    scores (FloatsXd): Of each tag at each token, such as logarithms of probabilities.
-        (..., N)
-    tags (IntsXd): The numbers of the right tags.  (...)
-    mask (IntsXd): Which tokens count.  (...)
-    RETURNS (Optional[float]): None if none does.
-    """
-    return _share_of_equal(scores.argmax(axis=-1), tags, mask)
-
-
 def _tag_accuracy(examples: Sequence[Example]) -> float | None:
     docs = [doc for eg in examples for doc in (eg.predicted, eg.reference)]
     tag_set = TagSet(sorted({ent.label_ for doc in docs for ent in doc.ents}))
@@ -88,11 +66,6 @@ def _tag_accuracy(examples: Sequence[Example]) -> float | None:
     predicted = np.concatenate([none, *gold_tags(itself, tag_set)])
     gold = np.concatenate([none, *gold_tags(examples, tag_set)])
     found = np.where(predicted == UNKNOWN, tag_set.outside, predicted)
-    return _share_of_equal(found, gold, gold != UNKNOWN)
-
-
-def _share_of_equal(found: Any, right: Any, mask: Any) -> float | None:
-    """Of what the mask leaves, the share in which two arrays agree."""
-    mask = mask != 0
-    n = int(mask.sum())
-    return int(((found == right) & mask).sum()) / n if n else None
+    is_known = gold != UNKNOWN
+    n = int(is_known.sum())
+    return int((found == gold)[is_known].sum()) / n if n else None

@@ -68,7 +68,6 @@ from ..architectures import (
 from ..chains.linear_chain import Gradient, LinearChain
 from ..component.gold import UNKNOWN, gold_tags
 from ..component.lstm_ner import LSTMNer
-from ..component.scorer import masked_accuracy
 from ..data.conll import ConllCorpus
 from ..errors import Errors
 from ..layers.common import Encoder
@@ -76,6 +75,7 @@ from ..layers.decoders import LogSoftmax
 from ..layers.recurrent.layer import hidden_gradients
 from ..tags import TagSet
 from ..types import Floats2d
+from .padding import masked_accuracy
 
 N_STEPS = 50  # back from the token of the loss
 RECALL_STEPS = 40  # from the recalled word to the end of the text

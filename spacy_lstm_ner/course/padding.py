@@ -1,4 +1,5 @@
-"""Sentences in the textbook's form: padded to one length, with a mask.
+"""Sentences in the textbook's form: padded to one length, with a mask; the accuracy of
+their tags.
 
 The layers of this package pack sequences instead (see `packing`). This is for layers
 that need padding, and for a look at their input::
@@ -20,6 +21,7 @@ from ..checks import check_at_least
 from ..component.gold import UNKNOWN, gold_tags
 from ..layers.words.vocabulary import PAD
 from ..tags import TagSet
+from ..types import FloatsXd, IntsXd
 
 
 class PaddedBatch(NamedTuple):
@@ -73,6 +75,30 @@ def padded_batches(
             mask = padded_tags != UNKNOWN
             padded_words = _pad([words[i] for i in chosen], fill=PAD)
             yield PaddedBatch(padded_words, np.where(mask, padded_tags, PAD), mask)
+
+
+def masked_accuracy(scores: FloatsXd, tags: IntsXd, mask: IntsXd) -> float | None:
+    """The share of tokens whose tag has the highest score, among those that count.
+
+    The textbook's formula masks the denominator alone::
+
+        sum(argmax(scores) == tags) / sum(mask)
+
+    Padding whose best tag happens to be right then counts above the line only, and the
+    accuracy may exceed 1. Here the mask counts on both sides::
+
+        sum((argmax(scores) == tags) * mask) / sum(mask)
+
+    scores (FloatsXd): Of each tag at each token, such as logarithms of probabilities.
+        (..., N)
+    tags (IntsXd): The numbers of the right tags.  (...)
+    mask (IntsXd): Which tokens count.  (...)
+    RETURNS (Optional[float]): None if none does.
+    """
+    mask = mask != 0
+    n = int(mask.sum())
+    is_right = scores.argmax(axis=-1) == tags
+    return int((is_right & mask).sum()) / n if n else None
 
 
 def _pad(rows: Sequence[NDArray[np.intp]], fill: int) -> NDArray[np.intp]:

@@ -12,8 +12,8 @@ from spacy.training import Example
 from spacy.util import registry
 
 from spacy_lstm_ner.component.annotations import ScoredSpan, set_entities
-from spacy_lstm_ner.component.scorer import masked_accuracy
 from spacy_lstm_ner.component.settings import Settings
+from spacy_lstm_ner.course.padding import masked_accuracy
 from spacy_lstm_ner.tags import TokenSpan
 
 score = registry.scorers.get("spacy_lstm_ner.scorer.v1")()
