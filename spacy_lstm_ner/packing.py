@@ -35,7 +35,6 @@ class Packing:
     ranks: The index of each packed row within its step.  (T,)
     both_rows: The flat row of each packed row; the same with every sequence running
         backwards.  (2, T)
-    rows: The flat row of each packed row.  (T,)
     previous: For the packed rows from step 1 on, the packed row of the same sequence
         one step earlier.  (T - n_first,)
     starts: The first packed row of each step, and T at the end.
@@ -46,7 +45,6 @@ class Packing:
     sequences: NDArray[np.intp]
     ranks: NDArray[np.intp]
     both_rows: NDArray[np.intp]
-    rows: NDArray[np.intp]
     previous: NDArray[np.intp]
     starts: list[int]
     n_first: int
@@ -100,7 +98,6 @@ def _pack(buffer: bytes) -> Packing:
         sequences=order[ranks],
         ranks=ranks,
         both_rows=both_rows,
-        rows=both_rows[0],
         previous=starts[step[later] - 1] + ranks[later],
         starts=starts.tolist(),
         n_first=int(alive[0]) if n_steps else 0,

@@ -12,7 +12,7 @@ from spacy_lstm_ner.packing import pack
 def test_example_of_the_module():
     packing = pack(np.array([3, 1, 2]))
     flat = np.array(["a0", "a1", "a2", "b0", "c0", "c1"])
-    assert flat[packing.rows].tolist() == ["a0", "c0", "b0", "a1", "c1", "a2"]
+    assert flat[packing.both_rows[0]].tolist() == ["a0", "c0", "b0", "a1", "c1", "a2"]
     assert flat[packing.both_rows[1]].tolist() == ["a2", "c1", "b0", "a1", "c0", "a0"]
     assert packing.sequences.tolist() == [0, 2, 1, 0, 2, 0]
     assert packing.starts == [0, 3, 5, 6]
@@ -25,7 +25,7 @@ def test_example_of_the_module():
 def test_each_step_has_the_sequences_that_are_long_enough(lengths):
     packing = pack(np.array(lengths, dtype=int))
     tokens = [(b, t) for b, n in enumerate(lengths) for t in range(n)]
-    packed = [tokens[row] for row in packing.rows]
+    packed = [tokens[row] for row in packing.both_rows[0]]
     backwards = [tokens[row] for row in packing.both_rows[1]]
     steps = list(pairwise(packing.starts))
     assert len(steps) == max(lengths, default=0)

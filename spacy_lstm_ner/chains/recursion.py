@@ -144,9 +144,8 @@ class LogProduct(Product):
 
     def run(self, emit: FloatsXd, packing: Packing, incoming: FloatsXd) -> FloatsXd:
         """The messages into all tokens, on exponentials if nothing can underflow."""
-        messages = None
-        if emit.size:
-            messages = self._run_on_exponentials(emit, packing, incoming)
+        run = self._run_on_exponentials
+        messages = run(emit, packing, incoming) if emit.size else None
         return super().run(emit, packing, incoming) if messages is None else messages
 
     def _run_on_exponentials(

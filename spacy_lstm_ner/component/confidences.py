@@ -89,28 +89,21 @@ def score_spans(
     return ScoredGroup(doc, name=name, attrs=attrs, spans=spans)
 
 
-def _following(method: Callable[..., Result]) -> Callable[..., Result]:
-    """A method of SpanGroup that first adapts the group to its Doc."""
+def _following(
+    method: Callable[..., Result], *, changes: bool = False
+) -> Callable[..., Result]:
+    """A method of SpanGroup that first adapts the group to its Doc, and may change the
+    spans."""
 
     @wraps(method)
     def follow_first(self: "ScoredGroup", *args: Any) -> Result:
         self._follow()
-        return method(self, *args)
-
-    return follow_first
-
-
-def _changing(method: Callable[..., Result]) -> Callable[..., Result]:
-    """A method of SpanGroup that changes the spans."""
-
-    @wraps(method)
-    def follow_and_change(self: "ScoredGroup", *args: Any) -> Result:
-        self._follow()
         result = method(self, *args)
-        self._note(list(self._stored()))
+        if changes:
+            self._note(list(self._stored()))
         return result
 
-    return follow_and_change
+    return follow_first
 
 
 class ScoredGroup(SpanGroup):
@@ -141,9 +134,10 @@ class ScoredGroup(SpanGroup):
     __len__ = _following(SpanGroup.__len__)
     __getitem__ = _following(SpanGroup.__getitem__)
     to_bytes = _following(SpanGroup.to_bytes)
-    append = _changing(SpanGroup.append)
-    extend = _changing(SpanGroup.extend)
-    __iadd__ = _changing(vars(SpanGroup)["__iadd__"])  # not in spaCy's stubs
+    append = _following(SpanGroup.append, changes=True)
+    extend = _following(SpanGroup.extend, changes=True)
+    # Not in spaCy's stubs.
+    __iadd__ = _following(vars(SpanGroup)["__iadd__"], changes=True)
 
     def __add__(self, other: Any) -> Any:
         self._follow()

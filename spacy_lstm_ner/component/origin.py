@@ -21,7 +21,7 @@ READABLE = ("0.1",)
 
 _PACKAGE = "spacy-lstm-ner"
 _LABELS, _VERSION = "labels", "version"
-# In the file "cfg".
+# In the file "cfg": the CRC-32 of the saved weights. It tells damage, not forgery.
 CHECKSUM = "checksum"
 
 
@@ -40,11 +40,6 @@ def unsign(model: Tagger) -> None:
         model.attrs.pop(name, None)
 
 
-def checksum(model: bytes) -> int:
-    """The CRC-32 of saved weights: it tells damage, not forgery."""
-    return zlib.crc32(model)
-
-
 def check_files(cfg: bytes | None, model: bytes | None, component: str) -> None:
     """Refuse saved settings that can't be read, and weights that are not the ones that
     were saved with them.
@@ -58,30 +53,24 @@ def check_files(cfg: bytes | None, model: bytes | None, component: str) -> None:
     if cfg is None:
         return
     try:
-        found = srsly.json_loads(cfg)
+        settings = srsly.json_loads(cfg)
     except ValueError as err:  # UnicodeDecodeError is one
         raise ValueError(Errors.L056.format(name=component, reason=err)) from err
+    labels = settings.get("labels") if isinstance(settings, dict) else None
     if not (
-        isinstance(found, dict)
-        and _are_labels(found.get("labels"))
-        and isinstance(found.get("config"), dict)
+        isinstance(labels, list)
+        and all(isinstance(label, str) and label for label in labels)
+        and isinstance(settings.get("config"), dict)
     ):
         reason = "expected 'labels', a list of strings, and 'config'"
         raise ValueError(Errors.L056.format(name=component, reason=reason))
-    expected = found.get(CHECKSUM)
+    expected = settings.get(CHECKSUM)
     if model is None or expected is None:
         return
-    if checksum(model) != expected:
-        message = Errors.L057.format(
-            name=component, found=checksum(model), expected=expected
-        )
+    found = zlib.crc32(model)
+    if found != expected:
+        message = Errors.L057.format(name=component, found=found, expected=expected)
         raise ValueError(message)
-
-
-def _are_labels(labels: object) -> bool:
-    if not isinstance(labels, list):
-        return False
-    return all(isinstance(label, str) and label for label in labels)
 
 
 def check_origin(model: Tagger, labels: Sequence[str], component: str) -> None:
@@ -93,7 +82,7 @@ def check_origin(model: Tagger, labels: Sequence[str], component: str) -> None:
     RAISES ValueError: If the version can't be read (L052), or the labels differ (L051).
     """
     version = model.attrs.get(_VERSION)
-    if not isinstance(version, str) or not _is_readable(version):
+    if ".".join(str(version).split(".")[:2]) not in READABLE:
         message = Errors.L052.format(
             name=component,
             found=version,
@@ -113,7 +102,3 @@ def check_origin(model: Tagger, labels: Sequence[str], component: str) -> None:
                 i=i,
             )
             raise ValueError(message)
-
-
-def _is_readable(version: str) -> bool:
-    return ".".join(version.split(".")[:2]) in READABLE

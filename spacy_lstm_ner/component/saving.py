@@ -10,6 +10,7 @@ from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from zlib import crc32
 
 import srsly
 from spacy.pipeline import TrainablePipe
@@ -19,7 +20,7 @@ from ..errors import Errors
 from ..layers.words.keys import TableError
 from ..tags import TagSet
 from .facts import FACTS
-from .origin import CHECKSUM, check_files, check_origin, checksum, unsign
+from .origin import CHECKSUM, check_files, check_origin, unsign
 
 Pipe = TypeVar("Pipe", bound="SavedTagger")
 
@@ -73,7 +74,7 @@ class SavedTagger(TrainablePipe):
             srsly.write_json(path / "cfg", self._cfg_of(model))
 
     def _cfg_of(self, model: bytes) -> dict[str, Any]:
-        return {**self.cfg, CHECKSUM: checksum(model)}
+        return {**self.cfg, CHECKSUM: crc32(model)}
 
     def from_bytes(
         self: Pipe, bytes_data: bytes, *, exclude: Iterable[str] = ()

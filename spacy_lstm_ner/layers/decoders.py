@@ -67,7 +67,7 @@ def CRF(nO: int | None = None, nI: int | None = None) -> Decoder:
         _forward_crf,
         init=_init,
         dims={"nO": nO, "nI": nI},
-        params={"W": None, "b": None, "transition": None, "start": None, "end": None},
+        params=dict.fromkeys(("W", "b", *_LEARNED)),
         attrs={"grow": partial(_grow, CRF)},
     )
 
@@ -81,10 +81,9 @@ def _init(
     nO, nI = model.get_dim("nO"), model.get_dim("nI")
     model.set_param("W", glorot_uniform_init(model.ops, (nO, nI)))
     model.set_param("b", model.ops.alloc1f(nO))
-    if "transition" in model.param_names:
-        model.set_param("transition", model.ops.alloc2f(nO, nO))
-        model.set_param("start", model.ops.alloc1f(nO))
-        model.set_param("end", model.ops.alloc1f(nO))
+    for name, shape in zip(_LEARNED, ((nO, nO), (nO,), (nO,)), strict=True):
+        if name in model.param_names:
+            model.set_param(name, model.ops.alloc(shape))
 
 
 def _emissions(
@@ -145,8 +144,8 @@ def _forward_crf(
 
     def backprop(d_chain: Gradient) -> list[Floats2d]:
         if d_chain.transitions is not None:
-            d_scores = zip(_LEARNED, d_chain.transitions.arrays, strict=True)
-            for name, gradient in d_scores:
+            arrays = d_chain.transitions.arrays
+            for name, gradient in zip(_LEARNED, arrays, strict=True):
                 model.inc_grad(name, gradient.astype("f"))
         return backprop_emissions(d_chain.emit.astype("f"))
 

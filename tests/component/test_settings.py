@@ -205,6 +205,11 @@ def test_values_of_run_time_move_to_the_config(tmp_path):
 def test_a_nested_threshold_can_be_set_in_cfg():
     """As `spacy find-threshold ... label_thresholds.PER` sets it."""
     pipe = pipe_of(make_nlp(label_thresholds={"GPE": 0.5}))
+    assert pipe.settings.label_thresholds == {"GPE": 0.5}
     pipe.cfg["label_thresholds"]["PER"] = 1.0
     assert pipe.label_thresholds == {"GPE": 0.5, "PER": 1.0}
+    assert pipe.settings.label_thresholds == {"GPE": 0.5, "PER": 1.0}
+    pipe.cfg["label_thresholds"]["PER"] = 2.0
+    with pytest.raises(ValueError, match=r"L014\]"):
+        _ = pipe.settings
     assert pipe_of(make_nlp()).cfg["label_thresholds"] == {}

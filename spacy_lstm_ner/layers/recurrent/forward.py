@@ -157,7 +157,7 @@ class _Pass:
         """Flat outputs, (T, O). Nothing is kept."""
         xp, nD, nH = self._xp, self._nD, self._nH
         packing = self._packing
-        order = xp.asarray(packing.outputs if nD == 2 else packing.rows)
+        order = xp.asarray(packing.outputs if nD == 2 else packing.both_rows[0])
         Y = xp.empty((len(self._X), nD * nH), dtype="f")
         rows_of_Y = Y.reshape(-1, nH)
         for first, last, runs in self._blocks():
