@@ -29,8 +29,9 @@ class VocabVectors:
 
     def vectors_of(self, rows: NDArray[np.intp], forms: Hashes, ops: Any) -> Floats2d:
         """As of `vectors.Source`."""
-        if not (rows >= 0).any():
-            return ops.alloc2f(len(forms), self._vectors.shape[1])
+        width = self._vectors.shape[1]  # 0 if the vectors are gone
+        if not width or not (rows >= 0).any():
+            return ops.alloc2f(len(forms), width)
         found = self._vectors.get_batch(forms.tolist())
         is_wanted = get_array_module(found).asarray(rows >= 0)[:, None]
         return ops.asarray2f(found * is_wanted, dtype="f")
