@@ -2,7 +2,7 @@
 
 import logging
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -85,26 +85,16 @@ def load_docs(
     docs: list[Doc] = []
     formats: list[tuple[Path, str]] = []
     for path in paths:
-        skipped = []
-        for file in find_inputs(path):
-            source = Source(file, options)
-            found = name or (DOC_BIN if _is_doc_bin(file) else detect(source))
-            if found is None and file != path and may_be_other(file):
-                skipped.append(file)
-                continue
-            if found is None:
-                raise unknown_format(source)
-            formats.append((file, found))
+        for source, found in _sources(path, name, options):
+            formats.append((source.path, found))
             _check_options(source, found)
             if found == DOC_BIN:
-                docs += _read_doc_bin(file, nlp)
+                docs += _read_doc_bin(source.path, nlp)
                 continue
             read = list(FORMATS[found].read(source))
             if not read:
-                raise ValueError(Errors.L278.format(path=file))
+                raise ValueError(Errors.L278.format(path=source.path))
             texts += read
-        if path.is_dir():
-            _log_left_out(path, skipped, has_others=formats[-1][1] != DOC_BIN)
     layers = sorted({text.layer for text in texts if text.layer is not None})
     if len(layers) > 1:
         names = ", ".join(layers)
@@ -135,14 +125,32 @@ def load_docs(
     return Loaded(docs[: limit or None], formats, n_merged, annotators, losses)
 
 
-def _log_left_out(folder: Path, skipped: list[Path], *, has_others: bool) -> None:
-    """Log which files of a folder were not read."""
-    where = shown(folder)
-    docs = find_files(folder, [DOCS]) if has_others else []
-    for message, files in ((Warnings.L290, skipped), (Warnings.L521, docs)):
+def _sources(
+    path: Path, name: str | None, options: Options | None
+) -> Iterator[tuple[Source, str]]:
+    """The files to read at a path, and the format of each. Log what is left out."""
+    formats: list[str] = []
+    skipped = []
+    for file in find_inputs(path):
+        source = Source(file, options)
+        found = name or (DOC_BIN if _is_doc_bin(file) else detect(source))
+        if found is not None:
+            formats.append(found)
+            yield source, found
+        elif file != path and may_be_other(file):
+            skipped.append(file)
+        else:
+            raise unknown_format(source)
+    docs = find_files(path, [DOCS]) if path.is_dir() else []
+    if not formats:
+        yield from ((Source(file, options), DOC_BIN) for file in docs)
+    left_out = docs if formats and DOC_BIN not in formats else []
+    for message, files in ((Warnings.L290, skipped), (Warnings.L521, left_out)):
         if files:
-            first = shown(files[0].name)
-            logger.warning(message.format(where=where, n=len(files), first=first))
+            first, n = shown(files[0].name), len(files)
+            logger.warning(message.format(where=shown(path), n=n, first=first))
+    if not formats and not docs:
+        raise unknown_format(Source(skipped[0], options))
 
 
 def _check_options(source: Source, name: str) -> None:

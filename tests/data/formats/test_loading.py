@@ -178,6 +178,20 @@ def test_docs_of_spacy_in_a_folder(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert "left out 2 .spacy files, such as a.spacy" in message
 
 
+def test_a_folder_with_nothing_but_files_of_something_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / "scores.json").write_text('{"ents_f": 0.5}', encoding="utf8")
+    with pytest.raises(ValueError, match=r"L271.*scores\.json"):
+        load(tmp_path)
+    DocBin(docs=[NLP("Ann left")]).to_disk(tmp_path / "dev.spacy")
+    caplog.clear()
+    (doc,) = load(tmp_path)
+    assert doc.text == "Ann left"
+    (message,) = caplog.messages
+    assert "L290" in message
+
+
 def test_docs_of_spacy_are_told_by_their_content(tmp_path: Path):
     for name in ("dev", "dev.bin", "dev.SPACY"):
         DocBin(docs=[NLP("Ann left")]).to_disk(tmp_path / name)
