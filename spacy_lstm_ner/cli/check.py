@@ -105,7 +105,10 @@ def check(
     else:
         nlp = spacy.blank(lang) if model is None else spacy.load(model)
     name = None if format_ == _AUTO else format_
-    loaded = {part: load_docs([path], nlp, name=name) for part, path in paths.items()}
+    loaded = {
+        part: load_docs([path], nlp, name=name, output=output)
+        for part, path in paths.items()
+    }
     data = Data({part: each.docs for part, each in loaded.items()})
     losses = {part: each.losses for part, each in loaded.items()}
     found = check_docs(data.parts, nlp.make_doc, losses)

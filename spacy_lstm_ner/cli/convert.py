@@ -102,6 +102,7 @@ def convert(
         annotator=annotator,
         join=docs == "document",
         limit=limit,
+        output=output,
         spans_key=spans_key,
         incorrect_spans_key=incorrect_spans_key,
         progress=lambda texts: progress(texts, quiet=quiet),

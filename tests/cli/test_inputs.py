@@ -86,6 +86,27 @@ def test_data_of_any_format_has_the_same_results(
         assert found[0] == found[1]
 
 
+def test_an_output_in_the_folder_of_the_inputs_is_not_read_as_one(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The second run would double the texts."""
+    (tmp_path / "dev.spacy").write_bytes(files.dev.read_bytes())
+    (tmp_path / "scores.json").write_text("{}", encoding="utf8")
+    output = tmp_path / "all.spacy"
+    assert lstm_ner("convert", tmp_path, output) == 0
+    before = output.read_bytes()
+    assert lstm_ner("convert", tmp_path, output, "--force") == 1
+    assert re.search(r"L213.*all\.spacy", message(capsys))
+    assert output.read_bytes() == before
+    output.unlink()
+    tasks = tmp_path / "doubts.jsonl"
+    args = ["check", tmp_path, "--model", files.ner, "--output", tasks]
+    assert lstm_ner(*args) == 0
+    assert tasks.stat().st_size
+    assert lstm_ner(*args) == 1
+    assert re.search(r"L213.*doubts\.jsonl", message(capsys))
+
+
 def test_pictures_of_names_that_are_not_utf8(odd: Path, files: Files):
     pytest.importorskip("matplotlib", reason="needs the extra `plots`")
     data = odd / "dev.spacy"

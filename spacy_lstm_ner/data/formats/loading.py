@@ -59,6 +59,7 @@ def load_docs(
     annotator: str | None = None,
     join: bool = False,
     limit: int = 0,
+    output: Path | None = None,
     spans_key: str = SPANS_KEY,
     incorrect_spans_key: str = INCORRECT_SPANS_KEY,
     progress: Callable[[Iterable[AnnotatedText]], Iterable[AnnotatedText]] = iter,
@@ -73,12 +74,14 @@ def load_docs(
         the annotations of a text (see `merging`).
     join (bool): Join the sentences of a document.
     limit (int): Number of Docs, 0 for all.
+    output (Optional[Path]): The file that is written afterwards. In a folder, it may be
+        what an earlier run has written.
     spans_key, incorrect_spans_key (str): As of `make_docs`.
     progress (Callable): Wraps the texts, to show progress.
     RETURNS (Loaded): The Docs, and how they were read.
     RAISES ValueError: If a file is in none of the formats (L271) or in several (L272),
-        if it has no texts (L278), at content that its format does not have, and if
-        nobody has the name (L281).
+        if it is the output (L213), if it has no texts (L278), at content that its
+        format does not have, and if nobody has the name (L281).
     """
     paths = list(paths)
     texts: list[AnnotatedText] = []
@@ -86,6 +89,8 @@ def load_docs(
     formats: list[tuple[Path, str]] = []
     for path in paths:
         for source, found in _sources(path, name, options):
+            if output is not None and output.exists() and output.samefile(source.path):
+                raise ValueError(Errors.L213.format(path=output))
             formats.append((source.path, found))
             _check_options(source, found)
             if found == DOC_BIN:
