@@ -4,7 +4,6 @@ Letters of array axes: see layer.py. G are the gates side by side, each of width
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from thinc.api import Model
@@ -73,23 +72,24 @@ class Unrolled:
         d_later: Floats3d | None = None  # gradient of the gates of the next step
         direct: Floats3d | None = None  # what the next step sends past the product
         dh_next: Floats3d | None = None  # what the next step sends
-        for start, end in reversed([*pairwise(self.packing.starts)]):
-            dh, d_now, *own_now = (view[..., start:end, :] for view in views)
-            if d_later is not None:
-                if dh_next is None or dh_next.shape[1] != d_later.shape[1]:
-                    dh_next = xp.empty((nD, d_later.shape[1], nH), dtype="f")
-                    multiply = multiplier(xp, WhT_DGH, dh_next)
-                multiply(d_later)
-                if self.mask is not None:
-                    dh_next *= self.mask[:, : d_later.shape[1]]
-                if direct is not None:
-                    dh_next += direct
-                if limit is not None:
-                    xp.clip(dh_next, -limit, limit, out=dh_next)
-                lasting = dh[:, : dh_next.shape[1]]  # the others end here
-                xp.add(lasting, dh_next, out=lasting)
-            direct = step(dh, *own_now)
-            d_later = d_now
+        for start, end, n in reversed(self.packing.runs):
+            now = [_steps_back(view[..., start:end, :], n) for view in views]
+            for dh, d_now, *own_now in zip(*now, strict=True):
+                if d_later is not None:
+                    if dh_next is None or dh_next.shape[1] != d_later.shape[1]:
+                        dh_next = xp.empty((nD, d_later.shape[1], nH), dtype="f")
+                        multiply = multiplier(xp, WhT_DGH, dh_next)
+                    multiply(d_later)
+                    if self.mask is not None:
+                        dh_next *= self.mask[:, : d_later.shape[1]]
+                    if direct is not None:
+                        dh_next += direct
+                    if limit is not None:
+                        xp.clip(dh_next, -limit, limit, out=dh_next)
+                    lasting = dh[:, : dh_next.shape[1]]  # the others end here
+                    xp.add(lasting, dh_next, out=lasting)
+                direct = step(dh, *own_now)
+                d_later = d_now
         return dH, dgates
 
     def _learn(self, dgates: Floats4d) -> Floats2d:
@@ -149,6 +149,15 @@ class Tape:
         for layer in self.layers[:0:-1]:
             d_rows = layer.backprop(d_rows)
         return d_rows
+
+
+def _steps_back(packed: FloatsXd, n: int) -> FloatsXd:
+    """A view of packed rows, n for each step, from the last step to the first:
+    (..., T, K) -> (T / n, ..., n, K)."""
+    *others, n_rows, width = packed.shape
+    at = len(others)
+    view = packed.reshape(*others, n_rows // n, n, width)
+    return view.transpose(at, *range(at), at + 1, at + 2)[::-1]
 
 
 def _by_gate(side_by_side: FloatsXd, nH: int) -> FloatsXd:
