@@ -112,7 +112,7 @@ def test_clusters(
         ("vectors {new} --limit 0", "L048.*'limit' is 0"),
         ("clusters {missing} {new}.npz --words 0", "L048.*'words' is 0"),
         ("clusters {conll} {conll}", "L201.*'.npz'"),
-        ("demo-corpus {conll}", "File exists.*train.conll"),
+        ("demo-corpus {conll}", "Not a directory.*train.conll"),
         ("raw-text {data} {missing} {new}.jsonl", "L202.*missing"),
         ("raw-text {data} {conll} {new}.jsonl", "L203.*train.conll"),
         ("raw-text {data} {data}", "L201.*'.jsonl'"),
