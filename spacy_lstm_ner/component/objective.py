@@ -100,6 +100,7 @@ def _loss_of_annotation(
 ) -> tuple[float, Gradient]:
     """The negative log-likelihood of the annotation of some Examples."""
     examples, golds, scores = batch
+    margins = _margins(tag_set, settings)
     annotated = [
         i for i in chosen if golds[i].wrong or (golds[i].tags != UNKNOWN).any()
     ]
@@ -113,7 +114,7 @@ def _loss_of_annotation(
             chain,
             _allowed(known, tag_set),
             excluded=Spans.of(wrong) if wrong else None,
-            costs=_costs(known, tag_set, settings),
+            costs=None if margins is None else _costs(known, tag_set, *margins),
         )
     except NoPathError as err:
         i = annotated[err.sequence]
@@ -147,10 +148,21 @@ def _allowed(tags: Tags, tag_set: TagSet) -> NDArray[np.bool_]:
     return allowed
 
 
+def _margins(
+    tag_set: TagSet, settings: Settings
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    """Cost of a missed and of a spurious token of each label, and 0 for no label, last.
+    (L + 1,) each"""
+    if not (settings.missed_costs or settings.spurious_costs):
+        return None
+    missed = _by_label("missed_costs", settings.missed_costs, tag_set)
+    spurious = _by_label("spurious_costs", settings.spurious_costs, tag_set)
+    return missed, spurious
+
+
 def _by_label(
     name: str, costs: Mapping[str, float], tag_set: TagSet
 ) -> NDArray[np.float32]:
-    """Cost of a token of each label, and 0 for no label, last.  (L + 1,)"""
     for label in costs:
         if label != _OTHERS and label not in tag_set.label_numbers:
             message = Errors.L032.format(
@@ -163,14 +175,13 @@ def _by_label(
 
 
 def _costs(
-    tags: Tags, tag_set: TagSet, settings: Settings
-) -> NDArray[np.float32] | None:
+    tags: Tags,
+    tag_set: TagSet,
+    missed: NDArray[np.float32],
+    spurious: NDArray[np.float32],
+) -> NDArray[np.float32]:
     """Cost of each tag at each token: 0 for the right label, and where it is unknown.
-    None if nothing costs.  (T, N)"""
-    if not (settings.missed_costs or settings.spurious_costs):
-        return None
-    missed = _by_label("missed_costs", settings.missed_costs, tag_set)
-    spurious = _by_label("spurious_costs", settings.spurious_costs, tag_set)
+    (T, N)"""
     right = tag_set.label_of(tags)[:, None]
     found = tag_set.label_of(np.arange(tag_set.n_tags))
     costs = (missed[right] + spurious[found]) * (right != found)
