@@ -374,12 +374,6 @@ class LSTMNer(WithSettings, SavedTagger):
         examples = list(examples)
         return objective.get_loss(examples, scores, self.tag_set, self.settings)
 
-    @property
-    def is_initialized(self) -> bool:
-        """Whether the model has weights."""
-        layer = self.model.get_ref("output_layer")
-        return all(layer.has_param(name) for name in layer.param_names)
-
     def _require_initialized(self, action: str) -> None:
         if not self.is_initialized:
             message = Errors.L011.format(name=self.name, action=action)

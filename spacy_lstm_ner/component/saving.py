@@ -52,7 +52,8 @@ class SavedTagger(TrainablePipe):
     @property
     def is_initialized(self) -> bool:
         """Whether the model has weights."""
-        raise NotImplementedError
+        layer = self.model.get_ref("output_layer")
+        return all(layer.has_param(name) for name in layer.param_names)
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Save the component.

@@ -25,6 +25,9 @@ Step: TypeAlias = Callable[[Floats4d, Floats3d, Floats3d, Floats4d | None], None
 # Returns the gradient of h_{t-1} that does not pass the product with Wh, or None.
 Backward: TypeAlias = tuple[Callable[..., Floats3d | None], tuple[FloatsXd, ...]]
 
+# The greatest size of a gradient that flows to the step before, or None.
+Limit: TypeAlias = float | None
+
 
 class Cell(ABC):
     """The equations of a recurrent layer.
@@ -65,12 +68,7 @@ class Cell(ABC):
 
     @abstractmethod
     def backward(
-        self,
-        xp: Any,
-        kept: Floats4d,
-        H: Floats3d,
-        dgates: Floats4d,
-        limit: float | None,
+        self, xp: Any, kept: Floats4d, H: Floats3d, dgates: Floats4d, limit: Limit
     ) -> Backward:
         """Set up the step backward. Factors of the gradients that depend on the forward
         pass alone are computed here, for all steps at once.

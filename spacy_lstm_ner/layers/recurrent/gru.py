@@ -22,7 +22,7 @@ from typing import Any
 
 from ...types import Floats3d, Floats4d
 from ..common import Encoder
-from .cell import Backward, Cell, Step
+from .cell import Backward, Cell, Limit, Step
 from .layer import recurrent_stack
 
 
@@ -74,12 +74,7 @@ class GRUCell(Cell):
         return step
 
     def backward(
-        self,
-        xp: Any,
-        kept: Floats4d,
-        H: Floats3d,
-        dgates: Floats4d,
-        limit: float | None,
+        self, xp: Any, kept: Floats4d, H: Floats3d, dgates: Floats4d, limit: Limit
     ) -> Backward:
         """The step backward: all factors are known before."""
         r, z, a, n, change = kept

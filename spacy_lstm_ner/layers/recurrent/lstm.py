@@ -25,7 +25,7 @@ from typing import Any
 
 from ...types import Floats2d, Floats3d, Floats4d
 from ..common import Encoder
-from .cell import Backward, Cell, Step
+from .cell import Backward, Cell, Limit, Step
 from .layer import recurrent_stack
 
 
@@ -90,12 +90,7 @@ class LSTMCell(Cell):
         return step
 
     def backward(
-        self,
-        xp: Any,
-        kept: Floats4d,
-        H: Floats3d,
-        dgates: Floats4d,
-        limit: float | None,
+        self, xp: Any, kept: Floats4d, H: Floats3d, dgates: Floats4d, limit: Limit
     ) -> Backward:
         """The step backward, in which dc flows beside dh."""
         multiply = xp.multiply

@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 from ...checks import check_choice
 from ...types import Floats2d, Floats3d, Floats4d
 from ..common import Encoder
-from .cell import Backward, Cell, Step
+from .cell import Backward, Cell, Limit, Step
 from .layer import recurrent_stack
 
 Activation = Literal["tanh", "relu"]
@@ -85,12 +85,7 @@ class RNNCell(Cell):
         return step
 
     def backward(
-        self,
-        xp: Any,
-        kept: Floats4d,
-        H: Floats3d,
-        dgates: Floats4d,
-        limit: float | None,
+        self, xp: Any, kept: Floats4d, H: Floats3d, dgates: Floats4d, limit: Limit
     ) -> Backward:
         """The step backward: f' is known from the outputs."""
         if self.activation == "tanh":
