@@ -85,6 +85,17 @@ def make_lstm_ner(
 ) -> LSTMNer:
     """Make a named entity recognizer with an LSTM tagger (factory `lstm_ner`). The
     arguments are those of `LSTMNer` and `Settings`."""
-    given = locals()
-    settings = Settings(**{key: given[key] for key in Settings().config()})
+    settings = Settings(
+        overwrite=overwrite,
+        spans_key=spans_key,
+        decoding=decoding,
+        threshold=threshold,
+        label_thresholds=label_thresholds,
+        candidates=candidates,
+        incorrect_spans_key=incorrect_spans_key,
+        missed_costs=missed_costs,
+        spurious_costs=spurious_costs,
+        entity_ratio=entity_ratio,
+        entity_ratio_weight=entity_ratio_weight,
+    )
     return LSTMNer(nlp.vocab, model, name, settings=settings, scorer=scorer)

@@ -12,7 +12,7 @@ from ..files import shown
 from ..lines import cut
 from .annotated import mismatch
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("spacy.lstm_ner")
 
 ENDING = ".py"
 

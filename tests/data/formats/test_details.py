@@ -331,6 +331,7 @@ def test_tuples_of_a_script(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     assert [doc.text for doc in docs] == [TEXT, TEXT, "Bo left"]
     found = r"train\.py'?: texts of the lists TRAIN_DATA \(2\), TRAIN_DATA \(1\)"
     assert re.search(found, caplog.text)
+    assert {record.name for record in caplog.records} == {"spacy.lstm_ner"}
 
 
 @pytest.mark.parametrize(
